@@ -1,0 +1,75 @@
+"""The command line: `emargin run`, `emargin methods` (also `python -m emargin ...`)."""
+
+import argparse
+import dataclasses
+import sys
+from pathlib import Path
+
+from emargin.config import Experiment
+from emargin.errors import InputError, NonFiniteGradient
+from emargin.experiment import default_folder, run
+from emargin.grid import run_grid
+from emargin.methods import METHODS
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Returns the exit status: 0 done, 2 bad input or a run that had to stop, 130 interrupted."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except (InputError, NonFiniteGradient) as error:
+        print(f"emargin: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("emargin: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="emargin", description="An executable companion to the eMargin paper.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    runner = commands.add_parser("run", help="run one experiment, or a grid of them")
+    runner.set_defaults(command=_run)
+    for field in dataclasses.fields(Experiment):
+        flag = f"--{field.name.replace('_', '-')}"
+        if field.type is bool:
+            runner.add_argument(flag, action="store_true", default=argparse.SUPPRESS)
+        else:
+            kind = next(kind for kind in (int, float, str) if kind.__name__ in str(field.type))
+            runner.add_argument(flag, type=kind, default=argparse.SUPPRESS, metavar=kind.__name__.upper(),
+                                help=f"default: {field.default if field.default is not None else 'that of the data set'}")
+    runner.add_argument("--grid", type=Path, metavar="FILE", help="run the cells of a grid file instead")
+    runner.add_argument("--out", type=Path, metavar="FOLDER",
+                        help="where results go (default: a folder of its own under runs/)")
+    runner.add_argument("--device", help="cpu, cuda, ... (default: CUDA where there is one)")
+    lister = commands.add_parser("methods", help="list the methods")
+    lister.set_defaults(command=_methods)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    chosen = {name: value for name, value in vars(options).items() if name not in ("command", "grid", "out", "device")}
+    if options.grid is not None:
+        if chosen:
+            raise InputError("a grid file says all about its cells", found=", ".join(f"--{name}" for name in chosen),
+                             wanted="--grid, --out and --device alone")
+        run_grid(options.grid, options.out or Path("runs") / options.grid.stem, device=options.device)
+        return 0
+    experiment = Experiment.from_dict(chosen)
+    print(experiment)
+    folder = options.out or default_folder(experiment)
+    result = run(experiment, device=options.device, folder=folder)
+    for row in result.rows.itertuples():
+        print(f"{row.metric:28s} {row.value:10.4f}   n {row.n}")
+    print(f"written to {folder}")
+    return 0
+
+
+def _methods(options: argparse.Namespace) -> int:
+    for name, method in METHODS.items():
+        print(f"{name:20s} {method.summary}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""Sequences of frames, ready to train on: what the rest of the module sees of any data set."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Sequences:
+    """S sequences of T frames, as windows on one table of frames that they may share.
+
+    frames: float32 `(F, D)`. labels: int64 `(F,)`, -1 for unlabelled. starts: int64 `(S,)`, first frame of each.
+    length: T.
+    """
+
+    frames: Tensor
+    labels: Tensor
+    starts: Tensor
+    length: int
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def indices(self, picked: Tensor | slice = slice(None)) -> Tensor:
+        """Rows of the table of frames that the picked sequences cover, `(B, T)`."""
+        return self.starts[picked, None] + torch.arange(self.length)
+
+    def batch(self, picked: Tensor | slice) -> Tensor:
+        """The picked sequences, `(B, T, D)`."""
+        return self.frames[self.indices(picked)]
+
+    def in_order(self, batch_size: int) -> Iterator[Tensor]:
+        """All sequences in turn, the last batch perhaps smaller."""
+        for start in range(0, len(self), batch_size):
+            yield self.batch(slice(start, start + batch_size))
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A framed, split and standardised data set.
+
+    classes: names in label order. draw: nominal number of test frames a class for clustering.
+    checksum: stands for the files read, or for the simulator's seed and profile.
+    """
+
+    name: str
+    source: str
+    classes: tuple[str, ...]
+    train: Sequences
+    test: Sequences
+    draw: tuple[int, ...]
+    checksum: str
+
+    @property
+    def n_features(self) -> int:
+        """D."""
+        return self.train.frames.shape[1]

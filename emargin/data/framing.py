@@ -1,0 +1,36 @@
+"""From samples to frames: short-time Fourier transform and one label a frame."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emargin.errors import InputError
+
+
+def stft_frames(signal: np.ndarray, n_fft: int, hop: int) -> Tensor:
+    """Magnitudes of the short-time Fourier transform, as `torch.stft` gives them: `(samples, channels)` -> `(F, D)`.
+
+    Periodic Hann window of n_fft samples, no padding, not normalised: frame q covers samples q hop to q hop + n_fft - 1
+    and F = (samples - n_fft) // hop + 1. Channel-major: feature c (n_fft // 2 + 1) + k is bin k of channel c.
+    Raises InputError if the signal is shorter than one window.
+    """
+    if len(signal) < n_fft:
+        raise InputError("a recording is shorter than one frame", found=f"{len(signal)} samples",
+                         wanted=f"at least n_fft = {n_fft}")
+    channels = torch.from_numpy(np.ascontiguousarray(signal.T, dtype=np.float32))
+    spectrum = torch.stft(channels, n_fft, hop, window=torch.hann_window(n_fft), center=False, return_complex=True)
+    return spectrum.abs().permute(2, 0, 1).flatten(1)
+
+
+def frame_labels(labels: np.ndarray, n_fft: int, hop: int, n_classes: int) -> np.ndarray:
+    """The most frequent sample label of each frame, `(samples,)` -> `(F,)`; ties go to the smallest class.
+
+    A frame is unlabelled (-1) only where unlabelled samples outnumber every class.
+    """
+    starts = np.arange(0, len(labels) - n_fft + 1, hop)
+    counts = np.empty((n_classes + 1, len(starts)), dtype=np.int64)
+    for row, label in enumerate([*range(n_classes), -1]):
+        running = np.concatenate([[0], np.cumsum(labels == label)])
+        counts[row] = running[starts + n_fft] - running[starts]
+    winner = counts.argmax(0)
+    return np.where(winner == n_classes, -1, winner)

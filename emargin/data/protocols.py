@@ -1,0 +1,114 @@
+"""Joining, splitting and standardising: the two protocols."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emargin.config import Experiment
+from emargin.data.catalogue import Settings
+from emargin.data.dataset import Dataset, Sequences
+from emargin.data.framing import frame_labels, stft_frames
+from emargin.data.recordings import Recording, RecordingSet
+from emargin.errors import InputError
+
+SPLIT_SEED = 0  # the split by subject is one and the same for all seeds of an experiment
+
+
+def build(data: RecordingSet, settings: Settings, experiment: Experiment, checksum: str) -> Dataset:
+    """Frame, split and standardise a set of recordings under the experiment's protocol.
+
+    Raises InputError if T frames do not fit any recording, or a side of the split would be empty.
+    """
+    split = _by_subject if experiment.protocol == "original" else _by_position
+    train, test = split(data, settings, experiment)
+    for side, sequences in (("train", train), ("test", test)):
+        if len(sequences) == 0:
+            raise InputError(f"data set {data.name}: no complete sequence on the {side} side",
+                             wanted=f"{experiment.sequence_length} consecutive frames in one recording",
+                             todo="lower sequence_length or add recordings")
+    return Dataset(data.name, data.source, data.classes, train, test, settings.draw, checksum)
+
+
+def _by_subject(data: RecordingSet, settings: Settings, experiment: Experiment) -> tuple[Sequences, Sequences]:
+    """Protocol `original`: sequences within a recording, whole subjects on one side, statistics of the training side."""
+    tested = _test_subjects(data, settings, experiment.fold)
+    sides = [[recording for recording in data.recordings if (recording.subject in tested) == side]
+             for side in (False, True)]
+    longest = max(len(recording.values) for recording in data.recordings)
+    train, test = (_within_recordings(recordings, data, experiment) for recordings in sides)
+    if len(train) == len(test) == 0:
+        raise InputError(f"data set {data.name}: a sequence is longer than any recording",
+                         found=f"sequence_length {experiment.sequence_length} frames; longest recording {longest} "
+                               f"{'frames' if data.framed else 'samples'}",
+                         wanted="a sequence_length that fits", todo="lower sequence_length, n_fft or hop")
+    if len(train) == 0:
+        return train, test
+    mean, std = _statistics(train.frames)
+    for side in (train, test):
+        side.frames.sub_(mean).div_(std)
+    return train, test
+
+
+def _by_position(data: RecordingSet, settings: Settings, experiment: Experiment) -> tuple[Sequences, Sequences]:
+    """Protocol `released`: recordings joined in file order, sequences across them, the first part of them for training.
+
+    Standardised with the statistics of everything, test side included, or not at all, as the released code does for
+    the set.
+    """
+    if experiment.fold != 1:
+        raise InputError("protocol released has one split", found=f"fold {experiment.fold}", wanted=1)
+    joined = Recording("all recordings", "all", np.concatenate([r.values for r in data.recordings]),
+                       np.concatenate([r.labels for r in data.recordings]))
+    everything = _within_recordings([joined], data, experiment)
+    if settings.standardise == "all":
+        mean, std = _statistics(everything.frames)
+        everything.frames.sub_(mean).div_(std)
+    cut = int(settings.train_share * len(everything))
+    return tuple(Sequences(everything.frames, everything.labels, starts, everything.length)
+                 for starts in (everything.starts[:cut], everything.starts[cut:]))
+
+
+def _test_subjects(data: RecordingSet, settings: Settings, fold: int) -> frozenset[str]:
+    """The set's own fold, or the last subjects of one seeded shuffle."""
+    folds = data.test_subjects
+    if not folds:
+        subjects = sorted({recording.subject for recording in data.recordings})
+        if len(subjects) < 2:
+            raise InputError(f"data set {data.name}: a split by subject needs two subjects", found=len(subjects),
+                             wanted="recordings of at least two people", todo="use protocol released")
+        order = np.random.default_rng(SPLIT_SEED).permutation(subjects)
+        n_train = min(max(1, round(settings.train_share * len(subjects))), len(subjects) - 1)
+        folds = (frozenset(order[n_train:]),)
+    if fold > len(folds):
+        raise InputError(f"data set {data.name} has no such fold", found=fold, wanted=f"1 to {len(folds)}")
+    return folds[fold - 1]
+
+
+def _within_recordings(recordings: list[Recording], data: RecordingSet, experiment: Experiment) -> Sequences:
+    """Frames of all recordings in one table, and the starts of the sequences that lie within one."""
+    frames, labels, starts, offset = [], [], [], 0
+    length = experiment.sequence_length
+    for recording in recordings:
+        if data.framed:
+            framed, labelled = torch.from_numpy(recording.values.copy()), recording.labels
+        else:
+            if len(recording.values) < experiment.n_fft:
+                continue  # too short for a frame, so for a sequence
+            framed = stft_frames(recording.values, experiment.n_fft, experiment.hop)
+            labelled = frame_labels(recording.labels, experiment.n_fft, experiment.hop, len(data.classes))
+        frames.append(framed)
+        labels.append(torch.from_numpy(labelled))
+        starts.append(torch.arange(offset, offset + len(framed) - length + 1, experiment.stride)
+                      if len(framed) >= length else torch.empty(0, dtype=torch.int64))
+        offset += len(framed)
+    if not frames:
+        return Sequences(torch.empty(0, 0), torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.int64), length)
+    return Sequences(torch.cat(frames), torch.cat(labels), torch.cat(starts), length)
+
+
+def _statistics(frames: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each feature, `(D,)`, summed in double precision; a constant feature keeps 1."""
+    wide = frames.double()
+    mean, std = wide.mean(0), wide.std(0, correction=0)
+    std = torch.where(std > 1e-8 * mean.abs().clamp(min=1e-8), std, torch.ones_like(std))
+    return mean.float(), std.float()

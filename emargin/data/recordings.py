@@ -1,0 +1,79 @@
+"""What every data source returns: continuous recordings with a label at each sample."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from emargin.errors import InputError
+
+UNLABELLED = -1  # trained on, never scored
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """One continuous signal of one person, or its ready-made feature frames.
+
+    name: the file or record it comes from.
+    subject: the person; a split by subject keeps all recordings of one subject on one side.
+    values: float32, `(samples, channels)` in the unit of the source, or `(frames, D)` when the set is framed already.
+    labels: int64, `(samples,)` or `(frames,)`; an index into the set's classes, or -1 for unlabelled.
+    """
+
+    name: str
+    subject: str
+    values: np.ndarray
+    labels: np.ndarray
+
+    def __post_init__(self):
+        where = f"recording {self.name}"
+        if self.values.ndim != 2 or len(self.values) == 0:
+            raise InputError(f"{where}: no samples", found=f"shape {self.values.shape}", wanted="(samples, channels)")
+        if self.labels.shape != self.values.shape[:1]:
+            raise InputError(f"{where}: labels do not match the samples",
+                             found=f"{self.labels.shape} labels", wanted=f"{self.values.shape[:1]}")
+        finite = np.isfinite(self.values)
+        if not finite.all():
+            row, channel = np.argwhere(~finite)[0]
+            raise InputError(f"{where}: {int((~finite).sum())} samples are not finite",
+                             found=f"{self.values[row, channel]} at sample {row}, channel {channel}",
+                             wanted="finite numbers", todo="repair or cut out the damaged stretch")
+        constant = np.flatnonzero(self.values.min(0) == self.values.max(0))
+        if len(self.values) > 1 and constant.size:
+            raise InputError(f"{where}: channel {constant[0]} is constant",
+                             found=f"{self.values[0, constant[0]]} in all {len(self.values)} samples",
+                             wanted="a varying signal", todo="drop the channel or the recording")
+
+
+@dataclass(frozen=True, eq=False)
+class RecordingSet:
+    """All recordings of one data set.
+
+    classes: the class names, in label order.
+    sampling_rate: samples a second (Hz); None when `framed`.
+    source: "real" or "simulated".
+    framed: the recordings hold feature frames, not samples.
+    test_subjects: one set of subjects a fold, where the set has a split of its own; otherwise empty.
+    """
+
+    name: str
+    source: str
+    classes: tuple[str, ...]
+    sampling_rate: float | None
+    recordings: tuple[Recording, ...]
+    framed: bool = False
+    test_subjects: tuple[frozenset[str], ...] = field(default=())
+
+    def __post_init__(self):
+        if not self.recordings:
+            raise InputError(f"data set {self.name}: no recordings", wanted="at least one")
+        widths = {recording.values.shape[1] for recording in self.recordings}
+        if len(widths) > 1:
+            raise InputError(f"data set {self.name}: recordings differ in their number of channels",
+                             found=sorted(widths), wanted="one number for all")
+        for recording in self.recordings:
+            wrong = (recording.labels < UNLABELLED) | (recording.labels >= len(self.classes))
+            if wrong.any():
+                at = int(np.argmax(wrong))
+                raise InputError(f"recording {recording.name}: label outside the classes",
+                                 found=f"{recording.labels[at]} at sample {at}",
+                                 wanted=f"0 to {len(self.classes) - 1}, or -1 for unlabelled")

@@ -1,0 +1,26 @@
+"""Errors that tell a reader what to do next."""
+
+
+class InputError(ValueError):
+    """Something the caller gave cannot be used.
+
+    The message says what is wrong and where, the value found, the value wanted, and what to do next.
+    """
+
+    def __init__(self, what: str, *, found=None, wanted=None, todo: str | None = None):
+        parts = [what.rstrip(".")]
+        if found is not None:
+            parts.append(f"found: {found}")
+        if wanted is not None:
+            parts.append(f"wanted: {wanted}")
+        if todo is not None:
+            parts.append(f"what to do: {todo}")
+        super().__init__(". ".join(part.rstrip(".") for part in parts) + ".")
+
+
+class MissingData(InputError):
+    """A real data set was asked for and its files are not there."""
+
+
+class NonFiniteGradient(ArithmeticError):
+    """Training produced a gradient that is NaN or infinite; the last finite state was kept."""

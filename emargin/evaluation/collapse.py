@@ -1,0 +1,46 @@
+"""Collapse diagnostics: how much of the embedding space is in use."""
+
+import torch
+from torch import Tensor
+
+from emargin.similarity import adjacent_cosines, unit_rows
+
+UNIFORMITY_ROWS = 2000  # pairs of this many rows at most: enough for two digits, and the n x n matrix stays small
+
+
+def mean_cosine(embedding: Tensor) -> float:
+    """Mean cosine over all pairs of different rows of `(n, C)`: 1 when all point the same way.
+
+    From the norm of the sum: |sum_i u_i|^2 = n + sum_{i != j} u_i . u_j. Rows of zeros count as orthogonal to all.
+    """
+    unit = unit_rows(embedding.double())
+    n = len(unit)
+    return ((unit.sum(0).square().sum() - unit.square().sum()) / (n * (n - 1))).item()
+
+
+def participation_ratio(embedding: Tensor) -> float:
+    """Effective rank of the covariance of `(n, C)`: (sum of eigenvalues)^2 / sum of squares, from 1 to C; 0 if constant."""
+    centred = embedding.double() - embedding.double().mean(0)
+    covariance = centred.mT @ centred
+    total, squares = covariance.trace(), covariance.square().sum()
+    return (total.square() / squares).item() if squares > 0 else 0.0
+
+
+def singular_spectrum(embedding: Tensor) -> Tensor:
+    """Share of the variance of `(n, C)` along each principal direction, falling, `(C,)`."""
+    centred = embedding.double() - embedding.double().mean(0)
+    values = torch.linalg.eigvalsh(centred.mT @ centred).flip(0).clamp(min=0)
+    return values / values.sum().clamp(min=torch.finfo(values.dtype).tiny)
+
+
+def alignment(sequences: Tensor) -> float:
+    """Mean squared distance of adjacent unit embeddings in `(S, T, C)`: 0 when neighbours coincide."""
+    return (2 - 2 * adjacent_cosines(sequences.double())).mean().item()
+
+
+def uniformity(embedding: Tensor) -> float:
+    """log of the mean of exp(-2 |u_i - u_j|^2) over pairs of rows of `(n, C)`: 0 when all coincide, lower is more even."""
+    n = len(embedding)
+    rows = embedding[torch.linspace(0, n - 1, min(n, UNIFORMITY_ROWS)).long()]
+    distances = torch.pdist(unit_rows(rows.double()))
+    return distances.square().mul(-2).exp().mean().log().item()

@@ -1,0 +1,49 @@
+"""Embeddings of whole sequences, computed once and used by every metric."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emargin.data.dataset import Dataset, Sequences
+from emargin.methods import Method
+
+ENCODE_BATCH = 64  # sequences
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """embedding: float32 `(S, T, C)` on the CPU. labels: `(S, T)`, -1 unlabelled. frame: `(S, T)`, number of the frame.
+
+    Where sequences overlap, a frame occurs in several of them under one number.
+    """
+
+    embedding: Tensor
+    labels: Tensor
+    frame: Tensor
+
+    def flat(self, *, repeats: bool = False) -> tuple[Tensor, Tensor]:
+        """Labelled frames out of their sequences: embeddings `(n, C)` and labels `(n,)`.
+
+        Every frame once, in the order of the recordings; with `repeats` as often as the sequences hold it.
+        """
+        rows = torch.arange(self.frame.numel())
+        if not repeats:
+            rows = torch.from_numpy(np.unique(self.frame.flatten().numpy(), return_index=True)[1])
+        labels = self.labels.flatten()[rows]
+        return self.embedding.flatten(0, 1)[rows[labels >= 0]], labels[labels >= 0]
+
+
+@torch.no_grad()
+def encode(method: Method, sequences: Sequences, device: torch.device | str = "cpu") -> Features:
+    """Embed sequences in context, in evaluation mode, without gradients."""
+    method.eval()
+    embedding = torch.cat([method.encode(batch.to(device)).float().cpu() for batch in sequences.in_order(ENCODE_BATCH)])
+    frame = sequences.indices()
+    return Features(embedding, sequences.labels[frame], frame)
+
+
+def encode_both(method: Method, dataset: Dataset, device: torch.device | str = "cpu") -> tuple[Features, Features]:
+    """Features of the train and of the test side."""
+    return encode(method, dataset.train, device), encode(method, dataset.test, device)

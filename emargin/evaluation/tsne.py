@@ -1,0 +1,9 @@
+"""t-SNE maps of embeddings (the paper's Figure 1)."""
+
+import numpy as np
+from sklearn.manifold import TSNE
+
+
+def tsne(embedding: np.ndarray, *, perplexity: float = 30.0, seed: int = 0) -> np.ndarray:
+    """Two-dimensional t-SNE map of `(n, C)`: float64 `(n, 2)`, started from the first two principal components."""
+    return TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(embedding)

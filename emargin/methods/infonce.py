@@ -1,0 +1,20 @@
+"""InfoNCE with adjacent frames as positives (the paper's equation 1)."""
+
+from emargin.losses import info_nce
+from emargin.methods.base import Method
+
+
+class InfoNCE(Method):
+    """original: one side, within each sequence. released: two sides, on the flattened batch.
+
+    The paper's tables have no such row; it is the control that decides whether the margin does anything.
+    """
+
+    title = "InfoNCE"
+    summary = "adjacent frames attract, all others repel: the control without a margin"
+
+    def loss(self, batch, generator):
+        experiment = self.experiment
+        value = info_nce(self.encoder(batch), temperature=experiment.temperature, sides=experiment.sides,
+                         scope=experiment.scope)
+        return value, {}

@@ -1,0 +1,35 @@
+"""Pseudo-labels: which steps between adjacent frames count as dissimilar (the paper's section 3.1)."""
+
+import torch
+from torch import Tensor
+
+from emargin.errors import InputError
+from emargin.similarity import adjacent_cosines
+
+RULES = ("paper", "released")
+
+
+def pseudo_labels(frames: Tensor, *, threshold: float, rule: str = "paper", wrap: bool = False) -> Tensor:
+    """Label each adjacent pair of frames 1 (dissimilar, the margin acts) or 0 (similar).
+
+    frames: `(..., T, D)`, input features, not embeddings. Returns bool, `(..., T - 1)`; with `wrap` `(..., T)`, where
+    the last frame is compared with the first, as the released code does on a flattened batch.
+
+    rule "paper": y_t = 0 if cos(x_t, x_{t+1}) > threshold, else 1.
+    rule "released": see `released_rule`. For threshold >= 0 it labels every pair 1 (discrepancy D1).
+    Raises InputError for a threshold outside [-1, 1] or an unknown rule.
+    """
+    if not -1 <= threshold <= 1:
+        raise InputError("threshold is a cosine", found=threshold, wanted="a number from -1 to 1")
+    if rule not in RULES:
+        raise InputError("unknown rule for pseudo-labels", found=repr(rule), wanted=" or ".join(RULES))
+    cosines = adjacent_cosines(frames, wrap=wrap)
+    return ~(cosines > threshold) if rule == "paper" else released_rule(cosines, threshold)
+
+
+def released_rule(cosines: Tensor, threshold: float) -> Tensor:
+    """Two masked writes on one vector; the second also meets the zeros that the first wrote, and 0 <= threshold."""
+    values = cosines.clone()
+    values[values >= threshold] = 0
+    values[values <= threshold] = 1
+    return values.to(torch.bool)

@@ -1,0 +1,121 @@
+"""Results: tidy rows, one a metric, and beside them a record of where they come from."""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import resource
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from emargin.config import Experiment
+from emargin.errors import InputError
+
+IDENTITY = ("dataset", "source", "protocol", "fold", "method", "fidelity", "reading", "labels", "seed")
+COLUMNS = (*IDENTITY, "metric", "value", "n", "digest", "note")
+PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas")
+
+
+def tidy(experiment: Experiment, metric: str, value: float, n: int | None, note: str = "") -> dict:
+    """One row. n: how many frames the value was computed from."""
+    row = {name: getattr(experiment, name) for name in IDENTITY}
+    return row | {"metric": metric, "value": value, "n": n, "digest": experiment.digest, "note": note}
+
+
+def table(rows: list[dict]) -> pd.DataFrame:
+    """Rows as a frame with the columns of COLUMNS."""
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"n": "Int64"})
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    """Rows from a CSV file that `write_text` wrote. Raises InputError if a column is missing."""
+    rows = pd.read_csv(path, keep_default_na=False, na_values={"value": [""], "n": [""]})
+    missing = set(COLUMNS) - set(rows.columns)
+    if missing:
+        raise InputError(f"{path} is no file of result rows", found=f"no column {', '.join(sorted(missing))}",
+                         wanted=", ".join(COLUMNS))
+    return rows.astype({"n": "Int64"})
+
+
+def rows_to_csv(rows: pd.DataFrame) -> str:
+    """CSV with nine significant digits."""
+    return rows.to_csv(index=False, float_format="%.9g")
+
+
+def summary(rows: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
+    """Mean and standard deviation over seeds (n - 1 in the denominator), one line a method and metric.
+
+    Columns: dataset ... labels (without seed), metric, mean, std, seeds.
+    """
+    chosen = rows[rows.metric.isin(metrics)]
+    keys = [name for name in IDENTITY if name != "seed"]
+    grouped = chosen.groupby([*keys, "metric"], sort=False, dropna=False).value
+    return grouped.agg(mean="mean", std="std", seeds="count").reset_index()
+
+
+def provenance(experiment: Experiment, device: torch.device, checksum: str, seconds: dict[str, float]) -> dict:
+    """What a run was: experiment, code, data, versions, machine, seconds a stage, peak memory in MB."""
+    memory = {"host": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if platform.system() == "Darwin"
+                                                                                  else 1e3))}
+    if device.type == "cuda":
+        memory["device"] = round(torch.cuda.max_memory_allocated(device) / 1e6)
+    return {
+        "experiment": json.loads(experiment.to_json()),
+        "code": code_digest(),
+        "commit": _commit(),
+        "data": checksum,
+        "versions": {"python": platform.python_version()}
+        | {name: importlib.metadata.version(name) for name in PACKAGES},
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads",
+        "seconds": {name: round(value, 2) for name, value in seconds.items()},
+        "peak_memory_mb": memory,
+    }
+
+
+def code_digest() -> str:
+    """Stands for the contents of the module's own files."""
+    digest = hashlib.sha256()
+    root = Path(__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that the module lies in, with "+" where it has been changed since; None outside one."""
+    here = Path(__file__).resolve().parent
+
+    def git(*words):
+        return subprocess.run(["git", "-C", here, *words], capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "--", ".") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def writable_folder(folder: Path) -> Path:
+    """Make the folder. Raises InputError where it cannot be made or written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".{os.getpid()}.part"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"results cannot be written to {folder}", found=error.strerror or str(error),
+                         wanted="a folder with write permission", todo="name another one with --out") from error
+    return folder
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write beside the target, then rename: a reader never meets half a file."""
+    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)

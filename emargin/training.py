@@ -1,0 +1,202 @@
+"""One training loop for every method."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from emargin.config import Experiment
+from emargin.data.dataset import Dataset, Sequences
+from emargin.errors import InputError, NonFiniteGradient
+from emargin.evaluation.collapse import mean_cosine, participation_ratio
+from emargin.methods import METHODS, Method
+
+LOG_EVERY = 10  # steps between two points of the curve
+SAVE_EVERY = 50  # steps between two checkpoints: what a killed run can lose
+
+Curve = list[dict[str, float]]
+
+
+def default_device() -> torch.device:
+    """A CUDA device where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def build(experiment: Experiment, n_features: int, device: torch.device | str = "cpu") -> Method:
+    """The experiment's method with weights drawn from its seed; the caller's random state is left as it was."""
+    with _seeded(experiment.seed, device):
+        return METHODS[experiment.method](experiment, n_features).to(device)
+
+
+def train(experiment: Experiment, dataset: Dataset, *, device: torch.device | str = "cpu",
+          checkpoint: Path | None = None, progress: bool = True) -> tuple[Method, Curve]:
+    """Train the experiment's method; returns it in evaluation mode, with its curve.
+
+    The curve has a point every 10 steps: step, loss, what the loss measures, and on the batch's embedding the mean
+    pairwise cosine and the participation ratio. AdamW, no schedule, incomplete batches dropped, last weights used.
+
+    checkpoint: a file to resume from if it is there and to write every 50 steps and on interruption; a resumed run
+    equals an uninterrupted one bit for bit on the CPU.
+    Raises NonFiniteGradient before the weights would be spoilt; InputError for fewer sequences than a batch or a
+    checkpoint of another experiment.
+    """
+    if len(dataset.train) < experiment.batch_size and not METHODS[experiment.method].untrained:
+        raise InputError(f"data set {dataset.name}: fewer sequences than a batch", found=len(dataset.train),
+                         wanted=f"at least batch_size = {experiment.batch_size}",
+                         todo="lower batch_size or sequence_length")
+    method = build(experiment, dataset.n_features, device)
+    draws = torch.Generator().manual_seed(experiment.seed)
+    with _seeded(experiment.seed, device):
+        method.train()
+        method.prepare(dataset.train, draws)
+        if experiment.iterations:
+            curve = _steps(method, experiment, dataset.train, draws, device, checkpoint, progress)
+        else:
+            curve = []
+    return method.eval(), curve
+
+
+def _steps(method: Method, experiment: Experiment, sequences: Sequences, draws: torch.Generator,
+           device: torch.device | str, checkpoint: Path | None, progress: bool) -> Curve:
+    parameters = [p for p in method.trained_parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(parameters, lr=experiment.learning_rate, weight_decay=experiment.weight_decay)
+    order = _Order(len(sequences), experiment.batch_size, experiment.seed)
+    state = _State(method, optimiser, order, draws, experiment, device)
+    step, curve = state.resume(checkpoint) if checkpoint else (0, [])
+    bar = tqdm(total=experiment.iterations, initial=step, desc=f"{experiment.method} {experiment.fidelity}",
+               disable=not progress)
+    saved = step
+    try:
+        while step < experiment.iterations:
+            batch = sequences.batch(order.next()).to(device)
+            loss, measured = method.loss(batch, draws)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            _check_gradients(parameters, step, loss, experiment)
+            optimiser.step()
+            method.after_step()
+            step += 1
+            bar.update()
+            if step % LOG_EVERY == 0 or step == experiment.iterations:
+                curve.append(_point(step, loss, measured, method, batch))
+                bar.set_postfix(loss=f"{curve[-1]['loss']:.3f}")
+            if checkpoint and (step % SAVE_EVERY == 0 or step == experiment.iterations):
+                state.save(checkpoint, step, curve)
+                saved = step
+    finally:
+        bar.close()
+        if checkpoint and step > saved:
+            state.save(checkpoint, step, curve)
+    return curve
+
+
+def _check_gradients(parameters: list[Tensor], step: int, loss: Tensor, experiment: Experiment) -> None:
+    norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    if not torch.isfinite(norm):
+        raise NonFiniteGradient(
+            f"the gradient at step {step + 1} of {experiment} is not finite (norm {norm.item()}, loss {loss.item()}). "
+            f"Training stopped before the weights were changed. What to do: raise the temperature "
+            f"({experiment.temperature}), lower the margin ({experiment.margin}) or the learning rate "
+            f"({experiment.learning_rate}), or look at the input of that step.")
+
+
+@torch.no_grad()
+def _point(step: int, loss: Tensor, measured: dict[str, Tensor], method: Method, batch: Tensor) -> dict[str, float]:
+    method.eval()
+    embedding = method.encode(batch).flatten(0, 1)
+    method.train()
+    point = {"step": float(step), "loss": loss.item()}
+    point |= {name: float(value) for name, value in measured.items()}
+    return point | {"mean_cosine": mean_cosine(embedding), "participation_ratio": participation_ratio(embedding)}
+
+
+class _Order:
+    """Batches of sequence numbers: shuffled each epoch, the incomplete last batch dropped."""
+
+    def __init__(self, n: int, batch_size: int, seed: int):
+        self.n, self.batch_size = n, batch_size
+        self.generator = torch.Generator().manual_seed(seed)
+        self.epoch, self.position = torch.empty(0, dtype=torch.int64), 0
+
+    def next(self) -> Tensor:
+        if self.position + self.batch_size > len(self.epoch):
+            self.epoch, self.position = torch.randperm(self.n, generator=self.generator), 0
+        picked = self.epoch[self.position:self.position + self.batch_size]
+        self.position += self.batch_size
+        return picked
+
+
+class _State:
+    """All that a run needs to go on as if it had never stopped."""
+
+    def __init__(self, method, optimiser, order, draws, experiment, device):
+        self.method, self.optimiser, self.order = method, optimiser, order
+        self.draws, self.experiment, self.device = draws, experiment, torch.device(device)
+
+    def save(self, path: Path, step: int, curve: Curve) -> None:
+        state = {"experiment": self.experiment.to_json(), "step": step, "curve": curve,
+                 "method": self.method.state_dict(), "optimiser": self.optimiser.state_dict(),
+                 "epoch": self.order.epoch, "position": self.order.position,
+                 "order": self.order.generator.get_state(), "draws": self.draws.get_state(),
+                 "cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            state["cuda"] = torch.cuda.get_rng_state(self.device)
+        save_atomically(state, path)
+
+    def resume(self, path: Path) -> tuple[int, Curve]:
+        """(steps done, curve so far); (0, []) where there is no checkpoint."""
+        if not path.exists():
+            return 0, []
+        state = load_checkpoint(path, self.experiment, self.device)
+        self.method.load_state_dict(state["method"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.order.epoch, self.order.position = state["epoch"].cpu(), state["position"]
+        self.order.generator.set_state(state["order"].cpu())
+        self.draws.set_state(state["draws"].cpu())
+        torch.set_rng_state(state["cpu"].cpu())
+        if "cuda" in state and self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["cuda"].cpu(), self.device)
+        return state["step"], state["curve"]
+
+
+def save_atomically(state: dict, path: Path) -> None:
+    """torch.save beside the target, then rename: a reader never meets half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        torch.save(state, beside)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path, experiment: Experiment, device: torch.device | str = "cpu") -> dict:
+    """A checkpoint of this very experiment. Raises InputError for another one, or a file that cannot be read."""
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+        theirs = Experiment.from_json(state["experiment"])
+    except InputError:
+        raise
+    except Exception as error:  # torch.load reports damage by many types of exception
+        raise InputError(f"checkpoint {path} cannot be read", found=f"{type(error).__name__}: {error}",
+                         wanted="a checkpoint that this program wrote", todo=f"delete {path}; training starts again"
+                         ) from error
+    if theirs != experiment:
+        differing = [f"{name} {theirs_value!r} instead of {getattr(experiment, name)!r}"
+                     for name, theirs_value in vars(theirs).items() if theirs_value != getattr(experiment, name)]
+        raise InputError(f"checkpoint {path} belongs to another experiment", found="; ".join(differing),
+                         wanted=f"digest {experiment.digest}", todo="choose another folder or delete the checkpoint")
+    return state
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device | str) -> Iterator[None]:
+    """torch's own generators start from `seed` inside and are put back after: for weights and dropout."""
+    devices = [torch.device(device)] if torch.device(device).type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
