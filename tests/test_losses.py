@@ -1,0 +1,342 @@
+"""Losses against slow references in float64, closed forms, and the values of the released code."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from emargin.errors import InputError
+from emargin.losses import emargin, emargin_released, info_nce
+from emargin.pseudo_labels import pseudo_labels
+
+GOLDEN = json.loads((Path(__file__).parent / "golden" / "released_losses.json").read_text())["cases"]
+SHAPES = [(1, 3, 2), (2, 5, 4), (3, 8, 6)]
+TEMPERATURES = [0.05, 0.5]
+MARGINS = [0.3, 5.0, 100.0]
+
+
+def embedding(shape, seed=0, dtype=torch.float64):
+    return torch.tensor(np.random.default_rng(seed).standard_normal(shape), dtype=dtype, requires_grad=True)
+
+
+def cosines(rows):
+    """The matrix of cosines by three loops."""
+    rows = rows.detach().tolist()
+    n = len(rows)
+    s = [[0.0] * n for _ in range(n)]
+    for i in range(n):
+        for j in range(n):
+            dot = norm_i = norm_j = 0.0
+            for c in range(len(rows[0])):
+                dot += rows[i][c] * rows[j][c]
+                norm_i += rows[i][c] ** 2
+                norm_j += rows[j][c] ** 2
+            s[i][j] = dot / math.sqrt(norm_i * norm_j)
+    return s
+
+
+def log_sum(exponents):
+    if not exponents:
+        return -math.inf
+    top = max(exponents)
+    return top + math.log(sum(math.exp(e - top) for e in exponents))
+
+
+def phi(s, y, m):
+    return 0.5 * max(0.0, m - s) ** 2 if y else 0.5 * s**2
+
+
+def psi(s, y, m):
+    return 0.5 * max(0.0, m - s) ** 2 if y else -0.5 * s**2
+
+
+def log_difference(a, b):
+    """log|e^a - e^b|."""
+    return max(a, b) + math.log(abs(math.exp(a - max(a, b)) - math.exp(b - max(a, b))))
+
+
+def slow_info_nce(s, tau, sides):
+    n, total = len(s), []
+    if sides == 1:
+        for j in range(n - 1):
+            total.append(-s[j + 1][j] / tau + log_sum([s[i][j] / tau for i in range(n) if i not in (j, j + 1)]))
+    else:
+        for j in range(1, n - 1):
+            first = [s[i][j] / tau for i in range(n) if i not in (j - 1, j, j + 1)]
+            second = [s[i][j - 1] / tau for i in range(n) if i not in (j - 1, j)]
+            total.append(log_sum(first + second) - log_sum([s[j - 1][j] / tau, s[j + 1][j] / tau]))
+    return sum(total) / len(total)
+
+
+def slow_emargin(s, y, tau, m, reading, pair_y=None):
+    n, total = len(s), []
+    for t in range(n - 1):
+        negatives = []
+        for k in range(n):
+            if k in (t, t + 1):
+                continue
+            if reading == "anchor":
+                negatives.append(phi(s[t][k], y[t], m) / tau)
+            elif reading == "pair":
+                negatives.append(s[t][k] / tau)
+            else:
+                negatives.append(phi(s[t][k], pair_y[t][k], m) / tau)
+        total.append(-phi(s[t][t + 1], y[t], m) / tau + log_sum(negatives))
+    return sum(total) / len(total)
+
+
+def slow_released(s, y, tau, m, sides):
+    n, total, negative = len(s), [], 0
+    if sides == 1:
+        for j in range(n - 1):
+            terms = [phi(0.0 if i == j else s[i][j], y[j], m) for i in range(n)]
+            a, b = log_sum(terms), s[j + 1][j] / tau
+            total.append(-s[j + 1][j] / tau + log_difference(a, b))
+            negative += a <= b
+    else:
+        def column(j):
+            return [0.05 * psi(s[i][j], y[j], m) / tau for i in range(n) if i != j]
+
+        for j in range(1, n - 1):
+            a, b = log_sum(column(j) + column(j - 1)), s[j][j - 1] / tau
+            total.append(-log_sum([s[j - 1][j] / tau, s[j + 1][j] / tau]) + log_difference(a, b))
+            negative += a <= b
+    return sum(total) / len(total), negative / len(total)
+
+
+def label_patterns(shape):
+    mixed = np.random.default_rng(5).random(shape) < 0.5
+    return [torch.zeros(shape, dtype=torch.bool), torch.ones(shape, dtype=torch.bool), torch.tensor(mixed)]
+
+
+def per_sequence(z, slow):
+    return sum(slow(cosines(rows), b) for b, rows in enumerate(z)) / len(z)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("tau", TEMPERATURES)
+@pytest.mark.parametrize("sides", [1, 2])
+def test_info_nce_equals_its_definition(shape, tau, sides):
+    z = embedding(shape)
+    expected = per_sequence(z, lambda s, b: slow_info_nce(s, tau, sides))
+    assert info_nce(z, temperature=tau, sides=sides).item() == pytest.approx(expected, rel=1e-12)
+    flat = slow_info_nce(cosines(z.flatten(0, 1)), tau, sides)
+    assert info_nce(z, temperature=tau, sides=sides, scope="flattened").item() == pytest.approx(flat, rel=1e-12)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("tau", TEMPERATURES)
+@pytest.mark.parametrize("m", MARGINS)
+@pytest.mark.parametrize("reading", ["anchor", "pair", "all-pairs"])
+def test_emargin_equals_its_definition(shape, tau, m, reading):
+    b, t, _ = shape
+    z, x = embedding(shape), torch.tensor(np.random.default_rng(9).standard_normal((b, t, 3)))
+    x_cosines = [cosines(rows) for rows in x]
+    pair_y = [[[not x_cosines[g][i][j] > 0.2 for j in range(t)] for i in range(t)] for g in range(b)]
+    patterns = [pseudo_labels(x, threshold=0.2)] if reading == "all-pairs" else label_patterns((b, t - 1))
+    for y in patterns:
+        expected = per_sequence(z, lambda s, g, y=y: slow_emargin(s, y[g].tolist(), tau, m, reading, pair_y[g]))
+        value = emargin(z, y, temperature=tau, margin=m, reading=reading, frames=x, threshold=0.2)
+        assert value.item() == pytest.approx(expected, rel=1e-11)
+
+
+@pytest.mark.parametrize("reading", ["anchor", "pair", "all-pairs"])
+def test_emargin_flattened_crosses_sequences(reading):
+    z, x = embedding((2, 4, 3)), torch.tensor(np.random.default_rng(9).standard_normal((2, 4, 3)))
+    y = pseudo_labels(x.flatten(0, 1), threshold=0.2)
+    x_cosines = cosines(x.flatten(0, 1))
+    pair_y = [[not c > 0.2 for c in row] for row in x_cosines]
+    expected = slow_emargin(cosines(z.flatten(0, 1)), y.tolist(), 0.1, 5.0, reading, pair_y)
+    value = emargin(z, y, temperature=0.1, margin=5.0, reading=reading, scope="flattened", frames=x, threshold=0.2)
+    assert value.item() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("tau", TEMPERATURES)
+@pytest.mark.parametrize("m", MARGINS)
+@pytest.mark.parametrize("sides", [1, 2])
+def test_released_emargin_equals_its_closed_form(shape, tau, m, sides):
+    z = embedding(shape, seed=3)
+    s = cosines(z.flatten(0, 1))
+    for y in label_patterns(len(s)):
+        value, share = emargin_released(z, y, temperature=tau, margin=m, sides=sides)
+        expected, expected_share = slow_released(s, y.tolist(), tau, m, sides)
+        assert value.item() == pytest.approx(expected, rel=1e-11)
+        assert share.item() == pytest.approx(expected_share, abs=1e-12)
+
+
+@pytest.mark.parametrize("case", [c for c in GOLDEN if "sided" in c["loss"]],
+                         ids=lambda c: f"{c['loss'][:20]} seed {c['seed']} {c.get('labels', '')[:8]}")
+def test_values_of_the_released_code(case):
+    n, tau = case["shape"][0], case["temperature"]
+    sides = 1 if "one-sided" in case["loss"] else 2
+    z = embedding((1, *case["shape"]), seed=case["seed"])
+    if case["loss"].startswith("info_nce"):
+        value, expected = info_nce(z, temperature=tau, sides=sides, scope="flattened"), case["value"]
+    else:
+        y = np.ones(n, bool) if "ones" in case["labels"] else np.random.default_rng(case["seed"] + 1000).random(n) < 0.5
+        value, share = emargin_released(z, torch.tensor(y), temperature=tau, margin=case["margin"], sides=sides)
+        expected = case["value_abs"]
+        assert round(share.item() * (n - sides)) == case["n_nonpositive"]
+    value.backward()
+    assert value.item() == pytest.approx(expected, rel=1e-9)
+    assert z.grad.norm().item() == pytest.approx(case["grad_norm"][0], rel=1e-9)
+
+
+@pytest.mark.parametrize("scope", ["sequence", "flattened"])
+@pytest.mark.parametrize("sides", [1, 2])
+def test_gradient_of_info_nce(scope, sides):
+    assert torch.autograd.gradcheck(lambda z: info_nce(z, temperature=0.2, sides=sides, scope=scope),
+                                    embedding((2, 4, 3)))
+
+
+@pytest.mark.parametrize("m", [0.3, 5.0])
+@pytest.mark.parametrize("reading", ["anchor", "pair", "all-pairs"])
+def test_gradient_of_emargin(reading, m):
+    x = torch.tensor(np.random.default_rng(9).standard_normal((2, 5, 3)))
+    y = pseudo_labels(x, threshold=0.2)
+    assert y.any() and not y.all()
+    assert torch.autograd.gradcheck(lambda z: emargin(z, y, temperature=0.2, margin=m, reading=reading, frames=x,
+                                                      threshold=0.2), embedding((2, 5, 3)))
+
+
+@pytest.mark.parametrize("m", [0.3, 5.0])
+@pytest.mark.parametrize("sides", [1, 2])
+def test_gradient_of_released_emargin(sides, m):
+    y = torch.tensor([True, False, True, True, False, False, True, True])
+    assert torch.autograd.gradcheck(lambda z: emargin_released(z, y, temperature=0.2, margin=m, sides=sides)[0],
+                                    embedding((2, 4, 3)))
+
+
+@pytest.mark.parametrize("tau", [0.05, 0.1, 0.5])
+@pytest.mark.parametrize("rows", [torch.ones(1, 6, 4), torch.eye(6)[None]], ids=["equal", "orthonormal"])
+def test_info_nce_closed_forms(rows, tau):
+    assert info_nce(rows.double(), temperature=tau).item() == pytest.approx(math.log(4), abs=1e-12)
+    assert info_nce(rows.double(), temperature=tau, sides=2).item() == pytest.approx(math.log(7 / 2), abs=1e-12)
+
+
+@pytest.mark.parametrize(("n", "tau", "y", "sides", "expected"), [
+    (20, 0.5, True, 2, 1.653013), (20, 0.5, False, 2, 0.665757), (64, 1.0, True, 2, 3.528568),
+    (64, 1.0, False, 2, 3.095766), (1600, 0.1, True, 2, 1.242287), (20, 0.5, True, 1, 10.691482),
+    (20, 0.5, False, 1, 1.216339), (1600, 0.1, True, 1, 5.427518)])
+def test_released_emargin_on_equal_rows(n, tau, y, sides, expected):
+    value, _ = emargin_released(torch.ones(1, n, 3).double(), torch.full((n,), y), temperature=tau, margin=5.0,
+                                sides=sides)
+    assert value.item() == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(("n", "tau", "y", "expected"), [
+    (20, 0.5, True, 4.186871), (20, 0.5, False, 2.917771), (64, 0.1, True, 10.393119), (64, 0.1, False, 4.135166)])
+def test_released_emargin_on_orthonormal_rows(n, tau, y, expected):
+    value, _ = emargin_released(torch.eye(n)[None].double(), torch.full((n,), y), temperature=tau, margin=5.0)
+    assert value.item() == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("tau", [0.05, 0.5])
+def test_emargin_on_equal_and_orthonormal_rows(tau):
+    t = 7
+    equal, orthonormal = torch.ones(1, t, 3).double(), torch.eye(t)[None].double()
+
+    def value(rows, y, reading):
+        return emargin(rows, torch.full((1, t - 1), y), temperature=tau, margin=5.0, reading=reading).item()
+
+    for y in (False, True):
+        assert value(equal, y, "anchor") == pytest.approx(math.log(t - 2), abs=1e-12)
+    assert value(equal, False, "pair") == pytest.approx(0.5 / tau + math.log(t - 2))
+    assert value(equal, True, "pair") == pytest.approx(-7 / tau + math.log(t - 2))
+    assert value(orthonormal, True, "pair") == pytest.approx(-12.5 / tau + math.log(t - 2))
+
+
+@pytest.mark.parametrize("m", [5.0, 100.0])
+@pytest.mark.parametrize("loss", ["anchor", "pair", "all-pairs", "released"])
+def test_float32_is_correct_at_low_temperature_and_large_margin(loss, m):
+    values = []
+    for dtype in (torch.float64, torch.float32):
+        z = torch.tensor(np.random.default_rng(1).random((2, 50, 16)), dtype=dtype)
+        x = torch.tensor(np.random.default_rng(2).standard_normal((2, 50, 3)), dtype=dtype)
+        y = pseudo_labels(x, threshold=0.4)
+        if loss == "released":
+            values.append(emargin_released(z, torch.ones(100, dtype=torch.bool), temperature=0.05, margin=m)[0].item())
+        else:
+            values.append(emargin(z, y, temperature=0.05, margin=m, reading=loss, frames=x, threshold=0.4).item())
+    assert math.isfinite(values[1])
+    assert values[1] == pytest.approx(values[0], rel=2e-6, abs=2e-4)
+
+
+def test_blocks_do_not_change_the_value(monkeypatch):
+    z, y = embedding((2, 9, 4)), torch.ones(18, dtype=torch.bool)
+    one, _ = emargin_released(z, y, temperature=0.1, margin=5.0)
+    whole, = torch.autograd.grad(one, z)
+    monkeypatch.setattr("emargin.similarity.BLOCK_ENTRIES", 5 * 18)  # blocks of 5 of the 18 rows
+    other, _ = emargin_released(z, y, temperature=0.1, margin=5.0)
+    blocked, = torch.autograd.grad(other, z)
+    assert other.item() == pytest.approx(one.item(), rel=1e-14)
+    torch.testing.assert_close(blocked, whole, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("loss", [
+    lambda z: info_nce(z, temperature=0.2), lambda z: info_nce(z, temperature=0.2, sides=2, scope="flattened"),
+    lambda z: emargin(z, torch.ones(2, 4), temperature=0.2, margin=5.0),
+    lambda z: emargin_released(z, torch.ones(10), temperature=0.2, margin=5.0)[0]])
+def test_losses_ignore_positive_row_scaling_and_rotation_but_not_order(loss):
+    z = embedding((2, 5, 4)).detach()
+    scale = torch.tensor(np.random.default_rng(3).random((2, 5, 1)) + 0.1)
+    rotation, _ = torch.linalg.qr(torch.tensor(np.random.default_rng(4).standard_normal((4, 4))))
+    assert loss(z * scale).item() == pytest.approx(loss(z).item(), rel=1e-10)
+    assert loss(z @ rotation).item() == pytest.approx(loss(z).item(), rel=1e-10)
+    assert abs(loss(z[:, [2, 0, 4, 1, 3]]).item() - loss(z).item()) > 1e-3
+
+
+def test_one_sided_info_nce_is_not_symmetric_in_time():
+    z = embedding((1, 8, 4)).detach()
+    assert abs(info_nce(z, temperature=0.2).item() - info_nce(z.flip(1), temperature=0.2).item()) > 1e-3
+
+
+def similarity_gradient(loss, n, adjacent=0.8, background=0.5):
+    """dL/dS where all cosines are `background` and neighbours `adjacent`, from vectors that have those cosines."""
+    s = torch.full((n, n), background).double().fill_diagonal_(1.0)
+    steps = torch.arange(n - 1)
+    s[steps, steps + 1] = s[steps + 1, steps] = adjacent
+    values, vectors = torch.linalg.eigh(s)
+    z = (vectors * values.clamp(min=0).sqrt()).requires_grad_()
+    gradient, = torch.autograd.grad(loss(z[None]), z)
+    far = torch.ones(n, n).triu(2).bool()
+    far = far | far.mT
+    # move one non-adjacent pair together along the tangent and see whether the loss rises
+    toward = torch.zeros_like(z)
+    for i, j in far.nonzero().tolist():
+        toward[i] += z[j].detach() - s[i, j] * z[i].detach()
+    return (gradient * toward).sum().item()
+
+
+def test_denominator_repels_in_info_nce_and_attracts_in_released_emargin():
+    ones = torch.ones(40, dtype=torch.bool)
+    assert similarity_gradient(lambda z: info_nce(z, temperature=0.1), 40) > 0
+    assert similarity_gradient(lambda z: emargin_released(z, ones, temperature=0.5, margin=5.0)[0], 40) < 0
+    assert similarity_gradient(lambda z: emargin_released(z, ones, temperature=0.5, margin=5.0, sides=1)[0], 40) < 0
+
+
+def test_zero_rows_and_groups_without_negatives_give_finite_gradients():
+    z = torch.zeros(1, 3, 4, dtype=torch.float64, requires_grad=True)
+    info_nce(z, temperature=0.1, sides=2).backward()
+    assert torch.isfinite(z.grad).all()
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda z: info_nce(z, temperature=-0.1), "temperature.*-0.1"),
+    (lambda z: info_nce(z, temperature=0.1, sides=3), "sides.*3"),
+    (lambda z: info_nce(z, temperature=0.1, scope="batch"), "scope.*'batch'"),
+    (lambda z: info_nce(z[:, :2], temperature=0.1), "2 frames.*at least 3"),
+    (lambda z: info_nce(z[0], temperature=0.1), "embedding"),
+    (lambda z: emargin(z, torch.ones(2, 4), temperature=0.1, margin=0.0), "margin"),
+    (lambda z: emargin(z, torch.ones(2, 2), temperature=0.1, margin=5.0), "pseudo-labels do not fit"),
+    (lambda z: emargin(z, torch.ones(2, 4), temperature=0.1, margin=5.0, reading="row"), "reading.*'row'"),
+    (lambda z: emargin(z, torch.ones(2, 4), temperature=0.1, margin=5.0, reading="all-pairs"), "no frames"),
+    (lambda z: emargin_released(z, torch.ones(10), temperature=0.1, margin=5.0, sides=3), "sides.*3"),
+])
+def test_bad_input_is_named(call, message):
+    with pytest.raises(InputError, match=message):
+        call(embedding((2, 5, 4)))
