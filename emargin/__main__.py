@@ -10,6 +10,7 @@ from emargin.errors import InputError, NonFiniteGradient
 from emargin.experiment import default_folder, run
 from emargin.grid import run_grid
 from emargin.methods import METHODS
+from emargin.paths import home
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,7 +54,7 @@ def _run(options: argparse.Namespace) -> int:
         if chosen:
             raise InputError("a grid file says all about its cells", found=", ".join(f"--{name}" for name in chosen),
                              wanted="--grid, --out and --device alone")
-        run_grid(options.grid, options.out or Path("runs") / options.grid.stem, device=options.device)
+        run_grid(options.grid, options.out or home() / "runs" / options.grid.stem, device=options.device)
         return 0
     experiment = Experiment.from_dict(chosen)
     print(experiment)

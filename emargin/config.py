@@ -31,7 +31,8 @@ class Experiment:
     sides, scope: InfoNCE and eMargin: contrast with one or both neighbours, in a "sequence" or "flattened" batch.
     seed: of the weights, the order of batches and the method's own draws.
     quick: the quick profile; it belongs to the simulators alone and is switched off for real data.
-    temperature, margin, threshold: tau, m, theta. iterations: optimiser steps. batch_size: sequences a step.
+    temperature, margin, threshold: tau, m, theta. iterations: optimiser steps (0 for untrained methods).
+    batch_size: sequences a step.
     learning_rate, weight_decay: of AdamW. n_fft, hop: STFT window and step in samples.
     sequence_length: T in frames. stride: frames from the start of a sequence to the next.
 
@@ -100,9 +101,10 @@ class Experiment:
         for name in ("n_fft", "hop", "temperature"):
             if getattr(self, name) is None:
                 self._set(name, getattr(settings, name))
-        if self.iterations is None:
-            untrained = METHODS[self.method].untrained
-            self._set("iterations", 0 if untrained else QUICK_ITERATIONS if self.quick else settings.iterations)
+        if METHODS[self.method].untrained:
+            self._set("iterations", 0)
+        elif self.iterations is None:
+            self._set("iterations", QUICK_ITERATIONS if self.quick else settings.iterations)
         if self.sequence_length is None:
             self._set("sequence_length", min(QUICK_LENGTH, settings.sequence_length) if self.quick
                       else settings.sequence_length)

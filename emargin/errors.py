@@ -23,4 +23,4 @@ class MissingData(InputError):
 
 
 class NonFiniteGradient(ArithmeticError):
-    """Training produced a gradient that is NaN or infinite; the last finite state was kept."""
+    """Training met a gradient that is NaN or infinite and stopped before using it."""

@@ -18,6 +18,7 @@ from emargin.data.dataset import Dataset
 from emargin.evaluation import clustering, collapse, probing
 from emargin.evaluation.features import Features, encode_both
 from emargin.methods import Method
+from emargin.paths import home
 from emargin.training import default_device, save_atomically, train
 
 
@@ -72,10 +73,10 @@ def run(experiment: Experiment, *, dataset: Dataset | None = None, device: torch
     return result
 
 
-def default_folder(experiment: Experiment, root: Path | str = "runs") -> Path:
-    """`root/DATASET-METHOD-FIDELITY-seedN-DIGEST`."""
+def default_folder(experiment: Experiment) -> Path:
+    """`runs/DATASET-METHOD-FIDELITY-seedN-DIGEST` in the checkout, where git ignores it."""
     name = Path(experiment.dataset).name
-    return Path(root) / f"{name}-{experiment.method}-{experiment.fidelity}-seed{experiment.seed}-{experiment.digest[:8]}"
+    return home() / "runs" / f"{name}-{experiment.method}-{experiment.fidelity}-seed{experiment.seed}-{experiment.digest[:8]}"
 
 
 def _clustering(experiment: Experiment, dataset: Dataset, test: Features) -> tuple[tuple, list[dict]]:

@@ -1,6 +1,8 @@
 """One training loop for every method."""
 
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,8 +71,7 @@ def _steps(method: Method, experiment: Experiment, sequences: Sequences, draws: 
     step, curve = state.resume(checkpoint) if checkpoint else (0, [])
     bar = tqdm(total=experiment.iterations, initial=step, desc=f"{experiment.method} {experiment.fidelity}",
                disable=not progress)
-    saved = step
-    try:
+    with bar, _interrupts_wait() as interrupted:
         while step < experiment.iterations:
             batch = sequences.batch(order.next()).to(device)
             loss, measured = method.loss(batch, draws)
@@ -84,13 +85,10 @@ def _steps(method: Method, experiment: Experiment, sequences: Sequences, draws: 
             if step % LOG_EVERY == 0 or step == experiment.iterations:
                 curve.append(_point(step, loss, measured, method, batch))
                 bar.set_postfix(loss=f"{curve[-1]['loss']:.3f}")
-            if checkpoint and (step % SAVE_EVERY == 0 or step == experiment.iterations):
+            if checkpoint and (step % SAVE_EVERY == 0 or step == experiment.iterations or interrupted):
                 state.save(checkpoint, step, curve)
-                saved = step
-    finally:
-        bar.close()
-        if checkpoint and step > saved:
-            state.save(checkpoint, step, curve)
+            if interrupted:
+                raise KeyboardInterrupt
     return curve
 
 
@@ -181,8 +179,8 @@ def load_checkpoint(path: Path, experiment: Experiment, device: torch.device | s
         theirs = Experiment.from_json(state["experiment"])
     except InputError:
         raise
-    except Exception as error:  # torch.load reports damage by many types of exception
-        raise InputError(f"checkpoint {path} cannot be read", found=f"{type(error).__name__}: {error}",
+    except Exception as error:  # torch.load reports damage by many types, in words that advise to unpickle
+        raise InputError(f"checkpoint {path} cannot be read", found=type(error).__name__,
                          wanted="a checkpoint that this program wrote", todo=f"delete {path}; training starts again"
                          ) from error
     if theirs != experiment:
@@ -191,6 +189,29 @@ def load_checkpoint(path: Path, experiment: Experiment, device: torch.device | s
         raise InputError(f"checkpoint {path} belongs to another experiment", found="; ".join(differing),
                          wanted=f"digest {experiment.digest}", todo="choose another folder or delete the checkpoint")
     return state
+
+
+@contextmanager
+def _interrupts_wait() -> Iterator[list]:
+    """Ctrl-C is noted in the list that this gives instead of breaking into a step: half a step cannot be resumed from.
+
+    A second Ctrl-C breaks in all the same. Only a process's main thread hears signals; elsewhere nothing is noted.
+    """
+    noted = []
+    if threading.current_thread() is not threading.main_thread():
+        yield noted
+        return
+
+    def note(number, frame):
+        if noted:
+            raise KeyboardInterrupt
+        noted.append(number)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emargin.data.npz import read_description
+from emargin.paths import home
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ DATASETS = REAL | SIMULATED
 
 
 def data_root() -> Path:
-    """The folder of the real data sets: $EMARGIN_DATA, or `data/` where the command runs."""
-    return Path(os.environ.get("EMARGIN_DATA", "data"))
+    """The folder of the real data sets: $EMARGIN_DATA, or `data/` in the checkout."""
+    return Path(os.environ.get("EMARGIN_DATA") or home() / "data")
 
 
 def real_folder(name: str) -> Path:
