@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from emargin.errors import InputError
-from emargin.similarity import Exponent, adjacent_cosines, anchor_labels, log_sums, pair_labels
+from emargin.similarity import Exponent, PairLabels, adjacent_cosines, log_sums
 
 SCOPES = ("sequence", "flattened")
 READINGS = ("anchor", "pair", "all-pairs")
@@ -73,12 +73,12 @@ def emargin(embedding: Tensor, labels: Tensor, *, temperature: float, margin: fl
         return (negatives[:, :-1] - positive - exponent.offset * y.to(rows.dtype)).mean()
     if reading == "anchor":
         last = y.new_zeros(len(y), 1)  # the last frame is no anchor
-        row_labels = anchor_labels(torch.cat([y, last], dim=1))
+        row_labels = torch.cat([y, last], dim=1)
     elif reading == "all-pairs":
         if frames is None or threshold is None:
             raise InputError("reading all-pairs labels every pair of frames", found="no frames or no threshold",
                              wanted="both")
-        row_labels = pair_labels(frames.reshape(*rows.shape[:2], -1), threshold)
+        row_labels = PairLabels(frames.reshape(*rows.shape[:2], -1), threshold)
     else:
         raise InputError("unknown reading of eMargin", found=repr(reading), wanted=", ".join(READINGS))
     negatives, reference = log_sums(rows, exponent, exclude=(0, 1), labels=row_labels)
@@ -109,7 +109,7 @@ def emargin_released(embedding: Tensor, labels: Tensor, *, temperature: float, m
     cosines = adjacent_cosines(rows)
     plain = cosines / temperature
     exponent = Exponent(RELEASED_SCALE / temperature, margin, sign=-1.0) if sides == 2 else Exponent(1.0, margin)
-    sums, reference = log_sums(rows, exponent, exclude=(0,), labels=anchor_labels(y))
+    sums, reference = log_sums(rows, exponent, exclude=(0,), labels=y)
     constant = exponent.offset * reference
     if sides == 2:
         sums = sums + constant

@@ -1,18 +1,23 @@
-"""Sums over the cosine similarity matrix of a batch, taken a few rows at a time.
+"""Sums over the cosine similarity matrix of a batch, taken a block at a time.
 
-Every loss of sections 1 and 2 of the method specification needs the N x N matrix S of cosines only through
-log-sums of a function of its entries, one sum an anchor. Here such a sum is formed from blocks of rows that fit
-the cache; the backward pass forms the blocks again instead of keeping them, so memory grows with N and not with N^2.
+Every loss of the paper's section 3 needs the N x N matrix S of cosines only through log-sums of a function of its
+entries, one sum an anchor. Here such a sum is formed from blocks that fit the cache; the backward pass forms the
+blocks again instead of keeping them, so memory grows with N and not with N^2.
+
+S is symmetric: where exponents are small enough to be summed as they are, only the blocks on and above the diagonal
+are formed, and each serves the anchors of its rows and of its columns. Otherwise rows are taken whole, with their
+maximum.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-BLOCK_ENTRIES = 1 << 20  # entries of S held at once: 4 MB in float32, about what the caches hold
+BLOCK = 512  # rows and columns of a block: 1 MB in float32, about a core's second-level cache
+SAFE_EXPONENT = 60.0  # exp(60) a million times over is far from float32's 3e38, exp(-60) from its smallest normal 1e-38
 
 
 @dataclass(frozen=True)
@@ -35,18 +40,42 @@ class Exponent:
         """The constant left out where y = 1."""
         return 0.0 if self.margin is None else 0.5 * self.margin**2 * self.scale
 
-    def __call__(self, s: Tensor, y: Tensor | None) -> Tensor:
+    @property
+    def bound(self) -> float:
+        """The largest |e| over cosines."""
+        return self.scale if self.margin is None else self.scale * (self.margin + 0.5)
+
+    def __call__(self, s: Tensor, y: Tensor | bool | None) -> Tensor:
         if self.margin is None:
             return s * self.scale
-        d = s.clamp(max=self.margin)
-        return torch.where(y, d * (d * (0.5 * self.scale) - self.margin * self.scale),
-                           s.square() * (0.5 * self.sign * self.scale))
+        if isinstance(y, bool):
+            return self._dissimilar(s) if y else s.square() * (0.5 * self.sign * self.scale)
+        return torch.where(y, self._dissimilar(s), s.square() * (0.5 * self.sign * self.scale))
 
-    def slope(self, s: Tensor, y: Tensor | None) -> Tensor:
+    def _dissimilar(self, s: Tensor) -> Tensor:
+        d = s.clamp(max=self.margin) if self.margin < 1 else s
+        return (d * (0.5 * self.scale) - self.margin * self.scale) * d
+
+    def slope(self, s: Tensor, y: Tensor | bool | None) -> Tensor | float:
         """de/ds."""
         if self.margin is None:
-            return torch.full_like(s, self.scale)
+            return self.scale
+        if isinstance(y, bool):
+            return (s - self.margin).clamp(max=0) * self.scale if y else s * (self.sign * self.scale)
         return torch.where(y, (s - self.margin).clamp(max=0) * self.scale, s * (self.sign * self.scale))
+
+
+@dataclass(frozen=True, eq=False)
+class PairLabels:
+    """A label for every pair: y_jk = not cos(x_j, x_k) > threshold. frames: `(G, N, D)`."""
+
+    frames: Tensor
+    threshold: float
+
+    def of(self, rows: slice) -> Tensor:
+        """Labels of the rows' entries, bool `(G, rows, N)`."""
+        unit = unit_rows(self.frames)
+        return ~(unit[:, rows] @ unit.mT > self.threshold)
 
 
 def unit_rows(embedding: Tensor) -> Tensor:
@@ -62,43 +91,27 @@ def adjacent_cosines(rows: Tensor, *, wrap: bool = False) -> Tensor:
     return (unit[..., :-1, :] * unit[..., 1:, :]).sum(-1)
 
 
-RowLabels = Callable[[slice], Tensor]  # rows -> labels of their entries, bool, (G, rows, N) or (G, rows, 1)
-
-
-def anchor_labels(y: Tensor) -> RowLabels:
-    """The label of a row stands for all its entries: y is bool, `(G, N)`."""
-    return lambda rows: y[:, rows, None]
-
-
-def pair_labels(frames: Tensor, threshold: float) -> RowLabels:
-    """Each entry has a label of its own: y_ij = not cos(x_i, x_j) > threshold, for frames `(G, N, D)`."""
-    unit = unit_rows(frames)
-    return lambda rows: ~(unit[:, rows] @ unit.mT > threshold)
-
-
 def log_sums(embedding: Tensor, exponent: Exponent, *, exclude: tuple[int, ...],
-             labels: RowLabels | None = None) -> tuple[Tensor, Tensor]:
+             labels: Tensor | PairLabels | None = None) -> tuple[Tensor, Tensor]:
     """For each anchor j the logarithm of the sum over k of exp e(S_jk, y_jk), where k - j is not in `exclude`.
 
-    embedding: `(G, N, C)`, G groups that do not see one another. Returns `(log_sum, reference)`, both `(G, N)`:
-    the full sum is log_sum + reference * exponent.offset, where reference is 1 if any entry of the row has label 1,
-    else 0. An empty sum is -inf.
+    embedding: `(G, N, C)`, G groups that do not see one another. exclude: 0 and any of -1 and 1. labels: bool
+    `(G, N)`, where the label of an anchor stands for its whole row, or one for every pair.
+    Returns `(log_sum, reference)`, both `(G, N)`: the full sum is log_sum + reference * exponent.offset, where
+    reference is 1 if any entry of the row has label 1, else 0. An empty sum is -inf.
     """
     return _LogSums.apply(unit_rows(embedding), exponent, exclude, labels)
 
 
 class _LogSums(torch.autograd.Function):
-    """log_sums for unit rows, with the gradient formed block by block."""
+    """log_sums for unit rows; the gradient on S_jk as an entry of row j is dL/dlog_sum_j softmax_jk e'(S_jk)."""
 
     @staticmethod
     def forward(ctx, unit, exponent, exclude, labels):
-        log_sum, reference = unit.new_empty(unit.shape[:2]), unit.new_zeros(unit.shape[:2])
-        for rows, _, _, e, any_label in _blocks(unit, exponent, exclude, labels):
-            log_sum[:, rows] = torch.logsumexp(e, dim=-1)
-            if any_label is not None:
-                reference[:, rows] = any_label.to(unit.dtype)
-        ctx.save_for_backward(unit, log_sum)
         ctx.form = exponent, exclude, labels
+        ctx.by_triangle = exponent.bound <= SAFE_EXPONENT and not isinstance(labels, PairLabels)
+        log_sum, reference = (_triangle_sums if ctx.by_triangle else _row_sums)(unit, *ctx.form)
+        ctx.save_for_backward(unit, log_sum)
         ctx.mark_non_differentiable(reference)
         return log_sum, reference
 
@@ -106,33 +119,123 @@ class _LogSums(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad_log_sum, _):
         unit, log_sum = ctx.saved_tensors
-        exponent, exclude, labels = ctx.form
-        grad = torch.zeros_like(unit)
-        log_sum = log_sum.clamp(min=torch.finfo(unit.dtype).min)  # an empty sum has no gradient, not NaN
-        for rows, s, y, e, _ in _blocks(unit, exponent, exclude, labels):
-            # dL/dS_jk = dL/dlog_sum_j * softmax_jk * e'(S_jk), and S_jk = u_j . u_k feeds both rows
-            weight = (e - log_sum[:, rows, None]).exp_().mul_(exponent.slope(s, y)).mul_(grad_log_sum[:, rows, None])
-            grad[:, rows] += weight @ unit
-            grad += weight.mT @ unit[:, rows]
-        return grad, None, None, None
+        gradient = _triangle_gradient if ctx.by_triangle else _row_gradient
+        return gradient(unit, log_sum, grad_log_sum, *ctx.form), None, None, None
 
 
-def _blocks(unit, exponent, exclude, labels):
-    """Blocks of rows of S: (rows, s, y, e, any label 1), with e = -inf at the excluded entries."""
+def _triangle_sums(unit, exponent, exclude, labels):
+    sums = unit.new_zeros(unit.shape[:2])
+    uniform = _uniform(labels)
+    for rows, columns, s, touching in _triangle(unit):
+        terms = exponent(s, uniform if labels is None or uniform is not None else labels[:, rows, None]).exp_()
+        if rows == columns:
+            sums[:, rows] += terms.masked_fill_(_band(terms, exclude), 0).sum(-1)
+            continue
+        others = terms
+        if labels is not None and uniform is None:
+            others = exponent(s, labels[:, None, columns]).exp_()
+        corner = others[:, -1, 0].clone()
+        if touching and 1 in exclude:
+            terms[:, -1, 0] = 0
+        sums[:, rows] += terms.sum(-1)
+        others[:, -1, 0] = 0 if touching and -1 in exclude else corner
+        sums[:, columns] += others.sum(-2)
+    return sums.log_(), torch.zeros_like(sums) if labels is None else labels.to(sums.dtype)
+
+
+def _triangle_gradient(unit, log_sum, grad_log_sum, exponent, exclude, labels):
+    grad = torch.zeros_like(unit)
+    share = torch.where(torch.isfinite(log_sum), grad_log_sum * torch.exp(-log_sum), 0)  # an empty sum has no gradient
+    uniform = _uniform(labels)
+
+    def weights(s, y):
+        return exponent(s, y).exp_().mul_(exponent.slope(s, y))
+
+    for rows, columns, s, touching in _triangle(unit):
+        of_row, of_column = share[:, rows, None], share[:, None, columns]
+        if labels is None or uniform is not None:
+            weight = weights(s, uniform)
+            if rows != columns:
+                corner = weight[:, -1, 0] * (of_row[:, -1, 0] * (1 not in exclude)
+                                             + of_column[:, 0, 0] * (-1 not in exclude))
+                weight *= of_row + of_column
+                if touching:
+                    weight[:, -1, 0] = corner
+            else:
+                weight *= of_row
+        else:
+            weight = weights(s, labels[:, rows, None]).mul_(of_row)
+            if rows != columns:
+                other = weights(s, labels[:, None, columns]).mul_(of_column)
+                if touching:
+                    weight[:, -1, 0] *= 1 not in exclude
+                    other[:, -1, 0] *= -1 not in exclude
+                weight += other
+        if rows == columns:
+            weight = weight.masked_fill_(_band(weight, exclude), 0)
+            grad[:, rows] += (weight + weight.mT) @ unit[:, rows]
+        else:
+            grad[:, rows] += weight @ unit[:, columns]
+            grad[:, columns] += weight.mT @ unit[:, rows]
+    return grad
+
+
+def _triangle(unit: Tensor) -> Iterator[tuple[slice, slice, Tensor, bool]]:
+    """Blocks of S on and above the diagonal: (rows, columns, s, whether the block touches the diagonal at its corner)."""
     groups, n, _ = unit.shape
-    step = max(1, BLOCK_ENTRIES // (groups * n))
-    columns = torch.arange(n, device=unit.device)
+    side = max(32, int(BLOCK / groups**0.5))
+    slices = [slice(start, min(start + side, n)) for start in range(0, n, side)]
+    for number, rows in enumerate(slices):
+        for columns in slices[number:]:
+            yield rows, columns, unit[:, rows] @ unit[:, columns].mT, columns.start == rows.stop
+
+
+def _band(block: Tensor, exclude: tuple[int, ...]) -> Tensor:
+    """True where column - row is in `exclude`, for a block on the diagonal."""
+    ones = torch.ones(block.shape[1:], dtype=torch.bool, device=block.device)
+    return ones.triu(min(exclude)) & ones.tril(max(exclude))
+
+
+def _uniform(labels: Tensor | None) -> bool | None:
+    """The one label that all anchors share, if they do."""
+    if labels is None or not (labels.all() or not labels.any()):
+        return None
+    return bool(labels.flatten()[0])
+
+
+def _row_sums(unit, exponent, exclude, labels):
+    log_sum, reference = unit.new_empty(unit.shape[:2]), unit.new_zeros(unit.shape[:2])
+    for rows, _, _, e, any_label in _rows(unit, exponent, exclude, labels):
+        log_sum[:, rows] = torch.logsumexp(e, dim=-1)
+        if any_label is not None:
+            reference[:, rows] = any_label.to(unit.dtype)
+    return log_sum, reference
+
+
+def _row_gradient(unit, log_sum, grad_log_sum, exponent, exclude, labels):
+    grad = torch.zeros_like(unit)
+    log_sum = log_sum.clamp(min=torch.finfo(unit.dtype).min)  # an empty sum has no gradient, not NaN
+    for rows, s, y, e, _ in _rows(unit, exponent, exclude, labels):
+        weight = (e - log_sum[:, rows, None]).exp_().mul_(exponent.slope(s, y)).mul_(grad_log_sum[:, rows, None])
+        grad[:, rows] += weight @ unit
+        grad += weight.mT @ unit[:, rows]
+    return grad
+
+
+def _rows(unit, exponent, exclude, labels):
+    """Blocks of whole rows of S: (rows, s, y, e, any label 1), with e = -inf at the excluded entries."""
+    groups, n, _ = unit.shape
+    step = max(1, BLOCK**2 // (groups * n))
+    numbers = torch.arange(n, device=unit.device)
     for start in range(0, n, step):
         rows = slice(start, min(start + step, n))
         s = unit[:, rows] @ unit.mT
-        y = None if labels is None else labels(rows)
+        y = labels.of(rows) if isinstance(labels, PairLabels) else None if labels is None else labels[:, rows, None]
         e = exponent(s, y)
-        excluded = torch.zeros(s.shape[1:], dtype=torch.bool, device=unit.device)
-        for lag in exclude:
-            excluded |= columns[None] - columns[rows, None] == lag
-        any_label = None
-        if y is not None:
-            any_label = y[..., 0] if y.shape[-1] == 1 else (y & ~excluded).any(-1)
-            if y.shape[-1] > 1:  # constants that differ inside a row do not cancel: count them from the largest
-                e = e + exponent.offset * (y.to(e.dtype) - any_label[..., None].to(e.dtype))
+        lag = numbers - numbers[rows, None]
+        excluded = (lag >= min(exclude)) & (lag <= max(exclude))
+        any_label = None if y is None else y[..., 0]
+        if isinstance(labels, PairLabels):  # constants that differ inside a row do not cancel: count from the largest
+            any_label = (y & ~excluded).any(-1)
+            e = e + exponent.offset * (y.to(e.dtype) - any_label[..., None].to(e.dtype))
         yield rows, s, y, e.masked_fill_(excluded, float("-inf")), any_label

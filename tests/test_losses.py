@@ -11,6 +11,7 @@ import torch
 from emargin.errors import InputError
 from emargin.losses import emargin, emargin_released, info_nce
 from emargin.pseudo_labels import pseudo_labels
+from emargin.similarity import Exponent, PairLabels, log_sums
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "released_losses.json").read_text())["cases"]
 SHAPES = [(1, 3, 2), (2, 5, 4), (3, 8, 6)]
@@ -266,15 +267,32 @@ def test_float32_is_correct_at_low_temperature_and_large_margin(loss, m):
     assert values[1] == pytest.approx(values[0], rel=2e-6, abs=2e-4)
 
 
-def test_blocks_do_not_change_the_value(monkeypatch):
-    z, y = embedding((2, 9, 4)), torch.ones(18, dtype=torch.bool)
-    one, _ = emargin_released(z, y, temperature=0.1, margin=5.0)
-    whole, = torch.autograd.grad(one, z)
-    monkeypatch.setattr("emargin.similarity.BLOCK_ENTRIES", 5 * 18)  # blocks of 5 of the 18 rows
-    other, _ = emargin_released(z, y, temperature=0.1, margin=5.0)
-    blocked, = torch.autograd.grad(other, z)
-    assert other.item() == pytest.approx(one.item(), rel=1e-14)
-    torch.testing.assert_close(blocked, whole, rtol=1e-12, atol=1e-14)
+@pytest.mark.parametrize("path", ["triangle", "rows"])
+@pytest.mark.parametrize("labels", ["none", "zero", "one", "mixed", "pairs"])
+@pytest.mark.parametrize("exclude", [(0,), (0, 1), (-1, 0, 1)])
+@pytest.mark.parametrize("shape", [(1, 70, 4), (2, 64, 4), (3, 33, 4), (1, 5, 4)])
+def test_blocks_give_the_sums_and_gradients_of_the_whole_matrix(monkeypatch, shape, exclude, labels, path):
+    monkeypatch.setattr("emargin.similarity.BLOCK", 32)
+    if path == "rows":
+        monkeypatch.setattr("emargin.similarity.SAFE_EXPONENT", 0.0)
+    groups, n, _ = shape
+    z, x = embedding(shape), torch.tensor(np.random.default_rng(9).standard_normal((groups, n, 3)))
+    exponent = Exponent(2.0) if labels == "none" else Exponent(2.0, 0.7)
+    y = {"none": None, "zero": torch.zeros(groups, n).bool(), "one": torch.ones(groups, n).bool(),
+         "mixed": x[..., 0] > 0, "pairs": PairLabels(x, 0.2)}[labels]
+    found, reference = log_sums(z, exponent, exclude=exclude, labels=y)
+    unit = z / z.norm(dim=-1, keepdim=True)
+    s = unit @ unit.mT
+    lag = torch.arange(n) - torch.arange(n)[:, None]
+    kept = ~torch.isin(lag, torch.tensor(exclude))
+    full_y = torch.zeros_like(s).bool() if y is None else y.of(slice(None)) if labels == "pairs" else y[..., None]
+    e = 2 * s if y is None else 2 * torch.where(full_y, 0.5 * (0.7 - s).clamp(min=0) ** 2, 0.5 * s**2)
+    expected = torch.logsumexp(e.masked_fill(~kept, -math.inf), -1)
+    torch.testing.assert_close(found + reference * exponent.offset, expected, rtol=1e-12, atol=1e-12)
+    upstream = torch.tensor(np.random.default_rng(4).standard_normal((groups, n)))
+    got, = torch.autograd.grad((found * upstream).sum(), z, retain_graph=True)
+    wanted, = torch.autograd.grad((expected * upstream).sum(), z)
+    torch.testing.assert_close(got, wanted, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("loss", [
