@@ -158,8 +158,9 @@ class Experiment:
 
     @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits that stand for all fields."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+        """Sixteen hexadecimal digits that stand for all fields that have a value."""
+        values = {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), sort_keys=True)

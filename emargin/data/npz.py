@@ -1,0 +1,159 @@
+"""The neutral npz format: the reader's own recordings, and the data sets converted to it.
+
+    recordings = load_folder(Path("data/dsads"))
+
+A folder holds `dataset.json` with `classes` (names in label order) and, for signals, `sampling_rate` (Hz), optionally
+`channels` (one name a column), and one `*.npz` a subject: `signal` `(samples, channels)` and `labels` `(samples,)`, or
+`features` `(frames, D)` and `labels` `(frames,)`. Several recordings in one file carry a suffix: `signal_00` and
+`labels_00`, `signal_01` and `labels_01`, and so on.
+"""
+
+import json
+import math
+import re
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from emargin.data.recordings import Recording, RecordingSet
+from emargin.errors import InputError, MissingData
+
+# What numpy and zipfile raise on a damaged archive: broken zip, broken stream, broken array header, absurd shape.
+DAMAGE = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, KeyError, NotImplementedError, RuntimeError,
+          OverflowError, MemoryError)
+ARRAY_NAME = re.compile(r"(signal|features|labels)(_\w+)?")
+LAYOUT = "signal and labels, or features and labels, with the same suffix where there are several"
+
+
+def load_folder(folder: Path) -> RecordingSet:
+    """Read a folder in the neutral npz format; the set is called like the folder and a subject like its file.
+
+    Returns signals `(samples, channels)` at `sampling_rate` Hz, or feature frames `(frames, D)` with `framed` set and
+    no sampling rate, in the unit of the files; labels int64, -1 for unlabelled.
+    Raises InputError for a folder, a description or an archive that cannot be used. Pickled arrays are refused,
+    because reading them would run code from the file.
+    """
+    folder = Path(folder)
+    description = read_description(folder / "dataset.json")
+    # Hidden files are not the reader's: macOS leaves a "._p1.npz" beside every p1.npz on foreign disks.
+    paths = sorted(folder.glob("[!.]*.npz"))
+    if not paths:
+        raise MissingData(f"{folder}: no recordings", found="no *.npz", wanted="one *.npz a subject",
+                          todo=f"write them with numpy.savez, each with {LAYOUT}")
+    kinds, recordings, own_rates = set(), [], {}
+    for path in paths:
+        arrays = _read_arrays(path)
+        if "sampling_rate" in arrays:
+            own_rates[path] = arrays.pop("sampling_rate")
+        for kind, suffix in _recordings_in(path, arrays):
+            kinds.add(kind)
+            recordings.append(Recording(path.stem + suffix, path.stem, _values(path, kind + suffix, arrays),
+                                        _labels(path, "labels" + suffix, arrays)))
+    if len(kinds) > 1:
+        raise InputError(f"{folder}: some recordings are signals and some features", wanted="one kind in a folder")
+    framed = kinds == {"features"}
+    rate = None if framed else _sampling_rate(folder / "dataset.json", description, own_rates)
+    columns, channels = recordings[0].values.shape[1], description.get("channels")
+    if channels is not None and len(channels) != columns:
+        raise InputError(f"{folder / 'dataset.json'}: channels do not match the recordings",
+                         found=f"{len(channels)} names", wanted=f"{columns}, one a column")
+    return RecordingSet(folder.resolve().name, "real", tuple(description["classes"]), rate, tuple(recordings),
+                        framed=framed)
+
+
+def read_description(path: Path) -> dict:
+    """dataset.json, with `classes` and `channels` checked."""
+    if not path.is_file():
+        raise MissingData(f"{path}: missing", wanted='a description such as {"classes": ["rest", "walk"], '
+                          '"sampling_rate": 50}', todo="write it beside the *.npz files")
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not valid JSON", found=error, wanted="a JSON object in UTF-8") from error
+    if not isinstance(description, dict) or "classes" not in description:
+        found = list(description) if isinstance(description, dict) else type(description).__name__
+        raise InputError(f"{path}: no classes", found=found, wanted='an object with "classes"')
+    for key in ("classes", "channels"):
+        names = description.get(key, ["unnamed"])
+        if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
+            raise InputError(f"{path}: {key} cannot be used", found=names, wanted="a list of names")
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise InputError(f"{path}: {key} named twice", found=twice, wanted="different names")
+    return description
+
+
+def _sampling_rate(path: Path, description: dict, own_rates: dict[Path, np.ndarray]) -> float:
+    """The sampling rate (Hz) of dataset.json, which a file that holds one too must agree with."""
+    rate = description.get("sampling_rate")
+    # To Python true is a number, and its json reads NaN and Infinity.
+    if type(rate) not in (int, float) or not (math.isfinite(rate) and rate > 0):
+        raise InputError(f"{path}: sampling_rate is missing or cannot be used", found=rate,
+                         wanted="samples a second, above 0", todo="add the sampling_rate of the signals")
+    for file, own in own_rates.items():
+        if own.dtype.kind not in "iuf" or not np.isclose(own, rate).all():
+            raise InputError(f"{file}: sampling_rate differs from dataset.json", found=own, wanted=rate,
+                             todo="resample the recording, or correct the wrong number")
+    return float(rate)
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of one file that have a name of the format; others are left unread."""
+    arrays = {}
+    try:
+        with path.open("rb") as stream:  # opened here, because numpy leaves a damaged file open
+            if not zipfile.is_zipfile(stream):  # numpy would take it for a pickle and say so
+                raise zipfile.BadZipFile("not a zip archive, or cut off")
+            stream.seek(0)
+            with np.load(stream, allow_pickle=False) as archive:
+                for name in archive.files:
+                    if ARRAY_NAME.fullmatch(name) or name == "sampling_rate":
+                        arrays[name] = np.asarray(archive[name])
+    except DAMAGE as error:
+        if "Object arrays" in str(error):
+            raise InputError(f"{path}: {name} is a pickled object array, and pickled arrays are refused",
+                             found="dtype object", wanted="numbers",
+                             todo="save it as float32 or int; recordings of different lengths go into arrays of "
+                             "their own with a suffix each") from error
+        raise InputError(f"{path}: cannot be read", found=f"{type(error).__name__}: {error}",
+                         wanted="an .npz as numpy.savez writes it", todo="write or copy the file again") from error
+    return arrays
+
+
+def _recordings_in(path: Path, arrays: dict) -> list[tuple[str, str]]:
+    """What each recording of a file holds, signal or features, and its suffix, in the order of the suffixes."""
+    held = {}
+    for name in arrays:
+        kind, suffix = ARRAY_NAME.fullmatch(name).groups("")
+        held.setdefault(suffix, set()).add(kind)
+    for suffix, kinds in held.items():
+        if len(kinds) != 2 or "labels" not in kinds:
+            raise InputError(f"{path}: incomplete or ambiguous recording",
+                             found=", ".join(sorted(kind + suffix for kind in kinds)), wanted=LAYOUT,
+                             todo="label what is not labelled with -1")
+    if not held:
+        raise InputError(f"{path}: neither signal nor features", wanted=LAYOUT)
+    return [((held[suffix] - {"labels"}).pop(), suffix) for suffix in sorted(held)]
+
+
+def _values(path: Path, name: str, arrays: dict) -> np.ndarray:
+    values = arrays[name]
+    if values.dtype.kind not in "iuf" or values.ndim != 2:
+        raise InputError(f"{path}: {name} cannot be used", found=f"{values.dtype} of shape {values.shape}",
+                         wanted="numbers, two-dimensional: (samples, channels) or (frames, D)")
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and Recording refuses that
+        return np.ascontiguousarray(values, dtype=np.float32)
+
+
+def _labels(path: Path, name: str, arrays: dict) -> np.ndarray:
+    labels = arrays[name]
+    if labels.dtype.kind not in "iuf":
+        raise InputError(f"{path}: {name} are not numbers", found=labels.dtype, wanted="integers")
+    with np.errstate(invalid="ignore"):  # NaN and what does not fit come out different, which the next lines see
+        integers = labels.astype(np.int64)
+    if not (integers == labels).all():
+        raise InputError(f"{path}: {name} are not integers", found=labels[integers != labels][0],
+                         wanted="an index into classes, or -1 for unlabelled")
+    return integers
