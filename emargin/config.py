@@ -16,7 +16,7 @@ from emargin.pseudo_labels import RULES
 FIDELITIES = ("released", "original")
 PROTOCOLS = ("original", "released")
 SOURCES = ("auto", "real", "simulated")
-QUICK_ITERATIONS, QUICK_LENGTH = 60, 100  # the quick profile: the same code on simulators, smaller
+QUICK_ITERATIONS, QUICK_LENGTH = 40, 100  # the quick profile: the same code on simulators, smaller
 
 
 @dataclass(frozen=True)

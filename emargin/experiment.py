@@ -99,7 +99,8 @@ def _probing(experiment: Experiment, dataset: Dataset, train_features: Features,
     scored = int((test.labels >= 0).sum())
     rows = [results.tidy(experiment, metric, value, scored) for metric, value in paper.items()]
     once = len(test.flat()[1])
-    for probe, values in probing.further_probes(train_features, test, seed=experiment.seed).items():
+    rows_a_class = probing.QUICK_ROWS if experiment.quick else probing.PROBE_ROWS
+    for probe, values in probing.further_probes(train_features, test, seed=experiment.seed, rows=rows_a_class).items():
         rows += [results.tidy(experiment, f"{probe}_{metric}", value, once) for metric, value in values.items()]
     return rows
 

@@ -14,6 +14,7 @@ import torch
 
 from emargin.config import Experiment
 from emargin.errors import InputError
+from emargin.methods import METHODS
 
 IDENTITY = ("dataset", "source", "protocol", "fold", "method", "fidelity", "reading", "labels", "seed")
 COLUMNS = (*IDENTITY, "metric", "value", "n", "digest", "note")
@@ -22,7 +23,7 @@ PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas")
 
 def tidy(experiment: Experiment, metric: str, value: float, n: int | None, note: str = "") -> dict:
     """One row. n: how many frames the value was computed from."""
-    row = {name: getattr(experiment, name) for name in IDENTITY}
+    row = {name: "" if getattr(experiment, name) is None else getattr(experiment, name) for name in IDENTITY}
     return row | {"metric": metric, "value": value, "n": n, "digest": experiment.digest, "note": note}
 
 
@@ -46,15 +47,27 @@ def rows_to_csv(rows: pd.DataFrame) -> str:
     return rows.to_csv(index=False, float_format="%.9g")
 
 
-def summary(rows: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
-    """Mean and standard deviation over seeds (n - 1 in the denominator), one line a method and metric.
+def label(row) -> str:
+    """The name of a row's method in tables and figures: title, fidelity, and what sets it apart."""
+    title = METHODS[row.method].title
+    if METHODS[row.method].untrained:
+        return title
+    detail = row.reading or ("the paper's labels" if row.labels == "paper" else "")
+    return f"{title}, {row.fidelity}{f', {detail}' if detail else ''}"
 
-    Columns: dataset ... labels (without seed), metric, mean, std, seeds.
+
+def comparison(rows: pd.DataFrame, metrics: dict[str, str], digits: int = 2) -> pd.DataFrame:
+    """A table as the book prints it: a line a method, a column a metric, "mean ± std" over seeds.
+
+    metrics: metric -> column title. A cell that has not been run reads "not run"; one that failed, "failed".
     """
-    chosen = rows[rows.metric.isin(metrics)]
-    keys = [name for name in IDENTITY if name != "seed"]
-    grouped = chosen.groupby([*keys, "metric"], sort=False, dropna=False).value
-    return grouped.agg(mean="mean", std="std", seeds="count").reset_index()
+    lines = {}
+    for (name,), group in rows.assign(name=[label(row) for row in rows.itertuples()]).groupby(["name"], sort=False):
+        values = group.pivot_table(index="seed", columns="metric", values="value")
+        empty = "failed" if (group.metric == "failed").any() else "not run"
+        lines[name] = {title: f"{values[metric].mean():.{digits}f} ± {values[metric].std():.{digits}f}"
+                       if metric in values else empty for metric, title in metrics.items()}
+    return pd.DataFrame(lines).T.rename_axis("method")
 
 
 def provenance(experiment: Experiment, device: torch.device, checksum: str, seconds: dict[str, float]) -> dict:

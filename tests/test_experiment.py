@@ -79,7 +79,7 @@ def test_the_clustering_row_holds_the_counts_of_the_draw(small, no_probes):
 @pytest.mark.parametrize("dataset", ["ecg", "mitbih"])
 def test_missing_real_data_say_how_to_get_them(monkeypatch, tmp_path, dataset):
     monkeypatch.setenv("EMARGIN_DATA", str(tmp_path))
-    with pytest.raises(MissingData, match=rf"real recordings of {dataset} are not here.*wfdb.dl_database.*EMARGIN_DATA"):
+    with pytest.raises(MissingData, match=rf"recordings of {dataset} are not here.*wfdb.dl_database.*EMARGIN_DATA"):
         load(Experiment(dataset=dataset, source="real"))
 
 
@@ -89,17 +89,24 @@ def grid_file(tmp_path, blocks):
     return path
 
 
-SMALL = {"dataset": "ecg-sim", "quick": True, "iterations": 2, "sequence_length": 20, "batch_size": 2}
+SMALL = {"dataset": "ecg-sim", "iterations": 2, "sequence_length": 10, "batch_size": 2}
+
+
+@pytest.fixture
+def small_grid(monkeypatch, no_probes):
+    monkeypatch.setattr(grid, "load", lambda experiment: make_dataset())
+    monkeypatch.setattr(grid, "COMPONENTS", 5)
 
 
 def test_a_grid_is_the_product_of_its_lists_by_seed(tmp_path):
-    path = grid_file(tmp_path, [SMALL | {"method": ["random", "infonce"], "seed": [1, 2]}, SMALL | {"method": "emargin"}])
+    path = grid_file(tmp_path, [SMALL | {"method": ["random", "infonce"], "seed": [1, 2]},
+                                SMALL | {"method": "emargin"}])
     cells = grid.read_grid(path)
     assert [(c.seed, c.method) for c in cells] == [(1, "random"), (1, "infonce"), (1, "emargin"), (2, "random"),
                                                    (2, "infonce")]
 
 
-def test_a_grid_writes_rows_as_they_land_and_resumes(tmp_path, monkeypatch, no_probes):
+def test_a_grid_writes_rows_as_they_land_and_resumes(tmp_path, monkeypatch, small_grid):
     path = grid_file(tmp_path, [SMALL | {"method": ["random", "emargin"]}])
     real_run, calls = grid.run, []
 
@@ -123,7 +130,7 @@ def test_a_grid_writes_rows_as_they_land_and_resumes(tmp_path, monkeypatch, no_p
     assert len(calls) == 3
 
 
-def test_a_failed_cell_leaves_its_reason_and_the_others_go_on(tmp_path, monkeypatch, no_probes):
+def test_a_failed_cell_leaves_its_reason_and_the_others_go_on(tmp_path, monkeypatch, small_grid):
     path = grid_file(tmp_path, [SMALL | {"method": ["random", "emargin"]}])
     real_run = grid.run
 
@@ -154,11 +161,13 @@ def test_a_bad_grid_file_is_named(tmp_path, text, message):
         grid.read_grid(tmp_path / "grid.json")
 
 
-def test_summary_is_mean_and_sample_deviation_over_seeds(small):
-    rows = results.table([results.tidy(small(seed=seed), "accuracy", value, 10)
-                          for seed, value in ((1, 0.5), (2, 0.7), (3, 0.6))])
-    line = results.summary(rows, ["accuracy"]).iloc[0]
-    assert (line["mean"], line["std"], line["seeds"]) == (pytest.approx(0.6), pytest.approx(0.1), 3)
+def test_the_printed_table_is_mean_and_sample_deviation_over_seeds(small):
+    rows = [results.tidy(small(seed=seed), "accuracy", value, 10) for seed, value in ((1, 0.5), (2, 0.7), (3, 0.6))]
+    rows.append(results.tidy(small(method="random"), "failed", float("nan"), None, "reason"))
+    rows.append(results.tidy(small(fidelity="original", reading="pair"), "ari", 0.1, 10))
+    table = results.comparison(results.table(rows), {"accuracy": "Accuracy"})
+    assert table.Accuracy.to_dict() == {"InfoNCE + eMargin, released": "0.60 ± 0.10", "Random Init": "failed",
+                                        "InfoNCE + eMargin, original, pair": "not run"}
 
 
 def test_command_line_runs_an_experiment(tmp_path, capsys, no_probes):

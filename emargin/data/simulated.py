@@ -8,9 +8,9 @@ all amplitudes), which makes a split by subject hard. The noise sets keep the pl
     recordings = simulate("harth-sim", seed=0, quick=True).recordings
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Callable
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
@@ -21,6 +21,8 @@ from emargin.data.recordings import Recording, RecordingSet
 from emargin.errors import InputError
 
 # ---- parts that the simulators share
+
+BLOCK = 4  # seconds over which noise keeps its spectrum
 
 
 def varied(generator, value, spread):
@@ -39,7 +41,7 @@ def plan_bouts(generator, seconds, pace, rate, *, share, mean_bout, follows):
 
     share, mean_bout: long-run share of the time and mean duration (s) of each class. follows: `(classes, classes)`,
     what may come after what. pace: durations are multiplied by it, so that a short recording still shows every class.
-    The odds of a successor are exp(bouts it lags behind its share): a Markov chain that keeps to a person's time budget.
+    The odds of a successor are exp(bouts it lags behind its share): a Markov chain that keeps a person's time budget.
     """
     share = varied(generator, share, 0.25)
     share /= share.sum()
@@ -55,15 +57,15 @@ def plan_bouts(generator, seconds, pace, rate, *, share, mean_bout, follows):
     return np.concatenate(bouts)[:round(seconds * rate)]
 
 
-def shaped_noise(generator, labels, rate, amplitudes, spectra, spread, block_seconds=4):
+def shaped_noise(generator, labels, rate, amplitudes, spectra, spread):
     """Gaussian noise `(samples,)` whose spectrum follows the labels.
 
     amplitudes: `(classes, bands)`, root mean square of each band in each class. spectra: `(bands, bins)`, power of each
-    band at the frequencies `0 ... rate / 2` in steps of `1 / block_seconds`. spread: standard deviation of the log
+    band at the frequencies `0 ... rate / 2` in steps of `1 / BLOCK`. spread: standard deviation of the log
     amplitude of a band from block to block, since no rhythm of the body is steady. Blocks overlap by half under a sine
     window, whose squares add to one: the power is exact and transitions are smooth.
     """
-    length = block_seconds * rate
+    length = BLOCK * rate
     half, count = length // 2, 2 * len(labels) // length + 2
     centres = np.minimum(np.arange(count) * half, len(labels) - 1)
     strength = amplitudes[labels[centres]] * np.exp(spread * generator.standard_normal((count, len(spectra))))
@@ -79,14 +81,13 @@ def bell(x, centre, width):
     return np.exp(-0.5 * ((x - centre) / width) ** 2)
 
 
-def bands(rate, centres, widths, block_seconds=4):
+def bands(rate, centres, widths):
     """Gaussian bands `(bands, bins)` for `shaped_noise`; centres and widths in Hz."""
-    frequency = np.arange(block_seconds * rate // 2 + 1) / block_seconds
-    return bell(frequency, np.reshape(centres, (-1, 1)), np.reshape(widths, (-1, 1)))
+    return bell(np.arange(BLOCK * rate // 2 + 1) / BLOCK, np.reshape(centres, (-1, 1)), np.reshape(widths, (-1, 1)))
 
 
 def add_events(signal, starts, shapes):
-    """Add `shapes` `(events, samples)` to `signal` in place, each from its start; one that would stick out is left out."""
+    """Add `shapes` `(events, samples)` to `signal` in place, each from its start; none that would stick out."""
     inside = (starts >= 0) & (starts + shapes.shape[1] <= len(signal))
     where = starts[inside, None] + np.arange(shapes.shape[1])
     signal += np.bincount(where.ravel(), shapes[inside].ravel(), minlength=len(signal))
@@ -109,12 +110,12 @@ HARTH_TABLE = np.array([
     [0.030,  18,  17,  22,   5,  0.74, 25, 0.16, 0.27, 0.65, 0.045],  # stairs (ascending)
     [0.030,  18,   3,  10,   5,  0.98, 16, 0.30, 0.32, 0.85, 0.070],  # stairs (descending)
     [0.120,  22,   5,   3,   6,  0.00,  0, 0.00, 0.00, 0.50, 0.015],  # standing
-    [0.320, 120,   8,  82,  10,  0.00,  0, 0.00, 0.00, 0.50, 0.012],  # sitting
+    [0.320, 120,   8,  84,   9,  0.00,  0, 0.00, 0.00, 0.50, 0.012],  # sitting
     [0.080, 100,  85,  84,  10,  0.00,  0, 0.00, 0.00, 0.50, 0.006],  # lying
-    [0.090,  60,  32,  54,   6,  1.20, 20, 0.05, 0.10, 0.50, 0.060],  # cycling (sit)
-    [0.028,  18,  42,  26,   7,  1.00, 22, 0.14, 0.18, 0.60, 0.090],  # cycling (stand)
-    [0.028,  16,  34,  54,   6,  0.00,  0, 0.00, 0.00, 0.50, 0.030],  # cycling (sit, inactive)
-    [0.014,  13,  36,  20,   7,  0.00,  0, 0.00, 0.00, 0.50, 0.040],  # cycling (stand, inactive)
+    [0.090,  60,  36,  52,   5,  1.20, 20, 0.08, 0.15, 0.50, 0.070],  # cycling (sit)
+    [0.028,  18,  46,  27,   6,  1.00, 22, 0.16, 0.20, 0.65, 0.100],  # cycling (stand)
+    [0.028,  16,  36,  52,   5,  0.00,  0, 0.00, 0.00, 0.50, 0.025],  # cycling (sit, inactive)
+    [0.014,  13,  40,  20,   6,  0.00,  0, 0.00, 0.00, 0.50, 0.030],  # cycling (stand, inactive)
 ])
 
 
@@ -141,7 +142,7 @@ def render_acceleration(generator, labels, rate):
     size = parity * varied(generator, np.array([1.0, 0.5, 0.7, 0.8, 0.5, 1.0]), 0.2)[:, None]
     angle = generator.uniform(0, 2 * np.pi, size.shape)
     values = np.empty((len(labels), 6))
-    for k, start, end, gain in zip(kind, starts, ends, vigour):
+    for k, start, end, gain in zip(kind, starts, ends, vigour, strict=True):
         stride = gain * np.repeat([back[k], thigh[k]], 3)[:, None] * size * decay[k] ** harmonics
         values[start:end] = waves[start:end] @ np.hstack([stride * np.cos(angle), stride * np.sin(angle)]).T
 
@@ -150,7 +151,8 @@ def render_acceleration(generator, labels, rate):
         return uniform_filter1d(uniform_filter1d(np.repeat(np.deg2rad(angles), length), rate), rate)
 
     for segment, columns in enumerate((slice(0, 3), slice(3, 6))):
-        pitch = smooth(lean[segment][kind] + generator.normal(0, 3) + generator.normal(0, 1, len(kind)) * lean_change[kind])
+        own_lean = generator.normal(0, 3) + lean_change[kind] * generator.normal(0, 1, len(kind))
+        pitch = smooth(lean[segment][kind] + own_lean)
         roll = smooth((kind == LYING) * generator.choice([-75, 0, 75], len(kind)) + generator.normal(0, 5, len(kind)))
         pitch += segment * np.deg2rad(swing)[labels] * np.cos(phase) * fade  # segment 0, the back, does not swing
         gravity = np.stack([np.cos(pitch), np.sin(pitch) * np.sin(roll), np.sin(pitch) * np.cos(roll)], axis=1)
@@ -178,7 +180,7 @@ EEG_AMPLITUDES = np.array([
 
 
 def plan_sleep(generator, seconds, pace, rate):
-    """Hypnogram in epochs: cycles of about 90 minutes, N3 early in the night, REM late, brief awakenings.
+    """Hypnogram in epochs: cycles of 80 to 90 minutes, N3 early in the night, REM late, brief awakenings.
 
     A short recording shows the whole night in time lapse, every n-th epoch of it.
     """
@@ -204,7 +206,7 @@ def render_eeg(generator, labels, rate):
     """
     alpha, spindle = generator.normal(10, 0.8), generator.normal(13.2, 0.6)
     spectra = bands(rate, [1.0, 1.0, 5.5, alpha, spindle, 20.0, 40.0], [1.0, 0.6, 1.2, 0.9, 0.9, 4.0, 12.0])
-    spectra[0] = np.maximum(np.arange(spectra.shape[1]) / 4, 0.5) ** -generator.normal(1.8, 0.2)
+    spectra[0] = np.maximum(np.arange(spectra.shape[1]) / BLOCK, 0.5) ** -generator.normal(1.8, 0.2)
     amplitudes = varied(generator, EEG_AMPLITUDES, 0.08) * generator.lognormal(0, 0.15, 7)
     signal = shaped_noise(generator, labels, rate, amplitudes, spectra, spread=0.25)
 
@@ -274,11 +276,11 @@ def render_ecg(generator, labels, rate):
     ectopic beats, wander with the breath and the electrodes, mains and muscle noise.
     """
     breath, flutter_rate = generator.uniform(0.2, 0.33), generator.uniform(4.3, 5.7)  # Hz
-    mean_interval = {AFIB: 60 / generator.uniform(95, 145), AFL: None, JUNCTIONAL: 60 / generator.uniform(38, 52),
+    mean_interval = {AFIB: 60 / generator.uniform(95, 145), AFL: None, JUNCTIONAL: 60 / generator.uniform(38, 50),
                      NORMAL: 60 / generator.uniform(60, 85)}
     time = np.arange(len(labels)) / rate
     flutter, moments, intervals, rhythms = np.zeros(len(labels)), [], [], []
-    for start, end in zip(*bout_edges(labels)):
+    for start, end in zip(*bout_edges(labels), strict=True):
         rhythm, seconds = labels[start], (end - start) / rate
         period = 1 / (flutter_rate * generator.normal(1, 0.02))
         interval = beat_intervals(generator, rhythm, seconds, mean_interval[rhythm], period, breath)
@@ -290,10 +292,10 @@ def render_ecg(generator, labels, rate):
             flutter[start:end] = sawtooth(2 * np.pi * np.arange(end - start) / rate / period, 0.8)
     moment, interval, rhythm = map(np.concatenate, (moments, intervals, rhythms))
 
-    fibrillation, muscle = generator.uniform(0.1, 0.24), generator.uniform(0.001, 0.004)
+    fibrillation, muscle = generator.uniform(0.11, 0.26), generator.uniform(0.001, 0.003)
     amplitudes = np.array([[fibrillation * (rhythm == AFIB), muscle] for rhythm in range(4)])
     spectra = bands(rate, [generator.uniform(4.5, 8), 50], [1, 30])
-    flutter *= generator.uniform(0.15, 0.34)
+    flutter *= generator.uniform(0.18, 0.36)
     values = np.empty((2, len(labels)), dtype=np.float32)
     for lead in range(2):
         drift = uniform_filter1d(generator.normal(0, np.sqrt(4 * rate), len(labels)), 4 * rate)
@@ -302,16 +304,17 @@ def render_ecg(generator, labels, rate):
                         + generator.uniform(0.03, 0.1) * np.sin(2 * np.pi * breath * time)
                         + generator.uniform(0, 0.03) * np.sin(2 * np.pi * 60 * time))  # mains
 
-    p_size = np.array([0, 0, generator.choice([-0.7, 0]), 1])[rhythm]
-    ectopic = generator.random(len(moment)) < generator.uniform(0, 0.06)
     height = generator.normal(1, 0.06, len(moment))
-    for beats, qrs_width, qrs_size, t_size, p_wave in ((~ectopic, 1, 1, 1, p_size), (ectopic, 2.5, 1.4, -1.2, 0 * p_size)):
+    ectopic = generator.random(len(moment)) < generator.uniform(0, 0.06)
+    moment -= 0.25 * interval * ectopic  # they come early; the next beat is on time, so a pause follows
+    p_size = ~ectopic * np.array([0, 0, generator.choice([-0.7, 0]), 1])[rhythm]
+    for beats, qrs_width, qrs_size, t_size in ((~ectopic, 1, 1, 1), (ectopic, 2.5, 1.4, -1.2)):
         for name, shape in BEAT.items():
             centre, width, *size = varied(generator, np.array(shape), [0.1, 0.1, 0.18, 0.18])
             # Repolarisation shortens with the interval; the other waves keep their place.
             middle = rate * (moment[beats] + centre * (np.sqrt(interval[beats]) if name == "T" else 1))
             width *= rate * (qrs_width if name in "QRS" else 1)
-            scale = height[beats] * {"P": p_wave[beats], "T": t_size}.get(name, qrs_size)
+            scale = height[beats] * {"P": p_size[beats], "T": t_size}.get(name, qrs_size)
             first = np.round(middle - 4 * width).astype(int)
             offset = np.arange(round(8 * width)) + (first - middle).astype(np.float32)[:, None]
             shapes = scale[:, None] * bell(offset, 0, width)
@@ -339,12 +342,12 @@ class Geometry:
 GEOMETRIES = {
     "harth": Geometry(("walking", "running", "shuffling", "stairs (ascending)", "stairs (descending)", "standing",
                        "sitting", "lying", "cycling (sit)", "cycling (stand)", "cycling (sit, inactive)",
-                       "cycling (stand, inactive)"), 50, 6, (12, 40), (10, 8.5),
+                       "cycling (stand, inactive)"), 50, 6, (12, 40), (12, 8),
                       partial(plan_bouts, share=HARTH_TABLE[:, 0], mean_bout=HARTH_TABLE[:, 1], follows=np.array(
                           [[after in HARTH_FOLLOWS[code] for after in HARTH_CODES] for code in HARTH_CODES])),
                       render_acceleration),
     "sleepeeg": Geometry(("W", "N1", "N2", "N3", "REM"), 100, 1, (10, 420), (10, 24), plan_sleep, render_eeg),
-    "ecg": Geometry(RHYTHMS, 250, 2, (16, 60), (10, 6),
+    "ecg": Geometry(RHYTHMS, 250, 2, (16, 60), (12, 6),
                     partial(plan_bouts, share=RHYTHM_SHARE, mean_bout=RHYTHM_BOUT, follows=RHYTHM_FOLLOWS), render_ecg),
 }
 

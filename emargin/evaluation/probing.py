@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from emargin.evaluation.features import Features
 
 EPOCHS, LEARNING_RATE = 10, 1e-3
-PROBE_ROWS = 5000  # training frames a class at most for the converged, k-NN and MLP probes
+PROBE_ROWS, QUICK_ROWS = 5000, 1000  # training frames a class at most for the converged, k-NN and MLP probes
 NEIGHBOURS = 5
 HIDDEN = 128
 
@@ -69,14 +69,14 @@ def scores(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
             "macro_precision": float(precision), "macro_recall": float(recall)}
 
 
-def further_probes(train: Features, test: Features, *, seed: int) -> dict[str, dict[str, float]]:
+def further_probes(train: Features, test: Features, *, seed: int, rows: int = PROBE_ROWS) -> dict[str, dict[str, float]]:
     """What other classifiers read from standardised features: "converged", "knn", "mlp", each with all scores.
 
     converged: class-balanced logistic regression run to convergence; the paper's ten epochs can stop at the majority
-    class. knn: 5 nearest neighbours. mlp: one hidden layer of 128 units. At most 5,000 training frames a class, drawn
-    with a fixed seed; every labelled test frame is scored.
+    class. knn: 5 nearest neighbours. mlp: one hidden layer of 128 units. At most `rows` training frames a class,
+    drawn with a fixed seed; every labelled test frame is scored.
     """
-    x, y = _balanced_rows(*train.flat())
+    x, y = _balanced_rows(*train.flat(), rows)
     x_test, truth = (part.numpy() for part in test.flat())
     scaler = StandardScaler().fit(x)
     x, x_test = scaler.transform(x), scaler.transform(x_test)
@@ -88,9 +88,9 @@ def further_probes(train: Features, test: Features, *, seed: int) -> dict[str, d
     return {name: scores(truth, classifier.fit(x, y).predict(x_test)) for name, classifier in classifiers.items()}
 
 
-def _balanced_rows(embedding: Tensor, labels: Tensor) -> tuple[np.ndarray, np.ndarray]:
+def _balanced_rows(embedding: Tensor, labels: Tensor, most: int) -> tuple[np.ndarray, np.ndarray]:
     generator = np.random.default_rng(0)
     embedding, labels = embedding.numpy(), labels.numpy()
-    rows = np.sort(np.concatenate([generator.permutation(np.flatnonzero(labels == label))[:PROBE_ROWS]
+    rows = np.sort(np.concatenate([generator.permutation(np.flatnonzero(labels == label))[:most]
                                    for label in np.unique(labels)]))
     return embedding[rows], labels[rows]

@@ -1,0 +1,54 @@
+# Everything the project does, as short commands; `make` alone lists them. Needs Python >= 3.11, pip and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.complete
+PAGES := _config.yml _toc.yml book $(wildcard results)
+
+.PHONY: help env test book html notebooks lint check-long clean
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+env: $(STAMP) ## Create or update the environment in .venv (the other commands do it first)
+
+# The stamp is removed first and touched last: what an interruption leaves behind is built anew from nothing, while a
+# complete environment is updated in place, which needs no network where the pins have not changed.
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, and $(PYTHON) is " \
+	  + sys.version.split()[0] + "; name another one: make PYTHON=python3.12 ...")'
+	@if [ -e $@ ]; then rm $@; else $(PYTHON) -m venv --clear $(VENV); fi
+	$(BIN)/python -m pip install --constraint requirements.lock "$$(grep '^torch==' requirements.lock)"
+	$(BIN)/python -m pip install --requirement requirements.lock
+	$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test: $(STAMP) ## Run the unit tests, then every notebook against its committed outputs
+	$(BIN)/python -m pytest --nbval --nbval-current-env tests notebooks
+
+check-long: $(STAMP) ## Run the tests that take minutes
+	$(BIN)/python -m pytest -m long tests
+
+book: $(STAMP) ## Execute the notebooks and build the book: _build/html/index.html
+	rm -rf _build/source/notebooks
+	$(BIN)/python -m tools.notebooks _build/source/notebooks
+	@$(MAKE) --no-print-directory html
+
+# The warnings of an unchanged page are not given again by a later build, so each build starts from nothing.
+html: $(STAMP) ## Build the book again from the notebooks that `make book` executed last
+	rm -rf _build/html _build/.doctrees $(addprefix _build/source/,$(PAGES))
+	mkdir -p _build/source
+	cp -R $(PAGES) _build/source
+	$(BIN)/jupyter-book build _build/source --path-output . -n -W --keep-going
+	$(BIN)/python -m tools.check_book _build/html
+
+notebooks: $(STAMP) ## Execute the notebooks in place: the only way to refresh the committed outputs
+	$(BIN)/python -m tools.notebooks notebooks
+
+lint: $(STAMP) ## Check the code's style
+	$(BIN)/python -m ruff check .
+
+clean: ## Remove what was built, and keep the environment, the data and the runs
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis
+	find . -path ./$(VENV) -prune -o -path ./data -prune -o -name __pycache__ -type d -exec rm -rf {} +

@@ -1,0 +1,119 @@
+"""The two protocols: what may meet what."""
+
+import numpy as np
+import pytest
+import torch
+
+from emargin.config import Experiment
+from emargin.data.catalogue import DATASETS
+from emargin.data.protocols import build
+from emargin.data.recordings import Recording, RecordingSet
+from emargin.errors import InputError
+
+GEOMETRY = {"dataset": "ecg-sim", "n_fft": 8, "hop": 4, "sequence_length": 5, "stride": 5}
+
+
+def recordings(n_subjects=5, each=2, samples=200, folds=(), scale=1.0):
+    generator = np.random.default_rng(0)
+    return RecordingSet("test", "real", ("a", "b", "c", "d"), 250.0, tuple(
+        Recording(f"s{s}r{r}", f"s{s}", generator.standard_normal((samples, 2)).astype(np.float32) * scale,
+                  generator.integers(0, 4, samples)) for s in range(n_subjects) for r in range(each)),
+        test_subjects=folds)
+
+
+def built(data, **fields):
+    experiment = Experiment(**GEOMETRY | fields)
+    return build(data, DATASETS[experiment.dataset], experiment, "checksum")
+
+
+def mark(data, subject, value=1e4):
+    """The same recordings with every sample of one subject replaced by a marker signal."""
+    marked = tuple(Recording(r.name, r.subject, r.values * 0 + value * (1 + np.arange(len(r.values))[:, None] % 2),
+                             r.labels) if r.subject == subject else r for r in data.recordings)
+    return RecordingSet(data.name, data.source, data.classes, data.sampling_rate, marked, data.framed,
+                        data.test_subjects)
+
+
+def test_original_keeps_subjects_apart_and_test_recordings_out_of_training():
+    data = recordings(folds=(frozenset({"s1"}),))
+    plain, marked = built(data), built(mark(data, "s1"))
+    assert torch.equal(plain.train.frames, marked.train.frames)  # neither frames nor statistics of s1
+    assert not torch.equal(plain.test.frames, marked.test.frames)
+    assert len(plain.test) == len(plain.train) / 4
+
+
+def test_original_standardises_with_the_training_side_alone():
+    data = recordings(folds=(frozenset({"s1"}),))
+    train = built(data).train.frames
+    torch.testing.assert_close(train.mean(0), torch.zeros(train.shape[1]), atol=1e-5, rtol=0)
+    torch.testing.assert_close(train.std(0, correction=0), torch.ones(train.shape[1]), atol=1e-4, rtol=0)
+    assert built(data).test.frames.mean(0).abs().max() > 0.01
+
+
+def test_original_sequences_stay_within_a_recording():
+    data = recordings()
+    train = built(data).train
+    frames_each = (200 - 8) // 4 + 1
+    assert torch.equal(train.starts // frames_each, (train.starts + train.length - 1) // frames_each)
+
+
+def test_released_joins_recordings_and_splits_by_position():
+    data = recordings()
+    dataset = built(data, protocol="released")
+    joined = 10 * 200
+    n_frames = (joined - 8) // 4 + 1
+    assert len(dataset.train.frames) == n_frames
+    assert len(dataset.train) == int(0.8 * ((n_frames - 5) // 5 + 1))
+    assert dataset.train.starts.max() < dataset.test.starts.min()
+
+
+def test_released_leaves_ecg_as_it_is_and_standardises_harth_over_everything():
+    raw = built(recordings(), protocol="released").train.frames
+    assert raw.min() >= 0  # magnitudes
+    harth = built(recordings(), protocol="released", dataset="harth-sim").train.frames
+    torch.testing.assert_close(harth.mean(0), torch.zeros(harth.shape[1]), atol=1e-5, rtol=0)
+
+
+def test_the_split_by_subject_does_not_depend_on_the_seed():
+    one, two = built(recordings(), seed=1), built(recordings(), seed=2)
+    assert torch.equal(one.test.frames, two.test.frames)
+
+
+def test_folds_are_the_sets_own():
+    data = recordings(folds=(frozenset({"s1"}), frozenset({"s2", "s3"})))
+    assert len(built(data, fold=2).test) == 2 * len(built(data, fold=1).test)
+    with pytest.raises(InputError, match="no such fold.*3.*1 to 2"):
+        built(data, fold=3)
+    with pytest.raises(InputError, match="one split"):
+        built(data, fold=2, protocol="released")
+
+
+def test_overlapping_sequences_share_the_table_of_frames():
+    train = built(recordings(), stride=2).train
+    batch = train.batch(torch.tensor([0, 1]))
+    assert batch.shape == (2, 5, 10)
+    assert torch.equal(batch[0, 2:], batch[1, :3])
+
+
+def test_ready_made_features_are_taken_as_frames():
+    generator = np.random.default_rng(0)
+    data = RecordingSet("f", "real", ("a", "b"), None, tuple(
+        Recording(f"n{i}", f"n{i}", generator.standard_normal((30, 7)).astype(np.float32),
+                  generator.integers(0, 2, 30)) for i in range(4)), framed=True)
+    dataset = built(data)
+    assert dataset.n_features == 7
+    assert len(dataset.train) + len(dataset.test) == 4 * 6
+
+
+@pytest.mark.parametrize(("fields", "message"), [
+    ({"sequence_length": 50}, "longer than any recording.*50 frames.*200 samples"),
+    ({"n_fft": 300}, "longer than any recording"),
+])
+def test_a_geometry_that_fits_no_recording_is_refused(fields, message):
+    with pytest.raises(InputError, match=message):
+        built(recordings(), **fields)
+
+
+def test_one_subject_cannot_be_split_by_subject():
+    with pytest.raises(InputError, match="two subjects.*protocol released"):
+        built(recordings(n_subjects=1))

@@ -1,0 +1,151 @@
+"""The pins agree with one another, the configuration files are valid, and the book's tools find what they look for."""
+
+import copy
+import re
+import subprocess
+import sys
+import tomllib
+
+import nbformat
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+from pybtex.database import parse_file
+
+from tools import check_book
+from tools import notebooks as tool
+
+ROOT = tool.ROOT
+
+
+def pins(lines: list[str]) -> dict[str, Version]:
+    """Name and version of lines `name==version`; any other line but a comment is an error."""
+    found = {}
+    for line in lines:
+        if line.strip() and not line.startswith("#"):
+            name, version = re.fullmatch(r"([\w.-]+)==([\w.]+)", line.strip()).groups()
+            assert canonicalize_name(name) not in found, f"{name} is pinned twice"
+            found[canonicalize_name(name)] = Version(version)
+    return found
+
+
+LOCK = pins((ROOT / "requirements.lock").read_text().splitlines())
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+REQUIREMENTS = (
+    PROJECT["project"]["dependencies"]
+    + sum(PROJECT["project"]["optional-dependencies"].values(), [])
+    + PROJECT["build-system"]["requires"]
+)
+
+
+def test_torch_is_pinned_exactly_and_first():
+    assert next(iter(LOCK)) == "torch"
+    assert LOCK["torch"].local is None
+
+
+@pytest.mark.parametrize("requirement", [Requirement(line) for line in REQUIREMENTS], ids=str)
+def test_the_lock_satisfies_the_project(requirement):
+    assert LOCK[canonicalize_name(requirement.name)] in requirement.specifier
+
+
+def test_the_conda_environment_has_the_versions_of_the_lock():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    (with_pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
+    pinned = pins([line for line in with_pip if not line.startswith("-")])
+    assert pinned == {name: LOCK[name] for name in pinned}
+    wanted = {canonicalize_name(Requirement(line).name) for line in REQUIREMENTS} - {"setuptools"}
+    assert set(pinned) == wanted
+
+
+@pytest.mark.parametrize(
+    ("schema", "path"),
+    [("github-workflows", ".github/workflows/ci.yml"), ("citation-file-format", "CITATION.cff")],
+)
+def test_configuration_files_are_valid(schema, path):
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", str(ROOT / path)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_citation_has_the_project_s_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert str(citation["version"]) == PROJECT["project"]["version"]
+
+
+def test_the_bibliography_holds_the_paper_its_references_and_the_data():
+    entries = parse_file(ROOT / "book" / "references.bib").entries
+    assert len(entries) == 1 + 29 + 5
+    assert [key for key, entry in entries.items() if {"title", "year"} - set(entry.fields)] == []
+
+
+def test_pages_are_read_in_the_order_of_the_contents(tmp_path):
+    toc = tmp_path / "_toc.yml"
+    toc.write_text("root: a\nparts: [{chapters: [{file: b, sections: [{file: c}]}]}, {chapters: [{file: d}]}]\n")
+    assert tool.pages(toc) == ["a", "b", "c", "d"]
+
+
+def executed_notebook() -> nbformat.NotebookNode:
+    v4 = nbformat.v4
+    cell = v4.new_code_cell("print('a b')", execution_count=1, id="kept")
+    cell.metadata.update({"tags": [], "papermill": {"duration": 1.0}, "execution": {"iopub": "now"}, "reason": "kept"})
+    cell.outputs = [
+        v4.new_output("stream", name="stdout", text="a "),
+        v4.new_output("stream", name="stderr", text=" 10%\r100%"),
+        v4.new_output("stream", name="stdout", text="b\n"),
+    ]
+    metadata = {"papermill": {"version": "2"}, "language_info": {"name": "python", "version": "3.11.7"}}
+    return v4.new_notebook(cells=[cell], metadata=metadata)
+
+
+def test_normalising_takes_the_noise_and_keeps_the_rest():
+    notebook = tool.normalise(executed_notebook())
+    (cell,) = notebook.cells
+    assert (cell.id, cell.metadata) == ("kept", {"reason": "kept"})
+    assert [output.text for output in cell.outputs] == ["a b\n"]
+    assert "papermill" not in notebook.metadata and "version" not in notebook.metadata.language_info
+
+
+def test_normalising_twice_changes_nothing():
+    once = tool.normalise(executed_notebook())
+    assert tool.normalise(copy.deepcopy(once)) == once
+
+
+def test_progress_bars_are_reported_by_their_last_state():
+    assert tool.stderr_of(executed_notebook()) == "100%"
+
+
+WHOLE = "<article id='a'><p>Words enough for a page.</p>{}</article>"
+
+
+@pytest.mark.parametrize(
+    ("html", "problem"),
+    [
+        ("<p>no article</p>", "is empty"),
+        (WHOLE.format("<pre>Traceback (most recent call last)</pre>"), "holds a traceback"),
+        (WHOLE.format("<pre>Traceback <span>(most recent</span> call last)</pre>"), "holds a traceback"),
+        (WHOLE.format("<p>See {numref}`fig-a`</p>"), "unresolved reference"),
+        (WHOLE.format("<img src='logo.svg'>"), "has an image without alt text: logo.svg"),
+        (WHOLE.format("<img alt='' src='logo.svg'>"), "has an image without alt text: logo.svg"),
+        (WHOLE.format("<img alt='x' src='gone.svg'>"), "links to nothing: gone.svg"),
+        (WHOLE.format("<a href='gone.html'>x</a>"), "links to nothing: gone.html"),
+        (WHOLE.format("<a href='#gone'>x</a>"), "links to nothing: #gone"),
+    ],
+)
+def test_a_broken_page_is_named_with_its_problem(tmp_path, html, problem):
+    page = tmp_path / "page.html"
+    (tmp_path / "logo.svg").touch()
+    page.write_text(html)
+    (found,) = check_book.problems_of(page, tmp_path)
+    assert problem in found
+
+
+def test_a_whole_page_has_no_problem(tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text(WHOLE.format("<a href='page.html#a'>x</a> <a href='https://example.org/y'>z</a>"))
+    assert check_book.problems_of(page, tmp_path) == []
+
+
+def test_a_missing_page_is_a_problem(tmp_path):
+    assert check_book.problems_of(tmp_path / "page.html", tmp_path) == ["is not in the built book"]
