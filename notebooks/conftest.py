@@ -1,0 +1,11 @@
+"""What `pytest --nbval` leaves out of its comparison besides images: figures passed to glue, and standard error.
+
+Progress bars and warnings go to standard error; `make notebooks` leaves it out of the committed outputs.
+"""
+
+from nbval.plugin import IPyNbFile
+
+
+def pytest_collectstart(collector):
+    if isinstance(collector, IPyNbFile):
+        collector.skip_compare += ("application/papermill.record/image/png", "stderr")
