@@ -37,8 +37,9 @@ def _parser() -> argparse.ArgumentParser:
             runner.add_argument(flag, action="store_true", default=argparse.SUPPRESS)
         else:
             kind = next(kind for kind in (int, float, str) if kind.__name__ in str(field.type))
+            default = "that of the data set or method" if field.default is None else field.default
             runner.add_argument(flag, type=kind, default=argparse.SUPPRESS, metavar=kind.__name__.upper(),
-                                help=f"default: {field.default if field.default is not None else 'that of the data set'}")
+                                help=f"default: {default}")
     runner.add_argument("--grid", type=Path, metavar="FILE", help="run the cells of a grid file instead")
     runner.add_argument("--out", type=Path, metavar="FOLDER",
                         help="where results go (default: a folder of its own under runs/)")

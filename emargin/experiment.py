@@ -13,8 +13,8 @@ import torch
 
 from emargin import results
 from emargin.config import Experiment
-from emargin.data.loading import load
 from emargin.data.dataset import Dataset
+from emargin.data.loading import load
 from emargin.evaluation import clustering, collapse, probing
 from emargin.evaluation.features import Features, encode_both
 from emargin.methods import Method
@@ -75,8 +75,9 @@ def run(experiment: Experiment, *, dataset: Dataset | None = None, device: torch
 
 def default_folder(experiment: Experiment) -> Path:
     """`runs/DATASET-METHOD-FIDELITY-seedN-DIGEST` in the checkout, where git ignores it."""
-    name = Path(experiment.dataset).name
-    return home() / "runs" / f"{name}-{experiment.method}-{experiment.fidelity}-seed{experiment.seed}-{experiment.digest[:8]}"
+    parts = (Path(experiment.dataset).name, experiment.method, experiment.fidelity, f"seed{experiment.seed}",
+             experiment.digest[:8])
+    return home() / "runs" / "-".join(parts)
 
 
 def _clustering(experiment: Experiment, dataset: Dataset, test: Features) -> tuple[tuple, list[dict]]:

@@ -31,7 +31,8 @@ def read_grid(path: Path) -> list[Experiment]:
     try:
         blocks = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"grid file {path} cannot be read", found=str(error), wanted="a JSON list of blocks") from error
+        raise InputError(f"grid file {path} cannot be read", found=str(error),
+                         wanted="a JSON list of blocks") from error
     if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
         raise InputError(f"grid file {path}", found="no list of objects", wanted="a JSON list of blocks")
     cells = []
@@ -44,7 +45,8 @@ def read_grid(path: Path) -> list[Experiment]:
     return sorted(cells, key=lambda cell: cell.seed)
 
 
-def run_grid(path: Path, folder: Path, *, device: torch.device | str | None = None, progress: bool = True) -> pd.DataFrame:
+def run_grid(path: Path, folder: Path, *, device: torch.device | str | None = None,
+             progress: bool = True) -> pd.DataFrame:
     """Run the cells of a grid file that `folder/rows.csv` does not hold yet; returns all rows.
 
     After each cell its rows, its provenance and, for seed 1, a small set of embeddings are written. A cell that fails

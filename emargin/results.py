@@ -83,7 +83,8 @@ def provenance(experiment: Experiment, device: torch.device, checksum: str, seco
         "data": checksum,
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in PACKAGES},
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads",
+        "device": (torch.cuda.get_device_name(device) if device.type == "cuda"
+                   else f"CPU, {torch.get_num_threads()} thread(s)"),
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
         "peak_memory_mb": memory,
     }
@@ -99,7 +100,7 @@ def code_digest() -> str:
 
 
 def _commit() -> str | None:
-    """The commit of the checkout that the module lies in, with "+" where it has been changed since; None outside one."""
+    """The commit of the checkout that the module lies in, with "+" where it was changed since; None outside one."""
     here = Path(__file__).resolve().parent
 
     def git(*words):

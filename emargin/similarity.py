@@ -84,7 +84,7 @@ def unit_rows(embedding: Tensor) -> Tensor:
 
 
 def adjacent_cosines(rows: Tensor, *, wrap: bool = False) -> Tensor:
-    """Cosine of each row with the next: `(..., N, C)` -> `(..., N - 1)`, or `(..., N)` when the last meets the first."""
+    """Cosine of each row with the next: `(..., N, C)` -> `(..., N - 1)`; with `wrap`, the last with the first, too."""
     unit = unit_rows(rows)
     if wrap:
         return (unit * unit.roll(-1, dims=-2)).sum(-1)
@@ -181,7 +181,7 @@ def _triangle_gradient(unit, log_sum, grad_log_sum, exponent, exclude, labels):
 
 
 def _triangle(unit: Tensor) -> Iterator[tuple[slice, slice, Tensor, bool]]:
-    """Blocks of S on and above the diagonal: (rows, columns, s, whether the block touches the diagonal at its corner)."""
+    """Blocks of S on and above the diagonal: (rows, columns, s, whether its corner touches the diagonal)."""
     groups, n, _ = unit.shape
     side = max(32, int(BLOCK / groups**0.5))
     slices = [slice(start, min(start + side, n)) for start in range(0, n, side)]

@@ -60,7 +60,7 @@ def real_folder(name: str) -> Path:
 
 
 def own_settings(folder: Path) -> Settings:
-    """Settings for the reader's own recordings: one-second frames, half overlapping, as the paper has for HARTH and ECG.
+    """Settings for the reader's own recordings: one-second frames, half overlapping, as in HARTH and ECG.
 
     Frames that are features already are taken as they come. T is 100; all of it can be set in the Experiment.
     Raises InputError if `dataset.json` is missing or cannot be read.

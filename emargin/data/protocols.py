@@ -30,7 +30,7 @@ def build(data: RecordingSet, settings: Settings, experiment: Experiment, checks
 
 
 def _by_subject(data: RecordingSet, settings: Settings, experiment: Experiment) -> tuple[Sequences, Sequences]:
-    """Protocol `original`: sequences within a recording, whole subjects on one side, statistics of the training side."""
+    """Protocol `original`: sequences within a recording, whole subjects on one side, statistics of training."""
     tested = _test_subjects(data, settings, experiment.fold)
     sides = [[recording for recording in data.recordings if (recording.subject in tested) == side]
              for side in (False, True)]
@@ -102,7 +102,8 @@ def _within_recordings(recordings: list[Recording], data: RecordingSet, experime
                       if len(framed) >= length else torch.empty(0, dtype=torch.int64))
         offset += len(framed)
     if not frames:
-        return Sequences(torch.empty(0, 0), torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.int64), length)
+        nothing = torch.empty(0, dtype=torch.int64)
+        return Sequences(torch.empty(0, 0), nothing, nothing, length)
     return Sequences(torch.cat(frames), torch.cat(labels), torch.cat(starts), length)
 
 

@@ -1,4 +1,4 @@
-"""Clustering: the protocol of the paper's Table 1 (K-means, then scores of its labels), and agreement with the truth."""
+"""Clustering: the protocol of the paper's Table 1 (K-means, scores of its labels), and agreement with the truth."""
 
 import numpy as np
 from sklearn.cluster import KMeans

@@ -19,7 +19,7 @@ def mean_cosine(embedding: Tensor) -> float:
 
 
 def participation_ratio(embedding: Tensor) -> float:
-    """Effective rank of the covariance of `(n, C)`: (sum of eigenvalues)^2 / sum of squares, from 1 to C; 0 if constant."""
+    """Effective rank of the covariance of `(n, C)`: (sum of eigenvalues)^2 / sum of squares, 1 to C; 0 if constant."""
     centred = embedding.double() - embedding.double().mean(0)
     covariance = centred.mT @ centred
     total, squares = covariance.trace(), covariance.square().sum()
@@ -39,7 +39,7 @@ def alignment(sequences: Tensor) -> float:
 
 
 def uniformity(embedding: Tensor) -> float:
-    """log of the mean of exp(-2 |u_i - u_j|^2) over pairs of rows of `(n, C)`: 0 when all coincide, lower is more even."""
+    """log mean exp(-2 |u_i - u_j|^2) over pairs of rows of `(n, C)`: 0 when all coincide, lower is more even."""
     n = len(embedding)
     rows = embedding[torch.linspace(0, n - 1, min(n, UNIFORMITY_ROWS)).long()]
     distances = torch.pdist(unit_rows(rows.double()))

@@ -69,7 +69,8 @@ def scores(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
             "macro_precision": float(precision), "macro_recall": float(recall)}
 
 
-def further_probes(train: Features, test: Features, *, seed: int, rows: int = PROBE_ROWS) -> dict[str, dict[str, float]]:
+def further_probes(train: Features, test: Features, *, seed: int,
+                   rows: int = PROBE_ROWS) -> dict[str, dict[str, float]]:
     """What other classifiers read from standardised features: "converged", "knn", "mlp", each with all scores.
 
     converged: class-balanced logistic regression run to convergence; the paper's ten epochs can stop at the majority

@@ -3,7 +3,9 @@
 import numpy as np
 from sklearn.manifold import TSNE
 
+ITERATIONS = 500  # of these 250 with early exaggeration; maps of some hundred points have settled by then
+
 
 def tsne(embedding: np.ndarray, *, perplexity: float = 30.0, seed: int = 0) -> np.ndarray:
     """Two-dimensional t-SNE map of `(n, C)`: float64 `(n, 2)`, started from the first two principal components."""
-    return TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(embedding)
+    return TSNE(perplexity=perplexity, init="pca", max_iter=ITERATIONS, random_state=seed).fit_transform(embedding)

@@ -31,7 +31,7 @@ class Method(nn.Module):
         self.encoder = FrameEncoder(n_features)
 
     def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        """The scalar to minimise on a batch `(B, T, D)`, and measurements to log. Random draws use `generator` (CPU)."""
+        """The scalar to minimise on a batch `(B, T, D)`, and measurements to log. Draws use `generator` (CPU)."""
         raise NotImplementedError(f"{self.title} is not trained")
 
     def encode(self, sequences: Tensor) -> Tensor:
@@ -42,8 +42,8 @@ class Method(nn.Module):
         """What the optimiser holds."""
         return self.parameters()
 
-    def prepare(self, train: Sequences, generator: torch.Generator) -> None:  # noqa: B027
+    def prepare(self, train: Sequences, generator: torch.Generator) -> None:
         """Called once before the first step."""
 
-    def after_step(self) -> None:  # noqa: B027
+    def after_step(self) -> None:
         """Called after each optimiser step."""

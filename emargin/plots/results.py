@@ -1,10 +1,9 @@
 """Figures of the pages that show full runs, from committed rows alone."""
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from emargin.plots.style import MARKERS, MUTED, PALETTE, figure, mark_source
+from emargin.plots.style import MARKERS, PALETTE, figure, mark_source
 from emargin.results import label
 
 
@@ -25,26 +24,5 @@ def clustering_against_probing(rows: pd.DataFrame, source: str, *, clustering: s
     axes[0].set_ylabel("balanced accuracy")
     handles, names = axes[0].get_legend_handles_labels()
     fig.legend(handles, names, loc="outside lower center", ncols=2, fontsize=8)
-    mark_source(fig, source)
-    return fig
-
-
-def embedding_panels(maps: dict[str, np.ndarray], labels: np.ndarray, classes: tuple[str, ...],
-                     notes: dict[str, str], source: str) -> Figure:
-    """One t-SNE panel a method, points `(n, 2)` coloured by class, with a note under its title."""
-    columns = 3
-    rows = -(-len(maps) // columns)
-    fig, axes = figure(rows, columns, height=2.55)
-    for axis in np.ravel(axes):
-        axis.set_axis_off()
-    for axis, (name, points) in zip(np.ravel(axes), maps.items(), strict=False):
-        for number, title in enumerate(classes):
-            mine = labels == number
-            axis.scatter(*points[mine].T, s=5, color=PALETTE[number], marker=MARKERS[number], linewidth=0, alpha=0.75,
-                         label=title)
-        axis.set_title(name.replace("InfoNCE + ", ""), fontsize=9)
-        axis.text(0.0, -0.02, notes[name], transform=axis.transAxes, fontsize=8, color=MUTED, va="top")
-    handles, names = np.ravel(axes)[0].get_legend_handles_labels()
-    fig.legend(handles, names, loc="outside upper right", ncols=len(classes), markerscale=3)
     mark_source(fig, source)
     return fig

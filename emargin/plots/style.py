@@ -20,7 +20,8 @@ plt.rcParams.update({
 })
 
 
-def figure(rows: int = 1, columns: int = 1, *, width: float = 7.2, height: float = 2.6, **keywords) -> tuple[Figure, Axes]:
+def figure(rows: int = 1, columns: int = 1, *, width: float = 7.2, height: float = 2.6,
+           **keywords) -> tuple[Figure, Axes]:
     """`plt.subplots` at the width of the book's column (inches); height is that of one row."""
     return plt.subplots(rows, columns, figsize=(width, height * rows), **keywords)
 

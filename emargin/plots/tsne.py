@@ -18,14 +18,17 @@ class Panel:
     note: str
 
 
-def class_maps(panels: list[Panel], classes: tuple[str, ...], source: str) -> Figure:
-    """Maps two by two, a colour and a marker for each class; narrow enough to be read on a phone."""
-    fig, axes = figure(2, 2, width=5.2, height=2.9)
-    for axis, panel in zip(axes.flat, panels, strict=True):
+def class_maps(panels: list[Panel], classes: tuple[str, ...], source: str, *, columns: int = 2,
+               marker_size: float = 3.2) -> Figure:
+    """Maps in rows of two, or `columns`, a colour and a marker for each class; two can be read on a phone."""
+    fig, axes = figure(-(-len(panels) // columns), columns, width=2.6 * columns, height=2.9)
+    for axis in axes.flat[len(panels):]:
+        axis.set_axis_off()
+    for axis, panel in zip(axes.flat, panels, strict=False):
         for label, name in enumerate(classes):
             chosen = panel.points[panel.values == label]
-            axis.plot(*chosen.T, MARKERS[label], color=PALETTE[label], markersize=3.2, markeredgewidth=0, alpha=0.85,
-                      label=name)
+            axis.plot(*chosen.T, MARKERS[label], color=PALETTE[label], markersize=marker_size, markeredgewidth=0,
+                      alpha=0.85, label=name)
         _frame(axis, panel)
     handles, names = axes[0, 0].get_legend_handles_labels()
     fig.legend(handles, names, loc="outside upper left", ncols=5 if max(map(len, names)) < 6 else 2, markerscale=2,
