@@ -1,8 +1,18 @@
-"""The shared frame encoder (the paper's section 4, "Network Architecture")."""
+"""The shared frame encoder (the paper's section 4, "Network Architecture") and the wrappers that some methods use."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel
 
 EMBEDDING = 320  # C; the paper's architecture paragraph says 32, its training paragraph and the released code 320
+HIDDEN = 64  # channels after the input layer of the wrappers, as in TS2Vec
+OUTPUT_DROPOUT = 0.1  # likewise
+KEPT = 0.5  # probability that a frame stays in a masked view, likewise
+DILATED_BLOCKS = 11  # ten of 64 channels and one of 320, likewise
 
 
 class FrameEncoder(nn.Module):
@@ -22,3 +32,90 @@ class FrameEncoder(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         return self.blocks(frames.flatten(0, -2)).unflatten(0, frames.shape[:-1])
+
+
+def frame_mask(frames: Tensor, generator: torch.Generator) -> Tensor:
+    """Bernoulli(0.5) per sequence and frame, `(B, T)` bool on the frames' device: True where a frame is kept."""
+    return (torch.rand(frames.shape[:2], generator=generator) < KEPT).to(frames.device)
+
+
+class MaskedEncoder(nn.Module):
+    """FP64: a linear input layer, masked frames set to zero behind it, the shared encoder, dropout.
+
+    `(B, T, D)` and a mask `(B, T)`, True where kept (none: all are) -> `(B, T, 320)`. A frame with a NaN counts as
+    masked. All masked frames of a batch have one embedding, whatever they held. 64 D + 38,464 parameters.
+    """
+
+    def __init__(self, n_features: int):
+        super().__init__()
+        self.input = nn.Linear(n_features, HIDDEN)
+        self.frames = FrameEncoder(HIDDEN)
+        self.dropout = nn.Dropout(OUTPUT_DROPOUT)
+
+    def forward(self, frames: Tensor, mask: Tensor | None = None) -> Tensor:
+        return self.dropout(self.frames(_masked_input(self.input, frames, mask)))
+
+
+class DilatedEncoder(nn.Module):
+    """DC64, the backbone of TS2Vec: input layer and mask as in MaskedEncoder, then 11 dilated residual blocks.
+
+    `(B, T, D)` and a mask `(B, T)`, True where kept (none: all are) -> `(B, T, 320)`. Beyond the ends of a sequence are
+    zeros. An embedding depends on 4,094 frames to either side. 64 D + 637,184 parameters.
+    """
+
+    def __init__(self, n_features: int):
+        super().__init__()
+        self.input = nn.Linear(n_features, HIDDEN)
+        widths = [HIDDEN] * DILATED_BLOCKS + [EMBEDDING]
+        self.blocks = nn.Sequential(*(
+            _DilatedBlock(n_in, n_out, 2**i) for i, (n_in, n_out) in enumerate(zip(widths, widths[1:], strict=False))))
+        self.dropout = nn.Dropout(OUTPUT_DROPOUT)
+
+    def forward(self, frames: Tensor, mask: Tensor | None = None) -> Tensor:
+        return self.dropout(self.blocks(_masked_input(self.input, frames, mask).mT).mT)
+
+
+class _DilatedBlock(nn.Module):
+    """GELU, convolution, GELU, convolution, plus the input (through a 1 x 1 convolution where widths differ)."""
+
+    def __init__(self, n_in: int, n_out: int, dilation: int):
+        super().__init__()
+        self.first = nn.Conv1d(n_in, n_out, 3, padding=dilation, dilation=dilation)
+        self.second = nn.Conv1d(n_out, n_out, 3, padding=dilation, dilation=dilation)
+        self.past = nn.Identity() if n_in == n_out else nn.Conv1d(n_in, n_out, 1)
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, channels, T)
+        return self.second(functional.gelu(self.first(functional.gelu(x)))) + self.past(x)
+
+
+def _masked_input(layer: nn.Linear, frames: Tensor, mask: Tensor | None) -> Tensor:
+    whole = ~frames.isnan().any(-1, keepdim=True)
+    hidden = layer(frames.where(whole, 0.0))
+    return hidden.where(whole if mask is None else whole & mask[..., None], 0.0)
+
+
+def weight_average(encoder: nn.Module) -> AveragedModel:
+    """A frozen copy for the equal-weight mean of all iterates, the initial weights counted as the first.
+
+    Call `update_parameters(encoder)` after each step. Its buffers, BatchNorm's statistics among them, are those of the
+    last iterate; `fresh_statistics` collects its own.
+    """
+    average = AveragedModel(encoder)
+    average.update_parameters(encoder)
+    return average.requires_grad_(False)
+
+
+@contextmanager
+def fresh_statistics(encoder: nn.Module) -> Iterator[None]:
+    """Forward passes inside replace BatchNorm's running statistics by the plain mean over those passes."""
+    norms = [layer for layer in encoder.modules() if isinstance(layer, nn.BatchNorm1d)]
+    momenta, training = [norm.momentum for norm in norms], encoder.training
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+    encoder.train()
+    with torch.no_grad():
+        yield
+    encoder.train(training)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum

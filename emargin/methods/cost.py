@@ -1,0 +1,168 @@
+"""CoST: trend contrasted in time, season contrasted in frequency (Woo et al. 2022; section 7)."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from emargin.augmentations.noise import jitter, scaling, shift, sometimes
+from emargin.contrast import instance_contrast
+from emargin.encoders import EMBEDDING, FrameEncoder
+from emargin.errors import InputError
+from emargin.methods.base import Method
+from emargin.similarity import unit_rows
+
+# Values of the official code, which the released code keeps except for alpha.
+ALPHA = {"released": 0.05, "original": 5e-4}  # weight of the frequency loss
+COMPONENT = 160  # channels of trend and of season
+KERNELS = tuple(2**i for i in range(8))  # of the causal convolutions
+SEASON_DROPOUT = 0.1
+SIGMA = 0.5  # of scaling, shift and jitter, each applied with probability 1/2
+QUEUE = 256  # keys kept from earlier batches, K
+MOMENTUM = 0.999  # m
+TEMPERATURE = 0.07
+EPSILON = 1e-6  # added to real and imaginary parts
+
+
+class CoST(Method):
+    """original: queries meet keys of a slowly following copy. released: the encoder is its own copy, and never learns.
+
+    original: both views are augmented, every sequence by itself. AdamW takes the place of the paper's SGD with a cosine
+    schedule, as for the other methods. An embedding is what the frame encoder gives, without trend and season.
+    released: one and the same encoder is query and key. Keys take no gradient, hence no weight of it does; the query's
+    head learns alone, and training only calibrates BatchNorm, on inputs mixed by a random linear layer that evaluation
+    leaves out. The query is the batch as it is; the key's augmentation is decided and drawn once for the batch.
+    """
+
+    title = "CoST"
+    summary = "trend against a queue of earlier keys, season by amplitude and phase of its frequencies"
+
+    def __init__(self, experiment, n_features):
+        super().__init__(experiment, n_features)
+        self.released = experiment.fidelity == "released"
+        if experiment.batch_size > QUEUE:
+            raise InputError(f"{self.title}: a batch does not fit the queue", found=experiment.batch_size,
+                             wanted=f"batch_size of at most {QUEUE}")
+        self.encoder = TrendSeason(self.encoder, n_features, experiment.sequence_length, self.released)
+        self.head = nn.Sequential(nn.Linear(COMPONENT, COMPONENT), nn.ReLU(), nn.Linear(COMPONENT, COMPONENT))
+        self.key_encoder = self.encoder if self.released else copy.deepcopy(self.encoder)
+        self.key_head = copy.deepcopy(self.head)
+        self.key_encoder.requires_grad_(False)
+        self.key_head.requires_grad_(False)
+        self.register_buffer("queue", unit_rows(torch.randn(QUEUE, COMPONENT)))
+        self.register_buffer("pointer", torch.zeros((), dtype=torch.int64))
+
+    def loss(self, batch, generator):
+        self._check(batch)
+        one, two = self.views(batch, generator)
+        at = int(torch.randint(batch.shape[1], (), generator=generator))
+        hidden = self.encoder(one)
+        query = unit_rows(self.head(self.encoder.trend(hidden, at)))
+        with torch.no_grad():
+            self.keys = unit_rows(self.key_head(self.key_encoder.trend(self.key_encoder(two), at)))
+        time = moco_loss(query, self.keys, self.queue)
+        amplitude, phase = frequency_losses(self.encoder.season(hidden), self.encoder.season(self.encoder(two)))
+        value = time + ALPHA[self.experiment.fidelity] / 2 * (amplitude + phase)
+        return value, {"time": time.detach(), "amplitude": amplitude.detach(), "phase": phase.detach()}
+
+    def views(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Query view and key view of a batch."""
+        if self.released:
+            return batch, augmented(batch, generator, shared=True)
+        return augmented(batch, generator), augmented(batch, generator)
+
+    @torch.no_grad()
+    def after_step(self):
+        """Keys follow queries, k <- m k + (1 - m) q, and the batch's keys replace the oldest of the queue."""
+        for key_part, query_part in ((self.key_encoder, self.encoder), (self.key_head, self.head)):
+            for key, query in zip(key_part.parameters(), query_part.parameters(), strict=True):
+                key.lerp_(query, 1 - MOMENTUM)
+        place = torch.arange(len(self.keys), device=self.queue.device) + self.pointer
+        self.queue[place % QUEUE] = self.keys
+        self.pointer.add_(len(self.keys)).remainder_(QUEUE)
+
+    def encode(self, sequences):
+        return self.encoder.backbone(sequences)
+
+    def trained_parameters(self):
+        return (parameter for parameter in self.parameters() if parameter.requires_grad)
+
+    def _check(self, batch: Tensor) -> None:
+        wanted = self.experiment.sequence_length
+        if batch.shape[1] != wanted:
+            raise InputError(f"{self.title}: its layer over frequencies fits one length",
+                             found=f"{batch.shape[1]} frames", wanted=f"sequence_length = {wanted}")
+        if len(batch) > QUEUE:
+            raise InputError(f"{self.title}: a batch does not fit the queue", found=len(batch),
+                             wanted=f"at most {QUEUE} sequences")
+
+
+class TrendSeason(nn.Module):
+    """The frame encoder, `(B, T, D)` -> `(B, T, 320)`, with what forms trend and season of its output.
+
+    The original takes those of the eight causal convolutions whose kernel is no longer than T.
+    """
+
+    def __init__(self, backbone: FrameEncoder, n_features: int, length: int, released: bool):
+        super().__init__()
+        self.input = nn.Linear(n_features, n_features) if released else nn.Identity()
+        self.backbone = backbone
+        kernels = [kernel for kernel in KERNELS if released or kernel <= length]
+        self.trends = nn.ModuleList(nn.Conv1d(EMBEDDING, COMPONENT, kernel) for kernel in kernels)
+        self.season = nn.Sequential(FrequencyLayer(EMBEDDING, COMPONENT, length), nn.Dropout(SEASON_DROPOUT))
+
+    def forward(self, frames: Tensor) -> Tensor:
+        return self.backbone(self.input(frames))
+
+    def trend(self, hidden: Tensor, at: int) -> Tensor:
+        """The average of the causal convolutions at frame `at`: `(B, T, 320)` -> `(B, 160)`; zeros before frame 0."""
+        trends = []
+        for layer in self.trends:
+            seen = hidden[:, max(0, at + 1 - layer.kernel_size[0]):at + 1]  # (B, w, 320)
+            trends.append(torch.einsum("bwi,oiw->bo", seen, layer.weight[..., -seen.shape[1]:]) + layer.bias)
+        return torch.stack(trends).mean(0)
+
+
+class FrequencyLayer(nn.Module):
+    """y = F^-1(W_f F(x)_f + b_f) along time, complex W_f and b_f for each of the T // 2 + 1 frequencies f."""
+
+    def __init__(self, n_in: int, n_out: int, length: int):
+        super().__init__()
+        bins, bound = length // 2 + 1, n_in**-0.5
+        self.weight = nn.Parameter(torch.empty(bins, n_in, n_out, 2).uniform_(-bound, bound))  # real, imaginary
+        self.bias = nn.Parameter(torch.empty(bins, n_out, 2).uniform_(-bound, bound))
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, T, n_in) -> (B, T, n_out)
+        spectrum = torch.fft.rfft(x, dim=1)
+        mapped = torch.einsum("bfi,fio->bfo", spectrum, torch.view_as_complex(self.weight))
+        return torch.fft.irfft(mapped + torch.view_as_complex(self.bias), n=x.shape[1], dim=1)
+
+
+def augmented(x: Tensor, generator: torch.Generator, *, shared: bool = False) -> Tensor:
+    """Scaling, shift and jitter in turn, each or not by its own coin; `shared`: one coin and draw for the batch."""
+    x = sometimes(x, scaling(x, generator, sigma=SIGMA, shared=shared), generator, shared=shared)
+    x = sometimes(x, shift(x, generator, sigma=SIGMA, shared=shared), generator, shared=shared)
+    return sometimes(x, jitter(x, generator, sigma=SIGMA), generator, shared=shared)
+
+
+def moco_loss(query: Tensor, key: Tensor, queue: Tensor, temperature: float = TEMPERATURE) -> Tensor:
+    """A query `(B, C)` meets its own key `(B, C)` among the keys n of the queue `(K, C)`; all of unit length.
+
+        mean over B of -log( exp(q . k / T) / (exp(q . k / T) + sum_n exp(q . n / T)) )
+    """
+    logits = torch.cat([(query * key).sum(1, keepdim=True), query @ queue.T], dim=1) / temperature
+    return functional.cross_entropy(logits, torch.zeros(len(query), dtype=torch.int64, device=query.device))
+
+
+def frequency_losses(one: Tensor, two: Tensor) -> tuple[Tensor, Tensor]:
+    """Loss I over the amplitudes and over the phases of two views `(B, T, C)`, frequencies in the place of frames.
+
+    Frames are scaled to unit length first. With F the Fourier transform over time, re + i im = F and e = 1e-6:
+
+        amplitude = sqrt((re + e)^2 + (im + e)^2),   phase = atan2(im, re + e)
+    """
+    spectra = [torch.fft.rfft(unit_rows(view), dim=1) for view in (one, two)]
+    amplitudes = [((s.real + EPSILON).square() + (s.imag + EPSILON).square()).sqrt() for s in spectra]
+    phases = [torch.atan2(s.imag, s.real + EPSILON) for s in spectra]
+    return instance_contrast(*amplitudes), instance_contrast(*phases)

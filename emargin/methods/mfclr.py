@@ -1,0 +1,132 @@
+"""MF-CLR: contrast across features of different frequency (section 12 of the specification)."""
+
+import torch
+from torch import Tensor, nn
+
+from emargin.augmentations.warps import dual_twist
+from emargin.contrast import instance_contrast
+from emargin.encoders import EMBEDDING, MaskedEncoder, fresh_statistics, weight_average
+from emargin.errors import InputError
+from emargin.methods.base import Method
+
+FEATURE_WEIGHT = 1e-5  # beta, the default of MF-CLR's code; its alpha of 1 leaves the temporal contrast out
+PROJECTION = 320  # h, as in the released configuration
+SMALLEST_SCALE = 0.01  # floor of the largest distance between coarse features, MF-CLR's code
+
+
+class MFCLR(Method):
+    """Each sequence against a twisted copy of itself; fine features first, then coarse ones on top.
+
+    original: two levels of encoders, see `Grains`. Per level L = (1 - beta) I + beta F; F compares with the coarser
+    features, so the last level has none. A level learns from its own loss alone, and its second view is the twist of
+    what it takes in. Two choices of ours. MF-CLR's code has one level fewer: it appends the last grain's projection,
+    which no loss trains, to the features; here a second level encodes and trains it. And MF-CLR lowers the learning
+    rate every ten epochs; the paper's numbers of iterations end before that, and there is no schedule here.
+    released: one level of all features and none coarser, so F pulls all sequences together. Time and channels are
+    exchanged before the contrast, which so compares the time courses of each channel.
+    Both: features come from the equal-weight mean of all iterates. released keeps BatchNorm's statistics of the last
+    iterate; original collects those of the mean from one pass over the training sequences after the last step.
+    """
+
+    title = "MF-CLR"
+    summary = "fine and coarse features encoded in turn, each against a twisted copy of itself"
+
+    def __init__(self, experiment, n_features):
+        super().__init__(experiment, n_features)
+        self.released = experiment.fidelity == "released"
+        self.encoder = MaskedEncoder(n_features) if self.released else Grains(n_features, experiment.n_fft // 2 + 1)
+        self.average = weight_average(self.encoder)
+
+    def loss(self, batch, generator):
+        return self._released_loss(batch, generator) if self.released else self._original_loss(batch, generator)
+
+    def _released_loss(self, batch, generator):
+        one, two = self.encoder(batch), self.encoder(dual_twist(batch, generator))
+        coarser = batch[..., :0]
+        instance = instance_contrast(one.mT, two.mT)
+        feature = feature_contrast(one, two, coarser, coarser)
+        value = (1 - FEATURE_WEIGHT) * instance + FEATURE_WEIGHT * feature
+        return value, {"instance": instance, "feature": feature}
+
+    def _original_loss(self, batch, generator):
+        grains = self.encoder
+        fine, coarse = grains.split(batch)
+        one, two = grains.fine(fine), grains.fine(dual_twist(fine, generator))
+        instance = instance_contrast(one, two)
+        feature = feature_contrast(one, two, coarse, coarse)
+        joined = grains.joined(one.detach(), coarse)
+        instance_above = instance_contrast(grains.coarse(joined), grains.coarse(dual_twist(joined, generator)))
+        value = (1 - FEATURE_WEIGHT) * (instance + instance_above) + FEATURE_WEIGHT * feature
+        return value, {"instance": instance, "instance_above": instance_above, "feature": feature}
+
+    def encode(self, sequences):
+        return self.average(sequences)
+
+    def trained_parameters(self):
+        return self.encoder.parameters()
+
+    def prepare(self, train, generator):
+        self.train_sequences = train
+
+    def after_step(self):
+        self.average.update_parameters(self.encoder)
+        if not self.released and self.average.n_averaged == self.experiment.iterations + 1:
+            device = next(self.parameters()).device
+            with fresh_statistics(self.average):
+                for batch in self.train_sequences.in_order(self.experiment.batch_size):
+                    self.average(batch.to(device))
+
+
+class Grains(nn.Module):
+    """Two levels of encoders: `(B, T, D)` -> `(B, T, 320)`.
+
+    Of the frequency bins of every channel the upper half is the fine grain, a middle one included, and the lower half
+    the coarse grain: our choice, for MF-CLR was made for features that arrive at different rates. Features that are no
+    whole number of channels are taken as the bins of one. Level 0 encodes the fine grain, level 1 the output of level 0
+    beside a projection of the coarse grain. Raises InputError for fewer than two bins.
+    """
+
+    def __init__(self, n_features: int, bins: int):
+        super().__init__()
+        bins = bins if n_features % bins == 0 else n_features
+        if bins < 2:
+            raise InputError("the grains of MF-CLR", found=f"{bins} frequency bin", wanted="at least 2",
+                             todo="use a larger n_fft")
+        low = torch.arange(n_features) % bins < bins // 2
+        self.register_buffer("low", low, persistent=False)
+        n_coarse = int(low.sum())
+        self.fine = MaskedEncoder(n_features - n_coarse)
+        self.projection = nn.Sequential(nn.Linear(n_coarse, PROJECTION // 2), nn.ReLU(),
+                                        nn.Linear(PROJECTION // 2, PROJECTION))
+        self.coarse = MaskedEncoder(EMBEDDING + PROJECTION)
+
+    def split(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """The fine and the coarse features."""
+        return frames[..., ~self.low], frames[..., self.low]
+
+    def joined(self, embedding: Tensor, coarse: Tensor) -> Tensor:
+        """What level 1 takes in."""
+        return torch.cat([embedding, self.projection(coarse)], dim=-1)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        fine, coarse = self.split(frames)
+        return self.coarse(self.joined(self.fine(fine), coarse))
+
+
+def feature_contrast(one: Tensor, two: Tensor, features_one: Tensor, features_two: Tensor) -> Tensor:
+    """Distances between embeddings should be those between coarser features, scaled to at most 1:
+
+        F = mean over i, j of ( (1 - s_ij) - |z_i - z'_j| )^2
+        1 - s_ij = |f_i - f'_j| / max(0.01, max_kl |f_k - f'_l|)
+
+    one, two: `(B, T, C)`, the views z and z'. features: `(B, T, d)`, f and f'; with d = 0, F pulls all pairs together.
+    Norms are over time and channels. Scalar.
+    """
+    distances = _distances(one, two)
+    wanted = _distances(features_one, features_two)
+    return (wanted / wanted.max().clamp(min=SMALLEST_SCALE) - distances).square().mean()
+
+
+def _distances(one: Tensor, two: Tensor) -> Tensor:
+    # cdist has the gradient 0 at distance 0, where a square root has none
+    return torch.cdist(one.flatten(1), two.flatten(1), compute_mode="donot_use_mm_for_euclid_dist")

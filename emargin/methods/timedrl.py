@@ -1,0 +1,104 @@
+"""TimeDRL: disentangled representation learning (Chang et al., ICDE 2024), on the shared encoder."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity, mse_loss
+
+from emargin.encoders import EMBEDDING
+from emargin.errors import InputError
+from emargin.methods.base import Method
+
+PATCH = {"original": 16, "released": 10}  # P in frames; the paper's default is 16
+RELEASED_PADDING = 8  # frames, whatever P: one token less than frames
+DROPOUT = {"original": 0.1, "released": 0.2}
+CONTRASTIVE_WEIGHT = 0.1  # lambda, the paper's default
+
+
+class TimeDRL(Method):
+    """original: patches of a normalised sequence predict their raw frames, and two dropout masks of it agree.
+
+    A token is the P = 16 frames from its own on, padded at the end by the last frame, mapped to D features, with sine
+    and cosine positions. The paper's stride is 8; here it is 1, a token a frame. Its [CLS] token gathers the sequence
+    by attention, which a frame-wise encoder has not, so the instance embedding is the mean over tokens. Evaluation
+    takes the same path as training; an embedding depends on the 15 frames after its own and, by the normalisation, on
+    the whole sequence.
+
+    released: P = 10, padding 8, and the instance is the [CLS] token's embedding, which is the same for every series
+    but for dropout. Evaluation gives raw frames to the encoder that has only seen normalised and mapped patches.
+    """
+
+    title = "TimeDRL"
+    summary = "patches predict their raw frames; two dropout masks of a sequence agree"
+
+    def __init__(self, experiment, n_features):
+        super().__init__(experiment, n_features)
+        self.released = experiment.fidelity == "released"
+        self.length, dropout = PATCH[experiment.fidelity], DROPOUT[experiment.fidelity]
+        self.padding = RELEASED_PADDING if self.released else self.length - 1
+        width, hidden = n_features * self.length, (n_features if self.released else EMBEDDING) // 2
+        self.to_tokens = nn.Linear(width, n_features, bias=False)
+        if self.released:
+            self.class_patch = nn.Parameter(torch.randn(1, 1, width))
+        self.dropout = nn.Dropout(dropout)
+        self.to_frames = nn.Sequential(nn.Dropout(dropout), nn.Linear(EMBEDDING, width))
+        self.predictor = nn.Sequential(nn.Linear(EMBEDDING, hidden), nn.BatchNorm1d(hidden), nn.ReLU(),
+                                       nn.Dropout(dropout), nn.Linear(hidden, EMBEDDING))
+
+    def loss(self, batch, generator):
+        if len(batch) < 2:
+            raise InputError("TimeDRL: the predictor's BatchNorm needs a batch", found=f"{len(batch)} sequence",
+                             wanted="at least 2")
+        (instance_1, tokens_1), (instance_2, tokens_2) = self.embed(batch), self.embed(batch)
+        raw = patches(batch, self.length, self.padding)
+        predictive = (mse_loss(self.to_frames(tokens_1), raw) + mse_loss(self.to_frames(tokens_2), raw)) / 2
+        contrastive = contrastive_loss(instance_1, instance_2, self.predictor(instance_1), self.predictor(instance_2))
+        return (predictive + CONTRASTIVE_WEIGHT * contrastive,
+                {"predictive": predictive.detach(), "contrastive": contrastive.detach()})
+
+    def encode(self, sequences):
+        return self.encoder(sequences) if self.released else self.embed(sequences)[1]
+
+    def embed(self, sequences: Tensor) -> tuple[Tensor, Tensor]:
+        """`(B, T, D)` -> embeddings of the instance `(B, C)` and of the tokens `(B, T', C)`: one pass, with dropout."""
+        inputs = patches(normalised(sequences), self.length, self.padding)
+        if self.released:
+            inputs = torch.cat([self.class_patch.expand(len(inputs), -1, -1), inputs], 1)
+        tokens = self.to_tokens(inputs)
+        embedding = self.encoder(self.dropout(tokens + positions(*tokens.shape[1:]).to(tokens)))
+        return (embedding[:, 0], embedding[:, 1:]) if self.released else (embedding.mean(1), embedding)
+
+
+def normalised(sequences: Tensor, epsilon: float = 1e-5) -> Tensor:
+    """Each feature of each sequence to mean 0 and variance 1 over time: (x - mean) / sqrt(var + epsilon).
+
+    `(B, T, D)` -> `(B, T, D)`. Raises InputError for T = 1, which would always give zero.
+    """
+    if sequences.shape[1] < 2:
+        raise InputError("TimeDRL normalises over time: one frame alone becomes zero",
+                         found=f"{sequences.shape[1]} frame", wanted="at least 2 in a sequence")
+    mean = sequences.mean(1, keepdim=True)
+    return (sequences - mean) / (sequences.var(1, keepdim=True, correction=0) + epsilon).sqrt()
+
+
+def patches(sequences: Tensor, length: int, padding: int) -> Tensor:
+    """All runs of P = length frames, stride 1, after `padding` copies of the last frame.
+
+    `(B, T, D)` -> `(B, T + padding - P + 1, D * P)`: feature by feature, each in time order.
+    """
+    padded = torch.cat([sequences, sequences[:, -1:].expand(-1, padding, -1)], 1)
+    return padded.unfold(1, length, 1).flatten(2)
+
+
+def positions(length: int, width: int) -> Tensor:
+    """Sines and cosines in turn, `(length, width)`: angle t / 10000^(2 i / width) for columns 2 i and 2 i + 1."""
+    angles = torch.arange(length)[:, None] / 10000 ** (torch.arange(0, width, 2) / width)
+    return torch.stack([angles.sin(), angles.cos()], -1).flatten(1)[:, :width]
+
+
+def contrastive_loss(instance_1: Tensor, instance_2: Tensor, predicted_1: Tensor, predicted_2: Tensor) -> Tensor:
+    """Two passes predict each other; i = instance, p = predicted, all `(B, C)`, sg stops the gradient.
+
+        L_C = -1/2 [cos(sg(i_1), p_2) + cos(sg(i_2), p_1)],   the mean over the batch, from -1 to 1
+    """
+    return -(cosine_similarity(instance_1.detach(), predicted_2, dim=1).mean()
+             + cosine_similarity(instance_2.detach(), predicted_1, dim=1).mean()) / 2

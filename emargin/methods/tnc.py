@@ -1,0 +1,118 @@
+"""TNC: temporal neighbourhood coding (Tonekaboni, Eytan and Goldenberg, ICLR 2021)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from emargin.augmentations.windows import distant_centres, neighbour_centres, window_indices
+from emargin.encoders import EMBEDDING
+from emargin.errors import InputError
+from emargin.methods.base import Method
+
+WIDTH = 20  # w in frames, of the released configurations
+SEQUENCE_WIDTHS = 14  # original: T / w at least, so that a central anchor has windows 5 w away
+SAMPLES = 20  # windows near and as many far from an anchor
+EPSILON = 1  # half-width of the neighbourhood in windows
+FAR = 5 * EPSILON  # windows from the anchor to where "far" begins
+UNLABELLED = {"original": 0.05, "released": 0.1}  # share of far windows held to be neighbours after all
+RELEASED_BATCH = 5  # the released anchors lie in [2 w, B w - 2 w)
+RELEASED_LENGTH = WIDTH + 1  # in shorter sequences the range that near centres are clipped to is empty
+
+
+class TNC(Method):
+    """original: a discriminator tells windows near an anchor from windows far from it, and is trained with the encoder.
+
+    One anchor in each sequence; a window's embedding is the mean over its frames, cut from the encoded sequence.
+    w = 20 frames, or T / 14, even, in shorter sequences (8 for T = 119): with w = 20 there hardly anything is 5 w away.
+    The paper chooses epsilon from 1 to 3 by augmented Dickey-Fuller tests of the signal round the anchor, so that the
+    neighbourhood grows where the signal is stationary. That is left out: epsilon = 1 throughout.
+
+    released: one anchor a step, in the first 20 B frames of the flattened batch, with all distances measured as if the
+    first T frames were all; the three sets of windows pass BatchNorm one by one, and are compared frame by frame, not
+    as wholes. The discriminator is never trained, its dropout is active. Epsilon is 1 here too, as the test fails
+    silently on a GPU.
+    """
+
+    title = "TNC"
+    summary = "a discriminator tells a window's neighbours from distant windows"
+
+    def __init__(self, experiment, n_features):
+        super().__init__(experiment, n_features)
+        self.released = experiment.fidelity == "released"
+        self.discriminator = Discriminator(EMBEDDING)
+        if self.released:
+            self.discriminator.requires_grad_(False)
+
+    def trained_parameters(self):
+        return self.encoder.parameters() if self.released else self.parameters()
+
+    def loss(self, batch, generator):
+        windows = self._released if self.released else self._original
+        anchor, near, distant = windows(batch, generator)
+        near, distant = self.discriminator(anchor, near), self.discriminator(anchor, distant)
+        accuracy = ((near > 0).float().mean() + (distant < 0).float().mean()) / 2
+        return pu_loss(near, distant, UNLABELLED[self.experiment.fidelity]), {"accuracy": accuracy}
+
+    def _original(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Embeddings of an anchor's window a sequence, repeated, and of near and distant windows, `(B, 20, C)` each."""
+        n, length, _ = batch.shape
+        width = window_width(length)
+        if length <= 4 * width:
+            raise InputError("TNC, fidelity original: the sequences are too short", found=f"{length} frames",
+                             wanted=f"at least {4 * width + 1}")
+        anchors = torch.randint(2 * width, length - 2 * width, (n,), generator=generator)
+        embedding, sequences = self.encoder(batch), torch.arange(n)[:, None, None]
+        anchor, near, distant = (embedding[sequences, window_indices(centres, width)].mean(2)
+                                 for centres in (anchors[:, None], *_centres(anchors, length, width, generator)))
+        return anchor.expand_as(near), near, distant
+
+    def _released(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Embeddings of the frames of one anchor's window, repeated, and of near and distant ones, `(20, 20, C)`."""
+        n, length, _ = batch.shape
+        if n < RELEASED_BATCH or length < RELEASED_LENGTH:
+            raise InputError("TNC, fidelity released: no room for windows", found=f"{n} sequences of {length} frames",
+                             wanted=f"at least {RELEASED_BATCH} of {RELEASED_LENGTH}")
+        anchors = torch.randint(2 * WIDTH, n * WIDTH - 2 * WIDTH, (1,), generator=generator)
+        near, distant = _centres(anchors, length, WIDTH, generator)
+        frames = batch.flatten(0, 1)
+        anchor, near, distant = (self.encoder(frames[window_indices(centres[0], WIDTH)])
+                                 for centres in (anchors[:, None].expand_as(near), near, distant))
+        return anchor, near, distant
+
+
+class Discriminator(nn.Module):
+    """The logit that two embeddings `(..., C)` are neighbours, `(...)`. 8 C^2 + 8 C + 1 parameters."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(2 * channels, 4 * channels), nn.ReLU(), nn.Dropout(0.5),
+                                    nn.Linear(4 * channels, 1))
+        nn.init.xavier_uniform_(self.layers[0].weight)
+        nn.init.xavier_uniform_(self.layers[3].weight)
+
+    def forward(self, one: Tensor, other: Tensor) -> Tensor:
+        return self.layers(torch.cat([one, other], -1))[..., 0]
+
+
+def window_width(length: int) -> int:
+    """w of the original in a sequence of T frames: even, T / 14 at most, from 2 to 20."""
+    return min(max(length // SEQUENCE_WIDTHS // 2 * 2, 2), WIDTH)
+
+
+def pu_loss(near: Tensor, distant: Tensor, weight: float) -> Tensor:
+    """Positive-unlabelled loss of the discriminator's logits, of any shape; w_pu = weight.
+
+        L = 1/2 {E softplus(-a_near) + w_pu E softplus(-a_distant) + (1 - w_pu) E softplus(a_distant)}
+
+    Distant windows may look alike, so each counts as a neighbour with weight w_pu. Returns a scalar.
+    """
+    neighbours = softplus(-near).mean() + weight * softplus(-distant).mean()
+    return (neighbours + (1 - weight) * softplus(distant).mean()) / 2
+
+
+def _centres(anchors: Tensor, length: int, width: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Centres of near and of distant windows, `(A, 20)` each."""
+    near = neighbour_centres(anchors, SAMPLES, length=length, width=width, deviation=EPSILON * width,
+                             generator=generator)
+    distant = distant_centres(anchors, SAMPLES, length=length, width=width, far=FAR * width, generator=generator)
+    return near, distant

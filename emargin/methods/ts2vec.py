@@ -1,0 +1,80 @@
+"""TS2Vec: contrast over instances and over time on a hierarchy of time scales (section 10 of the specification)."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from emargin.augmentations.crops import overlapping_crops, random_window
+from emargin.contrast import hierarchical
+from emargin.encoders import MaskedEncoder, frame_mask, fresh_statistics, weight_average
+from emargin.methods.base import Method
+
+LONGEST = {"released": 500, "original": 3000}  # frames of a sequence used in a step: released code, TS2Vec's scripts
+
+
+class TS2Vec(Method):
+    """Two crops of each sequence with half of their frames masked; the frames that both have are contrasted.
+
+    Both fidelities use the frame encoder behind a masked input layer (TS2Vec's own is dilated: DilatedEncoder).
+    original: the overlap of the crops is compared, and features come from the equal-weight mean of all iterates. TS2Vec
+    is free of BatchNorm; here the mean needs BatchNorm statistics of its own, and after the last step they are
+    collected from one pass over the training sequences, masked as in training. Points of the curve before that use the
+    statistics of the iterate at hand.
+    released: the crops are compared position by position from their first frames, the shorter one padded with zeros
+    behind, so the frames of a positive pair are not the same frame; the last iterate is used.
+    """
+
+    title = "TS2Vec"
+    summary = "two masked crops, contrasted over instances and over time at every time scale"
+
+    def __init__(self, experiment, n_features):
+        super().__init__(experiment, n_features)
+        self.encoder = MaskedEncoder(n_features)
+        self.released = experiment.fidelity == "released"
+        self.average = None if self.released else weight_average(self.encoder)
+
+    def views(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, int]:
+        """Embeddings of two crops, `(B, T1, C)` and `(B, T2, C)`, and the number of frames that they share."""
+        frames = random_window(batch, LONGEST[self.experiment.fidelity], generator)
+        one, two, overlap = overlapping_crops(frames, generator)
+        return (self.encoder(one, frame_mask(one, generator)), self.encoder(two, frame_mask(two, generator)), overlap)
+
+    def loss(self, batch, generator):
+        one, two, overlap = self.views(batch, generator)
+        views = padded(one, two) if self.released else shared(one, two, overlap)
+        return hierarchical(*views), {"overlap": torch.tensor(overlap)}
+
+    def encode(self, sequences):
+        return self.encoder(sequences) if self.released else self.average(sequences)
+
+    def trained_parameters(self):
+        return self.encoder.parameters()
+
+    def prepare(self, train, generator):
+        self.train_sequences = train
+
+    def after_step(self):
+        if self.released:
+            return
+        self.average.update_parameters(self.encoder)
+        if self.average.n_averaged == self.experiment.iterations + 1:
+            self._collect_statistics()
+
+    def _collect_statistics(self) -> None:
+        generator = torch.Generator().manual_seed(self.experiment.seed)
+        device = next(self.parameters()).device
+        with fresh_statistics(self.average):
+            for batch in self.train_sequences.in_order(self.experiment.batch_size):
+                self.average(batch.to(device), frame_mask(batch, generator).to(device))
+
+
+def shared(one: Tensor, two: Tensor, overlap: int) -> tuple[Tensor, Tensor]:
+    """The frames that both crops have: the last of view one, the first of view two."""
+    return one[:, -overlap:], two[:, :overlap]
+
+
+def padded(one: Tensor, two: Tensor) -> tuple[Tensor, Tensor]:
+    """Both views at the length of the longer, with zero vectors behind the shorter."""
+    length = max(one.shape[1], two.shape[1])
+    return (functional.pad(one, (0, 0, 0, length - one.shape[1])),
+            functional.pad(two, (0, 0, 0, length - two.shape[1])))
