@@ -14,18 +14,18 @@ from emargin.methods.timedrl import TimeDRL
 from emargin.methods.tnc import TNC
 from emargin.methods.ts2vec import TS2Vec
 
-METHODS: dict[str, type[Method]] = {
+METHODS: dict[str, type[Method]] = {  # in the order of the paper's tables; the controls first
     "random": Random,
     "random-calibrated": RandomCalibrated,
     "infonce": InfoNCE,
+    "cpc": CPC,
+    "tnc": TNC,
     "infots": InfoTS,
     "cost": CoST,
     "simmtm": SimMTM,
-    "emargin": EMargin,
-    "cpc": CPC,
-    "tnc": TNC,
     "timedrl": TimeDRL,
     "ts2vec": TS2Vec,
     "softclt": SoftCLT,
     "mfclr": MFCLR,
+    "emargin": EMargin,
 }
