@@ -30,7 +30,7 @@ def default_device() -> torch.device:
 
 def build(experiment: Experiment, n_features: int, device: torch.device | str = "cpu") -> Method:
     """The experiment's method with weights drawn from its seed; the caller's random state is left as it was."""
-    with _seeded(experiment.seed, device):
+    with _reproducible(experiment.seed, device):
         return METHODS[experiment.method](experiment, n_features).to(device)
 
 
@@ -52,7 +52,7 @@ def train(experiment: Experiment, dataset: Dataset, *, device: torch.device | st
                          todo="lower batch_size or sequence_length")
     method = build(experiment, dataset.n_features, device)
     draws = torch.Generator().manual_seed(experiment.seed)
-    with _seeded(experiment.seed, device):
+    with _reproducible(experiment.seed, device):
         method.train()
         method.prepare(dataset.train, draws)
         if experiment.iterations:
@@ -215,9 +215,17 @@ def _interrupts_wait() -> Iterator[list]:
 
 
 @contextmanager
-def _seeded(seed: int, device: torch.device | str) -> Iterator[None]:
-    """torch's own generators start from `seed` inside and are put back after: for weights and dropout."""
-    devices = [torch.device(device)] if torch.device(device).type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
-        yield
+def _reproducible(seed: int, device: torch.device | str) -> Iterator[None]:
+    """torch's own generators start from `seed` (weights, dropout) and its algorithms are deterministic; both are put
+    back after. Without the second, gradients of indexing add up in the order of the threads. On CUDA an operation that
+    has no deterministic form warns instead of failing.
+    """
+    device = torch.device(device)
+    before, warned = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=device.type == "cuda")
+    try:
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warned)

@@ -3,9 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 
 from emargin.config import Experiment
 from emargin.data.dataset import Dataset, Sequences
+
+torch.set_num_threads(1)  # small tensors: a second thread costs more than it brings, most of all on a busy machine
+threadpool_limits(1)
 
 CLASSES = ("a", "b", "c", "d")
 
