@@ -72,8 +72,7 @@ def emargin(embedding: Tensor, labels: Tensor, *, temperature: float, margin: fl
         negatives, _ = log_sums(rows, Exponent(1 / temperature), exclude=(0, 1))
         return (negatives[:, :-1] - positive - exponent.offset * y.to(rows.dtype)).mean()
     if reading == "anchor":
-        last = y.new_zeros(len(y), 1)  # the last frame is no anchor
-        row_labels = torch.cat([y, last], dim=1)
+        row_labels = torch.cat([y, y[:, -1:]], dim=1)  # the last frame is no anchor: any label does
     elif reading == "all-pairs":
         if frames is None or threshold is None:
             raise InputError("reading all-pairs labels every pair of frames", found="no frames or no threshold",
@@ -105,7 +104,7 @@ def emargin_released(embedding: Tensor, labels: Tensor, *, temperature: float, m
     """
     rows = _groups(embedding, "flattened", temperature, margin)
     y = _labels(labels, rows)
-    y = torch.cat([y, y.new_zeros(1, 1)], dim=1)  # the last column enters no sum
+    y = torch.cat([y, y[:, -1:]], dim=1)  # the last frame is no anchor; with this label, labels that agree stay uniform
     cosines = adjacent_cosines(rows)
     plain = cosines / temperature
     exponent = Exponent(RELEASED_SCALE / temperature, margin, sign=-1.0) if sides == 2 else Exponent(1.0, margin)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from scipy.interpolate import PchipInterpolator
 from torch import Tensor
 
 from emargin.errors import InputError
@@ -77,6 +76,9 @@ def time_warp(x: Tensor, generator: torch.Generator, *, changes: int = 100, rati
     Each sequence draws `changes` + 1 uniform numbers, moved by a constant so that max / min = ratio. Their sums, scaled
     to [0, T - 1], are the times read at equidistant knots; between knots a monotone cubic (PCHIP).
     """
+    from scipy.interpolate import PchipInterpolator  # slow to import, and InfoTS alone needs it
+
+
     frames = x.shape[1]
     speed = torch.rand((len(x), changes + 1), generator=generator, dtype=torch.float64)
     slowest, fastest = speed.amin(1, keepdim=True), speed.amax(1, keepdim=True)

@@ -8,7 +8,6 @@ from emargin.data.catalogue import DATASETS, own_settings, real_folder
 from emargin.data.checksums import files_digest
 from emargin.data.dataset import Dataset
 from emargin.data.recordings import RecordingSet
-from emargin.data.simulated import simulate
 from emargin.errors import MissingData
 
 READERS = {"ecg": rhythms.load_afdb, "mitbih": rhythms.load_mitbih}
@@ -36,6 +35,8 @@ def load_recordings(experiment: Experiment) -> tuple[RecordingSet, str]:
     """The recordings as they come from the source, and a checksum of their files (or the simulator's seed)."""
     name = experiment.dataset
     if experiment.source == "simulated":
+        from emargin.data.simulated import simulate  # imports much of scipy, which readings of real data do without
+
         simulator = name if name.endswith(("-sim", "-noise")) else f"{name}-sim"
         profile = "quick" if experiment.quick else "full"
         return simulate(simulator, seed=SIMULATOR_SEED, quick=experiment.quick), f"{simulator} seed 0 {profile}"

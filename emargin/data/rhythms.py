@@ -10,7 +10,6 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from scipy.signal import resample_poly
 
 from emargin.data.recordings import UNLABELLED, Recording, RecordingSet
 from emargin.errors import InputError, MissingData
@@ -57,6 +56,8 @@ def load_afdb(folder: Path) -> RecordingSet:
 
 
 def _load(folder, name, classes, leave_out=(), test_subjects=()) -> RecordingSet:
+    from scipy.signal import resample_poly  # slow to import, and simulators do not need it
+
     folder = Path(folder)
     recordings = []
     for record in _record_names(folder, leave_out):

@@ -9,6 +9,7 @@ from sklearn.metrics import (
     normalized_mutual_info_score,
     silhouette_score,
 )
+from threadpoolctl import threadpool_limits
 
 from emargin.errors import InputError
 from emargin.evaluation.features import Features
@@ -44,7 +45,8 @@ def cluster(embedding: np.ndarray, labels: np.ndarray, n_classes: int) -> dict[s
     in the paper: the true labels only balance the draw. NMI and ARI compare K-means with the truth. Where K-means finds
     a single cluster the first three are NaN: they are not defined.
     """
-    kmeans = KMeans(n_classes, n_init=KMEANS_RESTARTS, random_state=KMEANS_SEED).fit(embedding)
+    with threadpool_limits(1):  # a few thousand rows: on two cores, two threads take three times as long as one
+        kmeans = KMeans(n_classes, n_init=KMEANS_RESTARTS, random_state=KMEANS_SEED).fit(embedding)
     found = kmeans.labels_
     scores = dict.fromkeys(("davies_bouldin", "silhouette", "calinski_harabasz"), float("nan"))
     if len(np.unique(found)) > 1:
