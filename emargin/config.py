@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from emargin.data.catalogue import DATASETS, SIMULATED, Settings, own_settings, real_folder
+from emargin.data.catalogue import DATASETS, READABLE, SIMULATED, Settings, own_settings, real_folder
 from emargin.errors import InputError
 from emargin.losses import READINGS, SCOPES
 from emargin.methods import METHODS
@@ -85,7 +85,7 @@ class Experiment:
         simulated_only = self.dataset in SIMULATED
         has_simulator = simulated_only or f"{self.dataset}-sim" in SIMULATED
         if self.source == "auto":
-            there = own or (not simulated_only and real_folder(self.dataset).is_dir())
+            there = own or (self.dataset in READABLE and real_folder(self.dataset).is_dir())
             self._set("source", "real" if there or not has_simulator else "simulated")
         if self.source == "real" and simulated_only:
             raise InputError("no real recordings behind this name", found=self.dataset,

@@ -46,6 +46,7 @@ SIMULATED = {f"{name}-{kind}": settings
              for kind in ("sim", "noise")
              for name, settings in (("harth", HARTH), ("sleepeeg", SLEEPEEG), ("ecg", ECG))}
 REAL = {"harth": HARTH, "sleepeeg": SLEEPEEG, "ecg": ECG, "mitbih": ECG}
+READABLE = ("ecg", "mitbih")  # those whose public files this module reads
 DATASETS = REAL | SIMULATED
 
 

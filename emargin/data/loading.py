@@ -43,6 +43,10 @@ def load_recordings(experiment: Experiment) -> tuple[RecordingSet, str]:
     if name not in DATASETS:
         folder = Path(name)
         return npz.load_folder(folder), files_digest([*folder.glob("*.npz"), folder / "dataset.json"])
+    if name not in READERS:
+        raise MissingData(f"the public files of {name} cannot be read here", wanted=f"one of {', '.join(READERS)}, or "
+                          "a folder of npz recordings", todo="write one npz file a recording (see the README) and name "
+                          "their folder as the dataset, or take source simulated")
     folder = real_folder(name)
     if not folder.is_dir():
         raise MissingData(f"the real recordings of {name} are not here", found=f"no folder {folder}",

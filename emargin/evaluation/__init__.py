@@ -1,0 +1,1 @@
+"""Evaluation: clustering, probing, collapse diagnostics, t-SNE; each on features computed once."""
