@@ -2,10 +2,12 @@
 
 import numpy as np
 from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
 
 ITERATIONS = 500  # of these 250 with early exaggeration; maps of some hundred points have settled by then
 
 
 def tsne(embedding: np.ndarray, *, perplexity: float = 30.0, seed: int = 0) -> np.ndarray:
     """Two-dimensional t-SNE map of `(n, C)`: float64 `(n, 2)`, started from the first two principal components."""
-    return TSNE(perplexity=perplexity, init="pca", max_iter=ITERATIONS, random_state=seed).fit_transform(embedding)
+    with threadpool_limits(1):  # some hundred points: threads cost more than they bring
+        return TSNE(perplexity=perplexity, init="pca", max_iter=ITERATIONS, random_state=seed).fit_transform(embedding)
