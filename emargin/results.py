@@ -67,7 +67,7 @@ def comparison(rows: pd.DataFrame, metrics: dict[str, str], digits: int = 2) -> 
         empty = "failed" if (group.metric == "failed").any() else "not run"
         lines[name] = {title: f"{values[metric].mean():.{digits}f} ± {values[metric].std():.{digits}f}"
                        if metric in values else empty for metric, title in metrics.items()}
-    return pd.DataFrame(lines).T.rename_axis("method")
+    return pd.DataFrame(lines).T
 
 
 def provenance(experiment: Experiment, device: torch.device, checksum: str, seconds: dict[str, float]) -> dict:
