@@ -337,6 +337,18 @@ def test_denominator_repels_in_info_nce_and_attracts_in_released_emargin():
     assert similarity_gradient(lambda z: emargin_released(z, ones, temperature=0.5, margin=5.0, sides=1)[0], 40) < 0
 
 
+@pytest.mark.parametrize("exponent", [Exponent(4.0), Exponent(2.0, 5.0), Exponent(2.0, 0.3, sign=-1.0)])
+def test_no_exponent_exceeds_its_bound(exponent):
+    s = torch.linspace(-1, 1, 201, dtype=torch.float64)
+    largest = max(exponent(s, y).abs().max().item() for y in (False, True))
+    assert largest <= exponent.bound == pytest.approx(largest)
+
+
+def test_pairs_at_the_threshold_are_dissimilar():
+    labels = PairLabels(torch.eye(3)[None], 0.0).of(slice(None))
+    assert torch.equal(labels[0], ~torch.eye(3, dtype=torch.bool))
+
+
 def test_zero_rows_and_groups_without_negatives_give_finite_gradients():
     z = torch.zeros(1, 3, 4, dtype=torch.float64, requires_grad=True)
     info_nce(z, temperature=0.1, sides=2).backward()
@@ -345,6 +357,7 @@ def test_zero_rows_and_groups_without_negatives_give_finite_gradients():
 
 @pytest.mark.parametrize(("call", "message"), [
     (lambda z: info_nce(z, temperature=-0.1), "temperature.*-0.1"),
+    (lambda z: info_nce(z, temperature=0.0), "temperature.*0.0"),
     (lambda z: info_nce(z, temperature=0.1, sides=3), "sides.*3"),
     (lambda z: info_nce(z, temperature=0.1, scope="batch"), "scope.*'batch'"),
     (lambda z: info_nce(z[:, :2], temperature=0.1), "2 frames.*at least 3"),
