@@ -267,6 +267,17 @@ def test_float32_is_correct_at_low_temperature_and_large_margin(loss, m):
     assert values[1] == pytest.approx(values[0], rel=2e-6, abs=2e-4)
 
 
+def test_all_pairs_without_a_dissimilar_pair_are_not_measured_from_the_margins_constant():
+    """In float32 a constant of m^2 / (2 tau) = 10^5 would swallow the second decimal."""
+    values = []
+    for dtype in (torch.float64, torch.float32):
+        z = torch.tensor(np.random.default_rng(1).random((1, 50, 16)), dtype=dtype)
+        y = torch.zeros(1, 49, dtype=torch.bool)
+        values.append(emargin(z, y, temperature=0.05, margin=100.0, reading="all-pairs", frames=torch.ones(1, 50, 3),
+                              threshold=0.4).item())
+    assert values[1] == pytest.approx(values[0], rel=1e-6)
+
+
 @pytest.mark.parametrize("path", ["triangle", "rows"])
 @pytest.mark.parametrize("labels", ["none", "zero", "one", "mixed", "pairs"])
 @pytest.mark.parametrize("exclude", [(0,), (0, 1), (-1, 0, 1)])

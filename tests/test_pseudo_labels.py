@@ -37,6 +37,11 @@ def test_released_rule_below_zero_keeps_the_first_write():
     assert not pseudo_labels(frames, threshold=-0.5, rule="released").any()
 
 
+def test_a_cosine_equal_to_a_negative_threshold_is_similar_to_the_released_rule_alone():
+    assert pseudo_labels(FOUR, threshold=-1.0, rule="released").tolist() == [False, False, False]
+    assert pseudo_labels(FOUR, threshold=-1.0).tolist() == [False, False, True]
+
+
 def test_sequences_are_labelled_apart_and_flattened_ones_across():
     frames = torch.randn(3, 10, 4, generator=torch.Generator().manual_seed(0))
     apart = pseudo_labels(frames, threshold=0.2)
