@@ -26,13 +26,6 @@ def participation_ratio(embedding: Tensor) -> float:
     return (total.square() / squares).item() if squares > 0 else 0.0
 
 
-def singular_spectrum(embedding: Tensor) -> Tensor:
-    """Share of the variance of `(n, C)` along each principal direction, falling, `(C,)`."""
-    centred = embedding.double() - embedding.double().mean(0)
-    values = torch.linalg.eigvalsh(centred.mT @ centred).flip(0).clamp(min=0)
-    return values / values.sum().clamp(min=torch.finfo(values.dtype).tiny)
-
-
 def alignment(sequences: Tensor) -> float:
     """Mean squared distance of adjacent unit embeddings in `(S, T, C)`: 0 when neighbours coincide."""
     return (2 - 2 * adjacent_cosines(sequences.double())).mean().item()
