@@ -81,13 +81,17 @@ def run_grid(path: Path, folder: Path, *, device: torch.device | str | None = No
 
 
 def _keep_embedding(result: Result, path: Path) -> None:
-    """Add the leading principal components of up to 300 drawn frames a class, float16, under the cell's digest."""
+    """Add principal components of up to 300 drawn frames a class, float16, under the cell's digest.
+
+    The frames are spread evenly over the draw, which is in the order of the recordings.
+    """
     embedding, labels = result.drawn
-    first = np.concatenate([np.flatnonzero(labels == label)[:POINTS] for label in np.unique(labels)])
+    kinds = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    some = np.concatenate([rows[np.linspace(0, len(rows) - 1, min(POINTS, len(rows))).astype(int)] for rows in kinds])
     kept = dict(np.load(path)) if path.exists() else {}
-    components = PCA(COMPONENTS, svd_solver="full").fit_transform(embedding[first])
+    components = PCA(COMPONENTS, svd_solver="full").fit_transform(embedding[some])
     kept |= {f"{result.experiment.digest}_embedding": components.astype(np.float16),
-             f"{result.experiment.digest}_labels": labels[first].astype(np.int8)}
+             f"{result.experiment.digest}_labels": labels[some].astype(np.int8)}
     beside = path.with_name(f"{path.stem}.part.npz")
     np.savez_compressed(beside, **kept)
     beside.replace(path)
