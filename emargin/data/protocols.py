@@ -12,6 +12,7 @@ from emargin.data.recordings import Recording, RecordingSet
 from emargin.errors import InputError
 
 SPLIT_SEED = 0  # the split by subject is one and the same for all seeds of an experiment
+QUICK_DRAW = 150  # frames a class at most that the quick profile clusters
 
 
 def build(data: RecordingSet, settings: Settings, experiment: Experiment, checksum: str) -> Dataset:
@@ -26,7 +27,9 @@ def build(data: RecordingSet, settings: Settings, experiment: Experiment, checks
             raise InputError(f"data set {data.name}: no complete sequence on the {side} side",
                              wanted=f"{experiment.sequence_length} consecutive frames in one recording",
                              todo="lower sequence_length or add recordings")
-    return Dataset(data.name, data.source, data.classes, train, test, settings.draw, checksum)
+    most = QUICK_DRAW if experiment.quick else max(settings.draw)
+    draw = tuple(min(nominal, most) for nominal in settings.draw)
+    return Dataset(data.name, data.source, data.classes, train, test, draw, checksum)
 
 
 def _by_subject(data: RecordingSet, settings: Settings, experiment: Experiment) -> tuple[Sequences, Sequences]:

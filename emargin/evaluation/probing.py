@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from emargin.evaluation.features import Features
 
 EPOCHS, LEARNING_RATE = 10, 1e-3
-PROBE_ROWS, QUICK_ROWS = 5000, 300  # training frames a class at most for the converged, k-NN and MLP probes
+PROBE_ROWS, QUICK_ROWS = 5000, 200  # training frames a class at most for the converged, k-NN and MLP probes
 NEIGHBOURS = 5
 HIDDEN = 128
 

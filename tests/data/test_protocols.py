@@ -117,3 +117,8 @@ def test_a_geometry_that_fits_no_recording_is_refused(fields, message):
 def test_one_subject_cannot_be_split_by_subject():
     with pytest.raises(InputError, match="two subjects.*protocol released"):
         built(recordings(n_subjects=1))
+
+
+def test_the_quick_profile_draws_fewer_frames_for_clustering():
+    assert built(recordings()).draw == (1577, 972, 459, 1467)
+    assert built(recordings(), quick=True).draw == (150,) * 4
