@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from emargin.data.catalogue import DATASETS, READABLE, SIMULATED, Settings, own_settings, real_folder
+from emargin.data.catalogue import DATASETS, READABLE, SIMULATED, UCR, Settings, real_folder, settings_of
 from emargin.errors import InputError
 from emargin.losses import READINGS, SCOPES
 from emargin.methods import METHODS
@@ -16,6 +16,7 @@ from emargin.pseudo_labels import RULES
 FIDELITIES = ("released", "original")
 PROTOCOLS = ("original", "released")
 SOURCES = ("auto", "real", "simulated")
+LOSS_FIELDS = ("reading", "labels", "margin", "threshold", "sides", "scope")  # those that not every method has
 QUICK_ITERATIONS, QUICK_LENGTH = 40, 100  # the quick profile: the same code on simulators, smaller
 
 
@@ -23,7 +24,7 @@ QUICK_ITERATIONS, QUICK_LENGTH = 40, 100  # the quick profile: the same code on 
 class Experiment:
     """One cell of the grid. Fields left at None take the data set's or the method's own value.
 
-    dataset: a name of the catalogue, or the path of a folder with the reader's own recordings.
+    dataset: a name of the catalogue, `ucr-NAME`, or the path of a folder with the reader's own recordings.
     source: "real", "simulated", or "auto": real where the files are there, else the simulator of that name.
     protocol: how data are joined, split and standardised: "original" or "released". fold: which split, from 1.
     method, fidelity: what is trained, as its own paper defines it ("original") or as the released code computes it.
@@ -76,8 +77,9 @@ class Experiment:
 
     def _settings(self) -> Settings:
         """The catalogue's entry; settles `source` and `quick` on the way."""
-        own = self.dataset not in DATASETS and Path(self.dataset).is_dir()
-        if not own:
+        archived = self.dataset.startswith(UCR)
+        own = self.dataset not in DATASETS and not archived and Path(self.dataset).is_dir()
+        if not own and not archived:
             if "/" in self.dataset:
                 raise InputError("the folder of recordings is not there", found=self.dataset,
                                  wanted="a folder with dataset.json and one npz file a recording")
@@ -95,12 +97,15 @@ class Experiment:
             raise InputError("no simulator for this data set", found=self.dataset, wanted=", ".join(SIMULATED))
         if self.source == "real":
             self._set("quick", False)
-        return own_settings(Path(self.dataset)) if own else DATASETS[self.dataset]
+        return settings_of(self.dataset)
 
     def _complete_data(self, settings: Settings):
         for name in ("n_fft", "hop", "temperature"):
             if getattr(self, name) is None:
                 self._set(name, getattr(settings, name))
+            elif getattr(settings, name) is None:
+                raise InputError(f"{name} has no meaning for {self.dataset}: its frames are no STFT",
+                                 found=getattr(self, name), wanted="nothing", todo=f"leave {name} out")
         if METHODS[self.method].untrained:
             self._set("iterations", 0)
         elif self.iterations is None:
@@ -161,6 +166,11 @@ class Experiment:
         """Sixteen hexadecimal digits that stand for all fields that have a value."""
         values = {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+    def for_method(self, method: str, fidelity: str = "released") -> "Experiment":
+        """The same data, seed and training for another method, whose loss has its own defaults."""
+        kept = {name: value for name, value in dataclasses.asdict(self).items() if name not in LOSS_FIELDS}
+        return Experiment(**kept | {"method": method, "fidelity": fidelity})
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), sort_keys=True)

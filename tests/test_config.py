@@ -118,3 +118,14 @@ def test_a_notebook_is_read_by_its_plain_names_alone():
     assert Experiment.from_notebook(names) == Experiment(dataset="harth-sim", seed=2)
     with pytest.raises(InputError, match="unknown parameter.*'sed'"):
         Experiment.from_notebook(names | {"sed": 3})
+
+
+def test_for_method_keeps_the_data_and_the_training_and_leaves_the_loss_to_the_method():
+    start = Experiment(dataset="harth-sim", quick=True, seed=3, iterations=7, sequence_length=30, temperature=0.2,
+                       method="emargin", margin=2.0, labels="paper")
+    assert start.for_method("emargin") == Experiment(dataset="harth-sim", quick=True, seed=3, iterations=7,
+                                                     sequence_length=30, temperature=0.2)
+    other = start.for_method("infonce", "original")
+    assert other == Experiment(dataset="harth-sim", quick=True, seed=3, iterations=7, sequence_length=30,
+                               temperature=0.2, method="infonce", fidelity="original")
+    assert start.for_method("random").iterations == 0

@@ -83,15 +83,6 @@ def test_missing_real_data_say_how_to_get_them(monkeypatch, tmp_path, dataset):
         load(Experiment(dataset=dataset, source="real"))
 
 
-@pytest.mark.parametrize("dataset", ["harth", "sleepeeg"])
-def test_a_set_without_a_reader_says_so_even_where_its_folder_is(monkeypatch, tmp_path, dataset):
-    (tmp_path / dataset).mkdir()
-    monkeypatch.setenv("EMARGIN_DATA", str(tmp_path))
-    assert Experiment(dataset=dataset).source == "simulated"
-    with pytest.raises(MissingData, match=f"public files of {dataset} cannot be read here.*npz"):
-        load(Experiment(dataset=dataset, source="real"))
-
-
 def grid_file(tmp_path, blocks):
     path = tmp_path / "grid.json"
     path.write_text(json.dumps(blocks))

@@ -1,22 +1,19 @@
 """Load the data set of an experiment: read or simulate recordings, then frame, split and standardise them."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from emargin.config import Experiment
-from emargin.data import npz, protocols, rhythms
-from emargin.data.catalogue import DATASETS, own_settings, real_folder
+from emargin.data import npz, protocols, rhythms, ucr
+from emargin.data.catalogue import DATASETS, UCR, real_folder, recordings_of, settings_of
 from emargin.data.checksums import files_digest
 from emargin.data.dataset import Dataset
-from emargin.data.recordings import RecordingSet
-from emargin.errors import MissingData
+from emargin.data.framing import frame_labels
+from emargin.data.recordings import Recording, RecordingSet
+from emargin.errors import InputError, MissingData
 
-READERS = {"ecg": rhythms.load_afdb, "mitbih": rhythms.load_mitbih}
-HOW_TO_GET = {
-    "ecg": "the MIT-BIH Atrial Fibrillation Database (PhysioNet, open): "
-           "python -c 'import wfdb; wfdb.dl_database(\"afdb\", \"{folder}\")'",
-    "mitbih": "the MIT-BIH Arrhythmia Database (PhysioNet, open): "
-              "python -c 'import wfdb; wfdb.dl_database(\"mitdb\", \"{folder}\")'",
-}
 SIMULATOR_SEED = 0  # the simulated recordings are the same for all seeds of an experiment
 
 
@@ -26,31 +23,117 @@ def load(experiment: Experiment) -> Dataset:
     Raises MissingData, which tells how to get the files, where real recordings are asked for and not there; InputError
     for recordings that cannot be used.
     """
+    if experiment.dataset.startswith(UCR) and experiment.protocol == "released":
+        raise InputError("protocol released joins recordings end to end, and the series of a UCR set are no pieces of "
+                         "one recording", found=experiment.dataset, wanted="protocol original, which keeps the "
+                         "archive's own split")
     recordings, checksum = load_recordings(experiment)
-    settings = DATASETS.get(experiment.dataset) or own_settings(Path(experiment.dataset))
-    return protocols.build(recordings, settings, experiment, checksum)
+    return protocols.build(recordings, settings_of(experiment.dataset), experiment, checksum)
 
 
 def load_recordings(experiment: Experiment) -> tuple[RecordingSet, str]:
-    """The recordings as they come from the source, and a checksum of their files (or the simulator's seed)."""
-    name = experiment.dataset
-    if experiment.source == "simulated":
-        from emargin.data.simulated import simulate  # imports much of scipy, which readings of real data do without
+    """The recordings as they come from the source, and a checksum of their files (or the simulator's seed).
 
-        simulator = name if name.endswith(("-sim", "-noise")) else f"{name}-sim"
-        profile = "quick" if experiment.quick else "full"
-        return simulate(simulator, seed=SIMULATOR_SEED, quick=experiment.quick), f"{simulator} seed 0 {profile}"
-    if name not in DATASETS:
+    In a geometry of raw windows they come as frames already.
+    """
+    recordings, checksum = _simulated(experiment) if experiment.source == "simulated" else _real(experiment)
+    window = settings_of(experiment.dataset).window
+    return (recordings if window is None else raw_windows(recordings, window)), checksum
+
+
+def raw_windows(recordings: RecordingSet, window: int) -> RecordingSet:
+    """Pieces of `window` samples as frames, not transformed: `(samples, channels)` -> `(frames, channels window)`.
+
+    Channel-major, as `stft_frames` has it. Pieces follow each other without overlap; samples that do not fill the last
+    one are left out, and so are recordings shorter than one. A frame has the most frequent label of its samples.
+    """
+    framed = []
+    for recording in recordings.recordings:
+        frames = len(recording.values) // window
+        if frames:
+            values = recording.values[:frames * window].reshape(frames, window, -1).transpose(0, 2, 1)
+            labels = frame_labels(recording.labels, window, window, len(recordings.classes))
+            framed.append(Recording(recording.name, recording.subject,
+                                    np.ascontiguousarray(values.reshape(frames, -1)), labels))
+    return replace(recordings, recordings=tuple(framed), sampling_rate=None, framed=True)
+
+
+def _simulated(experiment: Experiment) -> tuple[RecordingSet, str]:
+    from emargin.data.simulated import simulate  # imports much of scipy, which readings of real data do without
+
+    name = recordings_of(experiment.dataset)
+    simulator = name if name.endswith(("-sim", "-noise")) else f"{name}-sim"
+    profile = "quick" if experiment.quick else "full"
+    return simulate(simulator, seed=SIMULATOR_SEED, quick=experiment.quick), f"{simulator} seed 0 {profile}"
+
+
+def _real(experiment: Experiment) -> tuple[RecordingSet, str]:
+    name = experiment.dataset
+    if name not in DATASETS and not name.startswith(UCR):
         folder = Path(name)
         return npz.load_folder(folder), files_digest([*folder.glob("*.npz"), folder / "dataset.json"])
-    if name not in READERS:
-        raise MissingData(f"the public files of {name} cannot be read here", wanted=f"one of {', '.join(READERS)}, or "
-                          "a folder of npz recordings", todo="write one npz file a recording (see the README) and name "
-                          "their folder as the dataset, or take source simulated")
     folder = real_folder(name)
+    if name.startswith(UCR):
+        read, how = ucr.load_ucr, ""  # a set that is not there has no settings, so no Experiment
+    else:
+        read, how = READERS[recordings_of(name)], HOW_TO_GET[recordings_of(name)]
     if not folder.is_dir():
+        simulator = "; or take source simulated" if f"{name}-sim" in DATASETS else ""
         raise MissingData(f"the real recordings of {name} are not here", found=f"no folder {folder}",
                           wanted="its files in their public format",
-                          todo=f"get {HOW_TO_GET[name].format(folder=folder)}; another place: set EMARGIN_DATA to the "
-                               f"folder that holds {name}/; or take source simulated")
-    return READERS[name](folder), files_digest(path for path in folder.iterdir() if path.is_file())
+                          todo=f"get {how.format(folder=folder)}; another place: set EMARGIN_DATA to the folder that "
+                               f"holds {folder.name}/{simulator}")
+    recordings = read(folder, experiment) if read is _sleepeeg else read(folder)
+    return recordings, files_digest(path for path in folder.glob("[!.]*") if path.is_file())
+
+
+def _harth(folder: Path) -> RecordingSet:
+    from emargin.data.harth import load_harth  # these three wait, like simulate: no run needs them all
+
+    return load_harth(folder)
+
+
+def _sleepeeg(folder: Path, experiment: Experiment) -> RecordingSet:
+    """SleepEEG from what the folder holds: TF-C's .pt files, whose windows must be the frames, or Sleep-EDF's .edf."""
+    prepared, nights = any(folder.glob("[!.]*.pt")), any(folder.glob("[!.]*.edf"))
+    if prepared and nights:
+        raise InputError(f"{folder}: two sources of SleepEEG", found="*.pt and *.edf",
+                         wanted="the .pt files that TF-C prepared, or the .edf files of Sleep-EDF",
+                         todo="move one kind to another folder")
+    if prepared:
+        from emargin.data.sleepeeg import load_sleepeeg
+
+        window = settings_of(experiment.dataset).window
+        return load_sleepeeg(folder, n_fft=window or experiment.n_fft, hop=window or experiment.hop)
+    if nights:
+        from emargin.data.sleepedf import load_sleepedf
+
+        return load_sleepedf(folder)
+    raise MissingData(f"{folder}: neither .pt nor .edf files", wanted="the files of TF-C or of Sleep-EDF",
+                      todo=f"get {HOW_TO_GET['sleepeeg'].format(folder=folder)}")
+
+
+def _sleepedf_features(folder: Path) -> RecordingSet:
+    """Nights of Sleep-EDF as features, in npz files called SC4ssNE0; subject ss has up to two nights N."""
+    recordings = npz.load_folder(folder)
+    return replace(recordings, recordings=tuple(
+        Recording(night.name, night.name[:5], night.values, night.labels) for night in recordings.recordings))
+
+
+READERS = {"harth": _harth, "sleepeeg": _sleepeeg, "ecg": rhythms.load_afdb, "mitbih": rhythms.load_mitbih,
+           "dsads": npz.load_folder, "spsw-har": npz.load_folder, "sleepedf-features": _sleepedf_features}
+HOW_TO_GET = {
+    "harth": "HARTH (UCI data set 779): the CSV files, one a subject, into {folder}",
+    "sleepeeg": "Sleep-EDF's sleep-cassette recordings (PhysioNet, open), or SleepEEG as TF-C prepared it (figshare): "
+                "the .edf or the .pt files into {folder}",
+    "ecg": "the MIT-BIH Atrial Fibrillation Database (PhysioNet, open): "
+           "python -c 'import wfdb; wfdb.dl_database(\"afdb\", \"{folder}\")'",
+    "mitbih": "the MIT-BIH Arrhythmia Database (PhysioNet, open): "
+              "python -c 'import wfdb; wfdb.dl_database(\"mitdb\", \"{folder}\")'",
+    "dsads": "Daily and Sports Activities (UCI data set 256), unpack it, and convert it: python -c 'from "
+             "emargin.data.convert import convert_dsads; convert_dsads(\"UNPACKED/data\", \"{folder}\")'",
+    "spsw-har": "SP-SW-HAR (Zenodo record 8398688), unpack it, and convert it: python -c 'from "
+                "emargin.data.convert import convert_spsw; convert_spsw(\"UNPACKED/DATA\", \"{folder}\")'",
+    "sleepedf-features": "spectral features of Sleep-EDF's epochs and write them as npz recordings, one a night, with "
+                         "dataset.json, into {folder}; names as in Sleep-EDF, SC4ssNE0",
+}

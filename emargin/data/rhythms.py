@@ -178,5 +178,5 @@ def _import_wfdb():
             import wfdb
     except ImportError as error:
         raise InputError("reading WFDB records needs the package wfdb", found="not installed",
-                         todo='pip install "emargin[wfdb]"') from error
+                         todo='pip install "emargin[data]"') from error
     return wfdb

@@ -134,7 +134,7 @@ def test_folds_are_disjoint_keep_the_patient_of_201_together_and_follow_their_ru
 def test_missing_wfdb_says_what_to_install(tmp_path, monkeypatch):
     write(tmp_path)
     monkeypatch.setitem(sys.modules, "wfdb", None)
-    with pytest.raises(InputError, match=r'needs the package wfdb.*pip install "emargin\[wfdb\]"'):
+    with pytest.raises(InputError, match=r'needs the package wfdb.*pip install "emargin\[data\]"'):
         load_mitbih(tmp_path)
 
 
