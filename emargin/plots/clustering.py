@@ -1,48 +1,45 @@
-"""Figures of the page on clustering."""
+"""Figures of the pages on clustering and on the noise control."""
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from emargin.plots.style import MARKERS, MUTED, PALETTE, figure, mark_source
+from emargin.plots.style import MARKERS, PALETTE, figure, mark_source
 
-# column of the table, title, where the axis starts and ends (None: where the values do)
-PANELS = (("davies_bouldin", "Davies-Bouldin (lower: better)", 0, None),
-          ("silhouette", "silhouette (higher: better)", None, 1),
-          ("nmi", "NMI with the classes", None, 1),
-          ("participation_ratio", "effective rank (at most 320)", 0, None))
+# column of the table, title, where the axis starts and ends (None: where the values do): the same on both pages
+PANELS = (("davies_bouldin", "Davies-Bouldin (lower: better)", 0, 5.5),
+          ("silhouette", "silhouette (higher: better)", -0.05, 1),
+          ("nmi", "NMI with the classes", -0.05, 1),
+          ("participation_ratio", "effective rank (log)", 0.8, 320))
 
 
-def data_against_noise(scores: pd.DataFrame, source: str) -> Figure:
-    """One panel a metric, one line a method: filled mark for the data, open mark for noise of the same geometry.
+def method_scores(scores: pd.DataFrame, source: str, *, noise: bool = False) -> Figure:
+    """One panel a metric, one line a method: filled marks for data, open ones for noise.
 
-    scores: index (method, "data" or "noise"), with the columns that PANELS names.
+    scores: index method, with the columns that PANELS names.
     """
-    fig, axes = figure(2, 2, width=6.4, height=2.2, sharey=True)
-    methods = list(dict.fromkeys(scores.index.get_level_values(0)))
+    fig, axes = figure(2, 2, width=6.4, height=2.0, sharey=True)
+    mark = {"marker": "s", "markerfacecolor": "none", "markeredgewidth": 1.8, "color": PALETTE[1]} if noise else \
+           {"marker": "o", "color": PALETTE[0]}
     for axis, (column, title, left, right) in zip(axes.flat, PANELS, strict=True):
-        for row, method in enumerate(methods):
-            data, noise = scores[column][method, "data"], scores[column][method, "noise"]
-            axis.plot([noise, data], [row, row], color=MUTED, linewidth=1, zorder=1)
-            axis.plot(data, row, "o", color=PALETTE[0], markersize=6.5, label="data" if row == 0 else None)
-            axis.plot(noise, row, "s", color=PALETTE[1], markerfacecolor="none", markersize=8, markeredgewidth=1.6,
-                      label="white noise" if row == 0 else None)
+        axis.plot(scores[column], range(len(scores)), linestyle="none", markersize=8, **mark)
         axis.set_title(title)
-        axis.set_xlim(left, right)
-        axis.set_yticks(range(len(methods)), methods)
+        if column == "participation_ratio":
+            axis.set_xscale("log")
+            axis.set_xticks([1, 10, 100], labels=["1", "10", "100"])
+        axis.set_xlim(left, max(right, 1.05 * scores[column].max()))
         axis.grid(axis="x", color="#dddddd", linewidth=0.6)
         axis.set_axisbelow(True)
-    axes[0, 0].set_ylim(len(methods) - 0.5, -0.5)
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    axes[0, 0].set_yticks(range(len(scores)), scores.index)
+    axes[0, 0].set_ylim(len(scores) - 0.5, -0.5)
     mark_source(fig, source)
     return fig
 
 
 def rank_over_steps(curves: dict[str, pd.DataFrame], source: str) -> Figure:
     """Effective rank of the training batch's embedding over steps, on a logarithmic axis. curves: run -> its curve."""
-    fig, axis = figure(width=6.4, height=2.8)
+    fig, axis = figure(width=6.4, height=2.6)
     for number, (name, curve) in enumerate(curves.items()):
-        axis.plot(curve["step"], curve["participation_ratio"], color=PALETTE[number // 2], marker=MARKERS[number // 2],
-                  linestyle=("-", "--")[number % 2], markerfacecolor=(PALETTE[number // 2], "white")[number % 2],
+        axis.plot(curve["step"], curve["participation_ratio"], color=PALETTE[number], marker=MARKERS[number],
                   markersize=5, linewidth=1.4, label=name)
     axis.set(xlabel="optimiser step", title="effective rank of the batch", yscale="log")
     axis.set_yticks([1, 2, 5, 10, 20, 50], labels=["1", "2", "5", "10", "20", "50"])

@@ -221,8 +221,9 @@ def force_matrices(matrices: list[tuple[str, Tensor] | None], columns: int) -> F
         codes = torch.where(force > 0, 2, torch.where(force < 0, 1, 0)).fill_diagonal_(-1)
         _cells(axis, codes, TINTS, name)
         axis.title.set_fontsize(9)
-        for t, k in (codes >= 1).nonzero().tolist():
-            axis.text(k, t, "+" if codes[t, k] == 2 else "−", ha="center", va="center", fontsize=7)
+        for sign, marker in ((1, "_"), (2, "+")):
+            axis.plot(*(codes == sign).nonzero().T.flip(0), linestyle="none", marker=marker, markersize=4.5, color=INK,
+                      markeredgewidth=0.9)
         axis.set(xticks=[], yticks=[])
     return fig
 

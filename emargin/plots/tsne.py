@@ -21,7 +21,7 @@ class Panel:
 def class_maps(panels: list[Panel], classes: tuple[str, ...], source: str, *, columns: int = 2,
                marker_size: float = 3.2) -> Figure:
     """Maps in rows of two, or `columns`, a colour and a marker for each class; two can be read on a phone."""
-    fig, axes = figure(-(-len(panels) // columns), columns, width=2.6 * columns, height=2.9)
+    fig, axes = figure(-(-len(panels) // columns), columns, width=2.6 * columns, height=2.9, squeeze=False)
     for axis in axes.flat[len(panels):]:
         axis.set_axis_off()
     for axis, panel in zip(axes.flat, panels, strict=False):
