@@ -117,14 +117,10 @@ def test_masked_encoder_is_what_is_trained(small, fidelity):
 
 
 @FIDELITIES
-def test_training_moves_every_weight_and_repeats_bit_for_bit(small, small_dataset, fidelity):
+def test_training_moves_every_weight(small, small_dataset, fidelity):
     experiment = small(method="softclt", fidelity=fidelity, iterations=5, weight_decay=0.0)
     fresh = build(experiment, 6).encoder.state_dict()
-    one, curve = train(experiment, small_dataset, progress=False)
-    two, again = train(experiment, small_dataset, progress=False)
-    assert curve == again and np.isfinite(curve[-1]["loss"])
-    for name, value in one.state_dict().items():
-        assert torch.equal(value, two.state_dict()[name]), name
+    one, _ = train(experiment, small_dataset, progress=False)
     for name, p in one.encoder.named_parameters():
         assert torch.isfinite(p).all()
         assert name.endswith(BEFORE_BATCHNORM) or not torch.equal(p, fresh[name]), name

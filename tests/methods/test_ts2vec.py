@@ -5,7 +5,6 @@ import pytest
 import torch
 from torch import nn
 
-from emargin import training
 from emargin.augmentations.crops import overlapping_crops, random_window
 from emargin.contrast import hierarchical
 from emargin.encoders import frame_mask
@@ -120,14 +119,10 @@ def test_masked_encoder_is_what_is_trained(small, fidelity):
 
 
 @FIDELITIES
-def test_training_moves_every_weight_and_repeats_bit_for_bit(small, small_dataset, fidelity):
+def test_training_moves_every_weight(small, small_dataset, fidelity):
     experiment = small(method="ts2vec", fidelity=fidelity, iterations=5, weight_decay=0.0)
     fresh = build(experiment, 6).encoder.state_dict()
-    one, curve = train(experiment, small_dataset, progress=False)
-    two, again = train(experiment, small_dataset, progress=False)
-    assert curve == again and np.isfinite(curve[-1]["loss"])
-    for name, value in one.state_dict().items():
-        assert torch.equal(value, two.state_dict()[name]), name
+    one, _ = train(experiment, small_dataset, progress=False)
     for name, p in one.encoder.named_parameters():
         assert torch.isfinite(p).all()
         assert name.endswith(BEFORE_BATCHNORM) or not torch.equal(p, fresh[name]), name
@@ -159,26 +154,6 @@ def test_features_of_the_original_come_from_the_mean_of_all_iterates(small, smal
     torch.testing.assert_close(norm.running_mean, sum(h.mean(0) for h in inputs) / 3, rtol=1e-4, atol=1e-5)
     assert method.encoder.frames.blocks[1].num_batches_tracked == 8
     assert norm.momentum == 0.1
-
-
-def test_the_original_resumes_bit_for_bit(small, small_dataset, tmp_path, monkeypatch):
-    experiment = small(method="ts2vec", fidelity="original", iterations=6)
-    monkeypatch.setattr(training, "SAVE_EVERY", 2)
-    whole, _ = train(experiment, small_dataset, progress=False)
-    check, steps = training._check_gradients, iter(range(1, 100))
-
-    def die(*arguments):
-        if next(steps) == 6:
-            raise MemoryError
-        check(*arguments)
-
-    monkeypatch.setattr(training, "_check_gradients", die)
-    with pytest.raises(MemoryError):
-        train(experiment, small_dataset, checkpoint=tmp_path / "resume.pt", progress=False)
-    monkeypatch.setattr(training, "_check_gradients", check)
-    resumed, _ = train(experiment, small_dataset, checkpoint=tmp_path / "resume.pt", progress=False)
-    for name, value in whole.state_dict().items():
-        assert torch.equal(value, resumed.state_dict()[name]), name
 
 
 @FIDELITIES
