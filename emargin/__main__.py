@@ -1,4 +1,4 @@
-"""The command line: `emargin run`, `emargin methods` (also `python -m emargin ...`)."""
+"""The command line: `emargin run`, `emargin methods`, `emargin data` (also `python -m emargin ...`)."""
 
 import argparse
 import dataclasses
@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 from emargin.config import Experiment
+from emargin.data.fetch import fetch
+from emargin.data.verify import overview, verify
 from emargin.errors import InputError, NonFiniteGradient
 from emargin.experiment import default_folder, run
 from emargin.grid import run_grid
@@ -46,6 +48,14 @@ def _parser() -> argparse.ArgumentParser:
     runner.add_argument("--device", help="cpu, cuda, ... (default: CUDA where there is one)")
     lister = commands.add_parser("methods", help="list the methods")
     lister.set_defaults(command=_methods)
+    data = commands.add_parser("data", help="fetch, verify or list the real data sets")
+    actions = data.add_subparsers(required=True, metavar="ACTION")
+    for action, command, what in (("fetch", _fetch, "download a public set into the data folder"),
+                                  ("verify", _verify, "compare a set with the published checksums")):
+        named = actions.add_parser(action, help=what)
+        named.set_defaults(command=command)
+        named.add_argument("name", metavar="NAME", help="a set of `emargin data list`, sleepedf, or ucr-NAME")
+    actions.add_parser("list", help="what is there of each set").set_defaults(command=_list)
     return parser
 
 
@@ -70,6 +80,20 @@ def _run(options: argparse.Namespace) -> int:
 def _methods(options: argparse.Namespace) -> int:
     for name, method in METHODS.items():
         print(f"{name:20s} {method.summary}")
+    return 0
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    fetch(options.name)
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    return 2 if verify(options.name) else 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    print(overview())
     return 0
 
 

@@ -27,6 +27,12 @@ def make_dataset(n_train=12, n_test=4, length=10, features=6, draw=(20, 20, 20, 
     return Dataset("small", "simulated", CLASSES, side(n_train), side(n_test), draw, "checksum")
 
 
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory, monkeypatch):
+    """No test reads or writes the reader's cache of frames."""
+    monkeypatch.setenv("EMARGIN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
 @pytest.fixture
 def small_dataset() -> Dataset:
     return make_dataset()

@@ -79,7 +79,7 @@ def test_the_clustering_row_holds_the_counts_of_the_draw(small, no_probes):
 @pytest.mark.parametrize("dataset", ["ecg", "mitbih"])
 def test_missing_real_data_say_how_to_get_them(monkeypatch, tmp_path, dataset):
     monkeypatch.setenv("EMARGIN_DATA", str(tmp_path))
-    with pytest.raises(MissingData, match=rf"recordings of {dataset} are not here.*wfdb.dl_database.*EMARGIN_DATA"):
+    with pytest.raises(MissingData, match=rf"recordings of {dataset} are not here.*emargin data fetch.*EMARGIN_DATA"):
         load(Experiment(dataset=dataset, source="real"))
 
 

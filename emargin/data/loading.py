@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from emargin.config import Experiment
-from emargin.data import npz, protocols, rhythms, ucr
+from emargin.data import cache, npz, protocols, rhythms, ucr
 from emargin.data.catalogue import DATASETS, UCR, real_folder, recordings_of, settings_of
 from emargin.data.checksums import files_digest
 from emargin.data.dataset import Dataset
@@ -27,7 +27,12 @@ def load(experiment: Experiment) -> Dataset:
         raise InputError("protocol released joins recordings end to end, and the series of a UCR set are no pieces of "
                          "one recording", found=experiment.dataset, wanted="protocol original, which keeps the "
                          "archive's own split")
-    recordings, checksum = load_recordings(experiment)
+    if experiment.source == "simulated":
+        recordings, checksum = load_recordings(experiment)
+    else:
+        recordings, checksum = cache.framed(experiment.dataset, _real_files(experiment.dataset),
+                                            lambda: load_recordings(experiment), n_fft=experiment.n_fft,
+                                            hop=experiment.hop, joined=experiment.protocol == "released")
     return protocols.build(recordings, settings_of(experiment.dataset), experiment, checksum)
 
 
@@ -70,8 +75,7 @@ def _simulated(experiment: Experiment) -> tuple[RecordingSet, str]:
 def _real(experiment: Experiment) -> tuple[RecordingSet, str]:
     name = experiment.dataset
     if name not in DATASETS and not name.startswith(UCR):
-        folder = Path(name)
-        return npz.load_folder(folder), files_digest([*folder.glob("*.npz"), folder / "dataset.json"])
+        return npz.load_folder(Path(name)), files_digest(_real_files(name))
     folder = real_folder(name)
     if name.startswith(UCR):
         read, how = ucr.load_ucr, ""  # a set that is not there has no settings, so no Experiment
@@ -81,10 +85,19 @@ def _real(experiment: Experiment) -> tuple[RecordingSet, str]:
         simulator = "; or take source simulated" if f"{name}-sim" in DATASETS else ""
         raise MissingData(f"the real recordings of {name} are not here", found=f"no folder {folder}",
                           wanted="its files in their public format",
-                          todo=f"get {how.format(folder=folder)}; another place: set EMARGIN_DATA to the folder that "
+                          todo=f"{how.format(folder=folder)}; another place: set EMARGIN_DATA to the folder that "
                                f"holds {folder.name}/{simulator}")
     recordings = read(folder, experiment) if read is _sleepeeg else read(folder)
-    return recordings, files_digest(path for path in folder.glob("[!.]*") if path.is_file())
+    return recordings, files_digest(_real_files(name))
+
+
+def _real_files(name: str) -> list[Path]:
+    """The files that a real set is read from: none where it is not there."""
+    if name not in DATASETS and not name.startswith(UCR):
+        paths = [*Path(name).glob("*.npz"), Path(name) / "dataset.json"]
+    else:
+        paths = real_folder(name).glob("[!.]*")
+    return [path for path in paths if path.is_file()]
 
 
 def _harth(folder: Path) -> RecordingSet:
@@ -110,7 +123,7 @@ def _sleepeeg(folder: Path, experiment: Experiment) -> RecordingSet:
 
         return load_sleepedf(folder)
     raise MissingData(f"{folder}: neither .pt nor .edf files", wanted="the files of TF-C or of Sleep-EDF",
-                      todo=f"get {HOW_TO_GET['sleepeeg'].format(folder=folder)}")
+                      todo=HOW_TO_GET['sleepeeg'])
 
 
 def _sleepedf_features(folder: Path) -> RecordingSet:
@@ -122,18 +135,8 @@ def _sleepedf_features(folder: Path) -> RecordingSet:
 
 READERS = {"harth": _harth, "sleepeeg": _sleepeeg, "ecg": rhythms.load_afdb, "mitbih": rhythms.load_mitbih,
            "dsads": npz.load_folder, "spsw-har": npz.load_folder, "sleepedf-features": _sleepedf_features}
-HOW_TO_GET = {
-    "harth": "HARTH (UCI data set 779): the CSV files, one a subject, into {folder}",
-    "sleepeeg": "Sleep-EDF's sleep-cassette recordings (PhysioNet, open), or SleepEEG as TF-C prepared it (figshare): "
-                "the .edf or the .pt files into {folder}",
-    "ecg": "the MIT-BIH Atrial Fibrillation Database (PhysioNet, open): "
-           "python -c 'import wfdb; wfdb.dl_database(\"afdb\", \"{folder}\")'",
-    "mitbih": "the MIT-BIH Arrhythmia Database (PhysioNet, open): "
-              "python -c 'import wfdb; wfdb.dl_database(\"mitdb\", \"{folder}\")'",
-    "dsads": "Daily and Sports Activities (UCI data set 256), unpack it, and convert it: python -c 'from "
-             "emargin.data.convert import convert_dsads; convert_dsads(\"UNPACKED/data\", \"{folder}\")'",
-    "spsw-har": "SP-SW-HAR (Zenodo record 8398688), unpack it, and convert it: python -c 'from "
-                "emargin.data.convert import convert_spsw; convert_spsw(\"UNPACKED/DATA\", \"{folder}\")'",
-    "sleepedf-features": "spectral features of Sleep-EDF's epochs and write them as npz recordings, one a night, with "
-                         "dataset.json, into {folder}; names as in Sleep-EDF, SC4ssNE0",
-}
+HOW_TO_GET = {name: f"emargin data fetch {name}, which says how to do it by hand, too" for name in READERS} | {
+    "sleepeeg": "emargin data fetch sleepeeg gets the windows that TF-C prepared, emargin data fetch sleepedf the "
+                "nights they were cut from",
+    "sleepedf-features": "compute spectral features of Sleep-EDF's epochs, and write them as npz recordings, one a "
+                         "night, with dataset.json, into {folder}; names as in Sleep-EDF, SC4ssNE0"}

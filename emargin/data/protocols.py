@@ -60,9 +60,11 @@ def _by_position(data: RecordingSet, settings: Settings, experiment: Experiment)
     """
     if experiment.fold != 1:
         raise InputError("protocol released has one split", found=f"fold {experiment.fold}", wanted=1)
-    joined = Recording("all recordings", "all", np.concatenate([r.values for r in data.recordings]),
-                       np.concatenate([r.labels for r in data.recordings]))
-    everything = _within_recordings([joined], data, experiment)
+    recordings = list(data.recordings)
+    if len(recordings) > 1:
+        recordings = [Recording("all recordings", "all", np.concatenate([r.values for r in recordings]),
+                                np.concatenate([r.labels for r in recordings]))]
+    everything = _within_recordings(recordings, data, experiment)
     if settings.standardise == "all":
         mean, std = _statistics(everything.frames)
         everything.frames.sub_(mean).div_(std)

@@ -86,7 +86,7 @@ def _record_names(folder: Path, leave_out) -> list[str]:
     if not names:
         raise MissingData(f"{folder}: no WFDB records", found="neither RECORDS nor *.hea with a record to read",
                           wanted="the .hea, .dat and .atr files of the database",
-                          todo="download it from physionet.org, for example with wfdb.dl_database")
+                          todo="emargin data fetch gets it")
     return names
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emargin.data.framing import frame_labels, stft_frames
@@ -48,3 +48,30 @@ def test_a_frame_carries_its_most_frequent_label(labels, n_fft, hop):
             assert label == -1
         else:  # the smallest class among the most frequent
             assert label == min(c for c in range(4) if inside.count(c) == most)
+
+
+@st.composite
+def framings(draw):
+    """A signal `(samples, channels)` of at least one frame, its labels, n_fft and hop."""
+    n_fft, hop = draw(st.integers(1, 40)), draw(st.integers(1, 50))
+    samples, channels = draw(st.integers(n_fft, 200)), draw(st.integers(1, 3))
+    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    runs = generator.integers(-1, 3, samples // 10 + 1)  # labels in runs of ten samples
+    return generator.standard_normal((samples, channels)), np.repeat(runs, 10)[:samples], n_fft, hop
+
+
+@settings(max_examples=50, deadline=None)
+@given(framings())
+def test_each_frame_is_the_fourier_transform_of_its_samples_and_has_their_label(framing):
+    signal, labels, n_fft, hop = framing
+    frames, labelled = stft_frames(signal, n_fft, hop).numpy(), frame_labels(labels, n_fft, hop, 3)
+    starts = range(0, len(signal) - n_fft + 1, hop)
+    assert len(frames) == len(labelled) == len(starts)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft) if n_fft > 1 else np.ones(1)
+    samples = np.arange(n_fft)
+    matrix = np.exp(-2j * np.pi * np.outer(np.arange(n_fft // 2 + 1), samples) / n_fft)
+    for start, frame, label in zip(starts, frames, labelled, strict=True):
+        piece = signal[start:start + n_fft] * window[:, None]
+        np.testing.assert_allclose(frame, np.abs(matrix @ piece).T.ravel(), rtol=1e-4, atol=1e-4)
+        counts = {candidate: np.count_nonzero(labels[start:start + n_fft] == candidate) for candidate in (0, 1, 2, -1)}
+        assert label == max(counts, key=counts.get), "the first of the most frequent; unlabelled comes last"

@@ -151,7 +151,7 @@ def test_a_missing_file_of_a_listed_record_is_named(tmp_path, extension):
 def test_a_folder_without_records_is_refused(tmp_path, listing):
     if listing is not None:
         (tmp_path / "RECORDS").write_text(listing)
-    with pytest.raises(InputError, match=f"{tmp_path.name}: no WFDB records.*physionet.org"):
+    with pytest.raises(InputError, match=f"{tmp_path.name}: no WFDB records.*emargin data fetch"):
         load_afdb(tmp_path)
 
 
