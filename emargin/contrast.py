@@ -12,6 +12,10 @@ from torch import Tensor
 
 from emargin.errors import InputError
 
+# A term below exp(-60) of its sum's largest is taken as exp(-60). No sum can tell, in float64 either, and numbers too
+# small to be normal would make the matrix products of the gradient ten times slower.
+FARTHEST = -60.0
+
 Weights = Callable[[int, int], Tensor]  # (length, level) -> (length, length)
 
 
@@ -56,15 +60,40 @@ def hierarchical(one: Tensor, two: Tensor, *, instance_weights: Tensor | None = 
 def _contrast(one: Tensor, two: Tensor, weights: Tensor | None) -> Tensor:
     """Weighted cross-entropy among the 2n vectors of each group of `(G, n, C)`; mean over groups and anchors."""
     n = one.shape[1]
-    both = torch.cat([one, two], dim=1)
-    itself = torch.eye(2 * n, dtype=torch.bool, device=one.device)
-    log_shares = (both @ both.mT).masked_fill(itself, float("-inf")).log_softmax(-1)  # (G, 2n, 2n)
-    log_shares = log_shares.masked_fill(itself, 0)
     if weights is None:
         weights = torch.eye(n)
     elif weights.shape != (n, n):
         raise InputError("soft weights do not fit the views", found=tuple(weights.shape), wanted=(n, n))
-    return -(log_shares * weights.to(one).repeat(2, 2)).sum(-1).mean()
+    weights = weights.to(one).repeat(2, 2).fill_diagonal_(0)
+    return _CrossEntropy.apply(torch.cat([one, two], dim=1), weights)
+
+
+class _CrossEntropy(torch.autograd.Function):
+    """-sum_k w_jk log p_jk with p_j the softmax over k != j of z_j . z_k; mean over groups and anchors j.
+
+    z: `(G, N, C)`. w: `(N, N)`, zero on the diagonal. The gradient on the dot product of j and k is
+    G_jk = p_jk sum_l w_jl - w_jk, and that on z_j the sum over k of (G_jk + G_kj) z_k: one product, as both meet.
+    """
+
+    @staticmethod
+    def forward(ctx, z, weights):
+        dots = z @ z.mT
+        dots.diagonal(dim1=1, dim2=2).fill_(float("-inf"))
+        dots -= dots.amax(-1, keepdim=True)
+        dots.diagonal(dim1=1, dim2=2).fill_(0)
+        shares = dots.clamp(min=FARTHEST).exp_()
+        shares.diagonal(dim1=1, dim2=2).fill_(0)
+        sums = shares.sum(-1, keepdim=True)
+        shares /= sums
+        ctx.save_for_backward(z, weights, shares)
+        return (weights * (sums.log() - dots)).sum(-1).mean()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad):
+        z, weights, shares = ctx.saved_tensors
+        on_dots = shares * weights.sum(-1, keepdim=True) - weights
+        return (on_dots + on_dots.mT) @ z * (grad / shares[..., 0].numel()), None
 
 
 def _halved(view: Tensor) -> Tensor:

@@ -1,5 +1,8 @@
 """MF-CLR's "dual twister": each series is bent along a random path in time and shaken in amplitude."""
 
+from functools import lru_cache
+
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -16,18 +19,27 @@ def dual_twist(frames: Tensor, generator: torch.Generator) -> Tensor:
     |0.05 mean| of the series is split over the cells of the path into uniform spacings. A target value is the mean over
     its cells of source value + spacing, where the spacing of its first cell has a fair sign.
     """
-    series = frames.mT  # (B, D, T)
+    series = frames.mT.contiguous()  # (B, D, T)
     visited = warping_paths(series.shape[:-1].numel(), series.shape[-1], generator)
-    visited = visited.unflatten(0, series.shape[:-1])  # (B, D, T, 3)
-    # uniform spacings are exponential draws divided by their sum, in whatever order
-    shares = torch.empty(visited.shape).exponential_(generator=generator) * visited
-    shares = shares / shares.sum((-2, -1), keepdim=True)
-    first = visited & (visited.cumsum(-1) == 1)
-    minus = first & (torch.rand(visited.shape[:-1], generator=generator) < 0.5)[..., None]
-    visited, shares = visited.to(frames.device), shares.where(~minus, -shares).to(series)
-    changes = BUDGET * series.mean(-1).abs()[..., None, None] * shares
-    around = functional.pad(series, (1, 1)).unfold(-1, 3, 1)  # the frames before, at and after each
-    return (((around + changes) * visited).sum(-1) / visited.sum(-1)).mT
+    masks = [mask.to(frames.dtype) for mask in visited.unflatten(0, series.shape[:-1]).unbind(-1)]  # three of (B, D, T)
+    changes = _signed_spacings(masks, generator)
+    masks, changes = [mask.to(frames.device) for mask in masks], changes.to(series)
+    padded = functional.pad(series, (1, 1))
+    around = padded[..., :-2], series, padded[..., 2:]  # the frames before, at and after each
+    summed = sum(mask * source for mask, source in zip(masks, around, strict=True))
+    return ((summed + BUDGET * series.mean(-1, keepdim=True).abs() * changes) / sum(masks)).mT
+
+
+def _signed_spacings(masks: list[Tensor], generator: torch.Generator) -> Tensor:
+    """Summed over the cells of each target; a budget of 1. Takes three masks `(B, D, T)`, returns `(B, D, T)`."""
+    # Uniform spacings are exponential draws divided by their sum, in whatever order.
+    uniform = torch.rand((*masks[0].shape, 3), generator=generator, dtype=torch.float64)
+    draws = (1 - uniform).float().log_().neg_().unbind(-1)
+    before, at, after = (draw * mask for draw, mask in zip(draws, masks, strict=True))
+    first = torch.where(masks[0] > 0, before, torch.where(masks[1] > 0, at, after))
+    spacings = before + at + after
+    minus = torch.rand(first.shape, generator=generator) < 0.5
+    return (spacings - 2 * minus * first) / spacings.sum(-1, keepdim=True)
 
 
 def warping_paths(n_series: int, n: int, generator: torch.Generator) -> Tensor:
@@ -38,36 +50,61 @@ def warping_paths(n_series: int, n: int, generator: torch.Generator) -> Tensor:
     frame off the diagonal. A source step does not directly follow a target step, nor the other way round, and neither
     enters the last row or column; there the path has but one way to go.
 
-    A path is a chain, so this walks over its steps, 2n - 2 at most, for all series at once.
+    A path is a chain of 2n - 2 steps at most. All series walk at once; a table says where each goes next.
     """
-    weights = _step_weights()
-    source, target, last = (torch.zeros(n_series, dtype=torch.int64) for _ in range(3))
-    rows = torch.arange(n_series)
-    visited = torch.zeros(n_series, n, 3, dtype=torch.bool)
+    cuts, following, cells = _chain(n)
+    chances = torch.rand(max(2 * n - 2, 0), n_series, generator=generator, dtype=torch.float64).numpy()
+    choices = sum((chances >= cut for cut in cuts), np.zeros(chances.shape, dtype=np.int8))
+    visited = np.zeros((n_series, n, 3), dtype=bool)
     visited[:, 0, 1] = True
-    chances = torch.rand(max(2 * n - 2, 0), n_series, 1, generator=generator, dtype=torch.float64)
-    for chance in chances:
-        weight = weights[target - source, last + 1]  # (n_series, 3), by distance and the last step
-        weight[:, 0] *= source != n - 2
-        weight[:, 2] *= target != n - 2
-        weight = weight.where((source < n - 1)[:, None], torch.tensor([0.0, 0.0, 1.0]))
-        weight = weight.where((target < n - 1)[:, None], torch.tensor([1.0, 0.0, 0.0]))
-        bounds = weight.cumsum(-1)
-        last = (chance * bounds[:, 2:] >= bounds[:, :2]).sum(-1) - 1  # -1 source, 0 both, 1 target
-        moves = source + target < 2 * n - 2
-        source = source + (moves & (last <= 0))
-        target = target + (moves & (last >= 0))
-        visited[rows, target, source - target + 1] = True
-    return visited
+    flat, paths = visited.reshape(-1), np.arange(n_series) * 3 * n
+    row = np.full(n_series, _state(0, 0, 0) * (len(cuts) + 1))
+    for choice in choices:
+        row = following.take(row + choice)
+        flat[paths + cells.take(row)] = True
+    return torch.from_numpy(visited)
 
 
-def _step_weights() -> Tensor:
-    """Weights of the steps, indexed by target - source (0, 1, -1), last step + 1, and step (source, both, target)."""
-    off = torch.tensor([0, 1, -1], dtype=torch.float64)[:, None]
+@lru_cache
+def _chain(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The walk on an n x n grid as a table: (cuts, following, cells).
+
+    cuts: the chances, rising, at which a step changes. following: a row for every state and in it, for a chance below,
+    between and above the cuts, where the row of the next state begins; flattened, `(9 n (cuts + 1),)`. cells: for each
+    entry of `following`, the cell of its row's state in a path's mask `(n, 3)`, flattened. States off the grid are
+    never reached.
+    """
+    source, lead, last = np.meshgrid(np.arange(n), [-1, 0, 1], [-1, 0, 1], indexing="ij")
+    target = source + lead
+    weight = _step_weights()[lead + 1, last + 1]  # (n, 3, 3, 3)
+    weight[source == n - 2, 0] = 0
+    weight[target == n - 2, 2] = 0
+    weight[source >= n - 1] = 0, 0, 1
+    weight[target >= n - 1] = 1, 0, 0
+    bounds = weight.cumsum(-1) / weight.sum(-1, keepdims=True)
+    cuts = np.unique(bounds[(bounds > 0) & (bounds < 1)])
+    lowest = np.concatenate([[0.0], cuts])[:, None]  # of the chances between two cuts
+    step = (lowest >= bounds[..., None, :2]).sum(-1) - 1  # -1 source, 0 both, 1 target
+    moves = (source + target < 2 * n - 2)[..., None]
+    next_source = source[..., None] + (moves & (step <= 0))
+    next_target = target[..., None] + (moves & (step >= 0))
+    following = _state(next_source, next_target, step) * len(lowest)
+    cells = 3 * target + source - target + 1
+    return cuts, following.reshape(-1), cells.repeat(len(lowest))
+
+
+def _state(source, target, last):
+    """The number of a state; last: the step that led there, -1 source, 0 both, 1 target."""
+    return (source * 3 + target - source + 1) * 3 + last + 1
+
+
+def _step_weights() -> np.ndarray:
+    """Weights of the steps, indexed by target - source + 1, last step + 1, and step (source, both, target)."""
+    off = np.array([-1, 0, 1])[:, None]
     before = 2 * off**2
-    rise = 2 * (off + torch.tensor([-1, 0, 1])) ** 2 - before
-    weight = (100 * torch.exp(-SHARPNESS * before * rise)).floor().where(rise < FARTHEST, 0.0)
-    weight = weight[:, None, :].repeat(1, 3, 1)
+    rise = 2 * (off + np.array([-1, 0, 1])) ** 2 - before
+    weight = np.where(rise < FARTHEST, np.floor(100 * np.exp(-SHARPNESS * before * rise)), 0.0)
+    weight = np.repeat(weight[:, None], 3, axis=1)
     weight[:, 0, 2] = 0  # after a source step no target step
     weight[:, 2, 0] = 0
     return weight

@@ -62,7 +62,9 @@ class CoST(Method):
         with torch.no_grad():
             self.keys = unit_rows(self.key_head(self.key_encoder.trend(self.key_encoder(two), at)))
         time = moco_loss(query, self.keys, self.queue)
-        amplitude, phase = frequency_losses(self.encoder.season(hidden), self.encoder.season(self.encoder(two)))
+        # the layer over frequencies has most weights of all: both views in one pass read them once
+        seasons = self.encoder.season(torch.cat([hidden, self.encoder(two)]))
+        amplitude, phase = frequency_losses(*seasons.chunk(2))
         value = time + ALPHA[self.experiment.fidelity] / 2 * (amplitude + phase)
         return value, {"time": time.detach(), "amplitude": amplitude.detach(), "phase": phase.detach()}
 
@@ -117,11 +119,10 @@ class TrendSeason(nn.Module):
 
     def trend(self, hidden: Tensor, at: int) -> Tensor:
         """The average of the causal convolutions at frame `at`: `(B, T, 320)` -> `(B, 160)`; zeros before frame 0."""
-        trends = []
-        for layer in self.trends:
-            seen = hidden[:, max(0, at + 1 - layer.kernel_size[0]):at + 1]  # (B, w, 320)
-            trends.append(torch.einsum("bwi,oiw->bo", seen, layer.weight[..., -seen.shape[1]:]) + layer.bias)
-        return torch.stack(trends).mean(0)
+        longest = max(layer.kernel_size[0] for layer in self.trends)
+        past = functional.pad(hidden[:, :at + 1].mT, (longest - 1, 0))  # (B, 320, longest + at)
+        return sum(functional.linear(past[..., -layer.kernel_size[0]:].flatten(1), layer.weight.flatten(1), layer.bias)
+                   for layer in self.trends) / len(self.trends)
 
 
 class FrequencyLayer(nn.Module):
@@ -134,9 +135,13 @@ class FrequencyLayer(nn.Module):
         self.bias = nn.Parameter(torch.empty(bins, n_out, 2).uniform_(-bound, bound))
 
     def forward(self, x: Tensor) -> Tensor:  # (B, T, n_in) -> (B, T, n_out)
-        spectrum = torch.fft.rfft(x, dim=1)
-        mapped = torch.einsum("bfi,fio->bfo", spectrum, torch.view_as_complex(self.weight))
-        return torch.fft.irfft(mapped + torch.view_as_complex(self.bias), n=x.shape[1], dim=1)
+        spectrum = torch.view_as_real(torch.fft.rfft(x, dim=1))  # (B, F, n_in, 2)
+        # real products of (re, im) as rows: a batched product of complex matrices would go one matrix at a time
+        rows = spectrum.permute(1, 3, 0, 2).flatten(1, 2)  # (F, 2 B, n_in)
+        of_real, of_imaginary = (rows @ self.weight.flatten(2)).unflatten(1, (2, -1)).unflatten(-1, (-1, 2)).unbind(1)
+        turned = torch.stack([-of_imaginary[..., 1], of_imaginary[..., 0]], dim=-1)  # times i
+        mapped = torch.view_as_complex(of_real + turned + self.bias[:, None])  # (F, B, n_out)
+        return torch.fft.irfft(mapped, n=x.shape[1], dim=0).transpose(0, 1)
 
 
 def augmented(x: Tensor, generator: torch.Generator, *, shared: bool = False) -> Tensor:

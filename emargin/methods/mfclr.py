@@ -34,6 +34,9 @@ class MFCLR(Method):
     def __init__(self, experiment, n_features):
         super().__init__(experiment, n_features)
         self.released = experiment.fidelity == "released"
+        if not self.released and experiment.n_fft is None:
+            raise InputError("the grains of MF-CLR are bands of frequency", found=f"{experiment.dataset}, whose frames "
+                             "are no spectra", wanted="a data set with an STFT", todo="take fidelity released")
         self.encoder = MaskedEncoder(n_features) if self.released else Grains(n_features, experiment.n_fft // 2 + 1)
         self.average = weight_average(self.encoder)
 

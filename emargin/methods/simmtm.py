@@ -1,9 +1,10 @@
 """SimMTM: masked copies of a series attract one another and rebuild it together (Dong et al. 2023; section 8)."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
 
 from emargin.augmentations.masks import markov_mask
 from emargin.encoders import EMBEDDING
@@ -16,7 +17,7 @@ MASKED_SHARE = 0.5  # r
 MEAN_RUN = 3.0  # frames
 TEMPERATURE = 0.2
 PROJECTION = 128  # channels of a series embedding
-BLOCK = 512  # rows of the similarity matrix held at a time
+BLOCK = 512  # rows and columns of the similarity matrix held at a time
 
 
 class SimMTM(Method):
@@ -49,12 +50,15 @@ class SimMTM(Method):
         frames = self.encoder(inputs)  # (4B, T, C)
         if self.experiment.fidelity == "released":
             series = frames.flatten(0, 1)
-            contrast, average = contrast_and_average(series, series)
-            target = inputs.flatten(0, 1)
+            # Weights sum to one and the decoder is linear, so averages of decoded frames are decoded averages; with
+            # fewer features than channels they are the cheaper ones.
+            decode_first = batch.shape[2] < EMBEDDING
+            contrast, average = contrast_and_average(series, self.decoder(series) if decode_first else series)
+            rebuilt, target = average if decode_first else self.decoder(average), inputs.flatten(0, 1)
         else:
             contrast, average = contrast_and_average(self.projector(frames.mean(1)), frames.flatten(1))
-            average, target = average[:len(batch)].unflatten(1, frames.shape[1:]), batch
-        reconstruction = functional.mse_loss(self.decoder(average), target)
+            rebuilt, target = self.decoder(average[:len(batch)].unflatten(1, frames.shape[1:])), batch
+        reconstruction = functional.mse_loss(rebuilt, target)
         value = uncertainty_weighted(torch.stack([contrast, reconstruction]), self.loss_weights)
         return value, {"contrast": contrast.detach(), "reconstruction": reconstruction.detach()}
 
@@ -78,27 +82,64 @@ def contrast_and_average(series: Tensor, points: Tensor) -> tuple[Tensor, Tensor
         L    = -1/N sum over u and the three v that are versions of u's series of log w_uv
         p~_u = sum_v w_uv p_v
 
-    Returns `(L, p~)`, p~ `(N, P)`. Weights are formed a block of rows at a time and formed again for the gradient, so
-    that memory grows with N and not with N^2: the released code has N = 4BT.
+    Returns `(L, p~)`, p~ `(N, P)`. Weights are formed a block at a time and formed again for the gradient, so that
+    memory grows with N and not with N^2: the released code has N = 4BT.
     """
     unit = unit_rows(series)
-    starts = range(0, len(unit), BLOCK)
-    blocks = [checkpoint(_weigh, unit, points, start, use_reentrant=False, preserve_rng_state=False)
-              for start in starts]
-    log_sums, average = (torch.cat(parts) for parts in zip(*blocks, strict=True))
+    log_sums, average = _WeightedAverage.apply(unit, points)
     groups = unit.unflatten(0, (COPIES + 1, -1))
     positives = (groups * (groups.sum(0) - groups)).sum(-1).flatten()  # a row's cosines with its three versions, summed
     return (COPIES * log_sums - positives / TEMPERATURE).mean(), average
 
 
-def _weigh(unit: Tensor, points: Tensor, start: int) -> tuple[Tensor, Tensor]:
-    """The logarithm of the weights' normaliser, and p~, for a block of rows."""
-    rows = unit[start:start + BLOCK]
-    itself = torch.arange(len(rows), device=unit.device)
-    logits = rows @ unit.T / TEMPERATURE
-    logits = logits.index_put((itself, itself + start), logits.new_tensor(float("-inf")))
-    log_sum = logits.logsumexp(1)
-    return log_sum, (logits - log_sum[:, None]).exp() @ points
+class _WeightedAverage(torch.autograd.Function):
+    """Log-sums l_u = log sum_{v != u} exp(e_uv), e_uv = cos(s_u, s_v) / T, and p~_u = sum_v exp(e_uv - l_u) p_v.
+
+    Cosines are symmetric and bounded, so that exp(e_uv) needs no maximum and a block of it serves its rows and its
+    columns: only blocks on and above the diagonal are formed. With g and a the gradients on l and p~, that on e_uv as
+    an entry of row u is exp(e_uv) (g_u - a_u . p~_u + a_u . p_v) / exp(l_u); on p_v it is sum_u exp(e_uv - l_u) a_u.
+    """
+
+    @staticmethod
+    def forward(ctx, unit, points):
+        sums, average = unit.new_zeros(len(unit), 1), torch.zeros_like(points)
+        for rows, columns, block in _blocks(unit):
+            sums[rows] += block.sum(1, keepdim=True)
+            average[rows] += block @ points[columns]
+            if rows != columns:
+                sums[columns] += block.sum(0)[:, None]
+                average[columns] += block.T @ points[rows]
+        average /= sums
+        ctx.save_for_backward(unit, points, sums, average)
+        return sums.log()[:, 0], average
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad_log_sums, grad_average):
+        unit, points, sums, average = ctx.saved_tensors
+        scaled = grad_average / sums
+        offset = (grad_log_sums[:, None] - (grad_average * average).sum(1, keepdim=True)) / sums
+        grad_unit, grad_points = torch.zeros_like(unit), torch.zeros_like(points)
+        for rows, columns, block in _blocks(unit):
+            grad_points[columns] += block.T @ scaled[rows]
+            on_cosines = (scaled[rows] @ points[columns].T).add_(offset[rows])
+            if rows == columns:
+                on_cosines = (on_cosines + on_cosines.T).mul_(block)
+            else:
+                grad_points[rows] += block @ scaled[columns]
+                on_cosines.addmm_(points[rows], scaled[columns].T).add_(offset[columns].T).mul_(block)
+                grad_unit[columns] += on_cosines.T @ unit[rows]
+            grad_unit[rows] += on_cosines @ unit[columns]
+        return grad_unit / TEMPERATURE, grad_points
+
+
+def _blocks(unit: Tensor) -> Iterator[tuple[slice, slice, Tensor]]:
+    """Blocks of exp(cosine / T) on and above the diagonal, zero on it: (rows, columns, block)."""
+    slices = [slice(start, min(start + BLOCK, len(unit))) for start in range(0, len(unit), BLOCK)]
+    for number, rows in enumerate(slices):
+        for columns in slices[number:]:
+            block = (unit[rows] @ unit[columns].T).div_(TEMPERATURE).exp_()
+            yield rows, columns, block.fill_diagonal_(0) if rows == columns else block
 
 
 def uncertainty_weighted(losses: Tensor, a: Tensor) -> Tensor:

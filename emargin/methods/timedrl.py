@@ -48,7 +48,8 @@ class TimeDRL(Method):
         if len(batch) < 2:
             raise InputError("TimeDRL: the predictor's BatchNorm needs a batch", found=f"{len(batch)} sequence",
                              wanted="at least 2")
-        (instance_1, tokens_1), (instance_2, tokens_2) = self.embed(batch), self.embed(batch)
+        tokens = self.tokens(batch)  # dropout, where the two passes begin to differ, comes after
+        (instance_1, tokens_1), (instance_2, tokens_2) = self.encoded(tokens), self.encoded(tokens)
         raw = patches(batch, self.length, self.padding)
         predictive = (mse_loss(self.to_frames(tokens_1), raw) + mse_loss(self.to_frames(tokens_2), raw)) / 2
         contrastive = contrastive_loss(instance_1, instance_2, self.predictor(instance_1), self.predictor(instance_2))
@@ -60,11 +61,19 @@ class TimeDRL(Method):
 
     def embed(self, sequences: Tensor) -> tuple[Tensor, Tensor]:
         """`(B, T, D)` -> embeddings of the instance `(B, C)` and of the tokens `(B, T', C)`: one pass, with dropout."""
+        return self.encoded(self.tokens(sequences))
+
+    def tokens(self, sequences: Tensor) -> Tensor:
+        """`(B, T, D)` -> the encoder's input before dropout: patches mapped to D features, and their positions."""
         inputs = patches(normalised(sequences), self.length, self.padding)
         if self.released:
             inputs = torch.cat([self.class_patch.expand(len(inputs), -1, -1), inputs], 1)
         tokens = self.to_tokens(inputs)
-        embedding = self.encoder(self.dropout(tokens + positions(*tokens.shape[1:]).to(tokens)))
+        return tokens + positions(*tokens.shape[1:]).to(tokens)
+
+    def encoded(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """The two embeddings of `embed`."""
+        embedding = self.encoder(self.dropout(tokens))
         return (embedding[:, 0], embedding[:, 1:]) if self.released else (embedding.mean(1), embedding)
 
 

@@ -109,7 +109,8 @@ def test_the_further_real_sets_have_the_hyperparameters_of_the_nearest(name, set
 
 @pytest.mark.parametrize(("name", "how"), [
     ("harth", "data fetch harth"), ("sleepeeg", "TF-C"), ("dsads", "data fetch dsads"),
-    ("spsw-har", "data fetch spsw-har"), ("sleepedf-features", "npz"), ("ecg-released", "data fetch ecg"), ("mitbih-released", "data fetch mitbih")])
+    ("spsw-har", "data fetch spsw-har"), ("sleepedf-features", "npz"), ("ecg-released", "data fetch ecg"),
+    ("mitbih-released", "data fetch mitbih")])
 def test_sets_that_are_not_there_say_how_to_get_them(name, how, data):
     with pytest.raises(MissingData, match=f"recordings of {name} are not here.*{how}.*EMARGIN_DATA"):
         load(Experiment(dataset=name, source="real"))

@@ -174,6 +174,34 @@ def test_large_dot_products_stay_finite_in_float32():
     assert torch.isfinite(value) and torch.isfinite(one.grad).all()
 
 
+def test_far_pairs_count_in_full_and_leave_no_subnormal_numbers():
+    """Dot products of up to some hundred: shares below the smallest normal float32, and positives among them."""
+    one, two = (8 * view((3, 7, 5), seed).detach() for seed in (1, 2))
+    expected = slow_temporal(one, two, np.eye(7))
+    assert expected > 100
+    assert temporal_contrast(one, two).item() == pytest.approx(expected, rel=1e-12)
+    one, kept = one.float().requires_grad_(), []
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: kept.append(x.detach().clone()) or x, lambda x: x):
+        value = temporal_contrast(one, two.float())
+    value.backward()
+    assert value.item() == pytest.approx(expected, rel=1e-5)
+    sizes = torch.cat([x.flatten() for x in kept if x.is_floating_point()] + [one.grad.flatten()]).abs()
+    assert sizes[sizes > 0].min() > torch.finfo(torch.float32).tiny
+
+
+def test_gradient_equals_that_of_the_formula_under_autograd():
+    one, two = view((3, 4, 5), 1), view((3, 4, 5), 2)
+    weights = torch.tensor(random_weights(4))
+    value = temporal_contrast(one, two, weights)
+    both = torch.cat([one, two], 1)
+    itself = torch.eye(8, dtype=torch.bool)
+    log_shares = (both @ both.mT).masked_fill(itself, -math.inf).log_softmax(-1).masked_fill(itself, 0)
+    plain = -(log_shares * weights.repeat(2, 2)).sum(-1).mean()
+    for found, expected in zip(torch.autograd.grad(3 * value, (one, two)), torch.autograd.grad(3 * plain, (one, two)),
+                               strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-13)
+
+
 @pytest.mark.parametrize(("call", "message"), [
     (lambda z: hierarchical(z, z[:, :3]), "two views.*one shape"),
     (lambda z: instance_contrast(z[0], z[0]), "two views"),

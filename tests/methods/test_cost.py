@@ -154,6 +154,16 @@ def test_the_loss_is_time_plus_half_alpha_of_the_frequencies(small, fidelity):
     assert value.item() == pytest.approx((parts["time"] + alpha / 2 * (parts["amplitude"] + parts["phase"])).item())
 
 
+@pytest.mark.parametrize("fidelity", FIDELITIES)
+def test_frequencies_of_the_query_view_meet_those_of_the_key_view(small, fidelity):
+    method = build(small(method="cost", fidelity=fidelity), 6).train()
+    method.encoder.season[1].p = 0.0
+    _, parts = method.loss(BATCH, draws(2))
+    seasons = [method.encoder.season(method.encoder(view)) for view in method.views(BATCH, draws(2))]
+    for part, expected in zip(("amplitude", "phase"), frequency_losses(*seasons), strict=True):
+        assert parts[part].item() == pytest.approx(expected.item(), rel=1e-4)
+
+
 def test_released_encoder_is_its_own_copy_and_takes_no_gradient(small):
     method = build(small(method="cost", sequence_length=119), 156)
     assert method.key_encoder is method.encoder

@@ -91,6 +91,28 @@ def test_paths_have_the_distribution_of_the_rule():
     assert found.mean().item() == pytest.approx(np.mean(lengths), abs=4 * np.std(lengths) / math.sqrt(300))
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 12])
+def test_paths_take_the_step_that_their_chance_falls_on(n):
+    """Every path again, cell by cell, from the same draws: weights in the order source, both, target."""
+    draws, generated = generator(3), warping_paths(300, n, generator(3))
+    chances = torch.rand(max(2 * n - 2, 0), 300, generator=draws, dtype=torch.float64)
+    for series in range(300):
+        p = q = last = k = 0
+        path = [(0, 0)]
+        while (p, q) != (n - 1, n - 1):
+            off, weights = q - p, []
+            for step in (-1, 0, 1):
+                rise = 2 * (off + step) ** 2 - 2 * off**2
+                forbidden = step != 0 and (step == -last or (p if step < 0 else q) == n - 2)
+                weights.append(0 if forbidden or rise >= 6 else math.floor(100 * math.exp(-off**2 * rise)))
+            weights = [0, 0, 1] if p == n - 1 else [1, 0, 0] if q == n - 1 else weights
+            reached = chances[k, series].item() * sum(weights)
+            last = -1 if reached < weights[0] else 0 if reached < weights[0] + weights[1] else 1
+            p, q, k = p + (last <= 0), q + (last >= 0), k + 1
+            path.append((p, q))
+        assert cells(generated[series].tolist()) == path
+
+
 def test_twist_equals_its_definition_series_by_series():
     x = torch.tensor(np.random.default_rng(0).standard_normal((2, 7, 3)) + 1)
     found, draws = dual_twist(x, generator(5)), generator(5)
@@ -292,3 +314,9 @@ def test_one_sequence_one_frame_and_odd_lengths(small, fidelity, shape):
     value.backward()
     assert torch.isfinite(value)
     assert all(torch.isfinite(p.grad).all() for p in method.trained_parameters())
+
+
+def test_frames_that_are_no_spectra_have_no_grains(small):
+    with pytest.raises(InputError, match="grains of MF-CLR.*sleepeeg-paper-sim.*fidelity released"):
+        build(small(method="mfclr", fidelity="original", dataset="sleepeeg-paper-sim"), 6)
+    build(small(method="mfclr", fidelity="released", dataset="sleepeeg-paper-sim"), 6)

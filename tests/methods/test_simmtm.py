@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from emargin.methods import simmtm
 from emargin.methods.simmtm import contrast_and_average, uncertainty_weighted, versions
@@ -64,6 +65,24 @@ def test_no_matrix_of_all_pairs_is_kept_for_the_gradient(monkeypatch):
     with torch.autograd.graph.saved_tensors_hooks(lambda x: kept.append(x.numel()) or x, lambda x: x):
         contrast_and_average(series, series)
     assert max(kept) == 80 * 3
+
+
+def test_no_matrix_of_all_pairs_is_ever_formed(monkeypatch):
+    class Sizes(TorchDispatchMode):
+        largest = 0
+
+        def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+            result = function(*arguments, **(keywords or {}))
+            if isinstance(result, torch.Tensor):
+                self.largest = max(self.largest, result.numel())
+            return result
+
+    monkeypatch.setattr(simmtm, "BLOCK", 10)
+    series = tensor((80, 3))
+    with Sizes() as sizes:
+        loss, average = contrast_and_average(series, series)
+        (loss + average.square().sum()).backward()
+    assert sizes.largest == 80 * 3
 
 
 def test_gradient(monkeypatch):
@@ -128,6 +147,15 @@ def test_released_takes_every_frame_as_a_series_and_rebuilds_masked_inputs(small
     assert measured["contrast"].item() == pytest.approx(contrast, rel=1e-4)
     assert measured["reconstruction"].item() == pytest.approx(error, rel=1e-4)
     assert value.item() == pytest.approx((contrast + error) / 2 + 2 * math.log(2), rel=1e-4)
+
+
+def test_released_with_more_features_than_channels(small):
+    batch = torch.randn(1, 3, 330, generator=torch.Generator().manual_seed(0))
+    method, _, measured, inputs = step(small(method="simmtm"), batch)
+    frames = method.encoder(inputs).flatten(0, 1).double().detach().numpy()
+    rebuilt = method.decoder(torch.tensor(slow(frames, frames)[1]).float())
+    error = (rebuilt - inputs.flatten(0, 1)).square().mean().item()
+    assert measured["reconstruction"].item() == pytest.approx(error, rel=1e-4)
 
 
 def test_original_takes_every_sequence_as_a_series_and_rebuilds_the_originals(small):

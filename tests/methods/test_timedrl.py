@@ -83,6 +83,17 @@ def test_contrastive_loss_sends_no_gradient_into_its_targets():
 
 
 @pytest.mark.parametrize("fidelity", FIDELITIES)
+def test_the_two_passes_have_dropout_of_their_own(small, fidelity, monkeypatch):
+    passes, method = [], method_for(small, fidelity).train()
+    monkeypatch.setattr(method.encoder, "forward", lambda tokens: passes.append(tokens) or tokens.new_ones(3, 10, 320))
+    method.loss(BATCH, None)
+    one, two = passes
+    kept = (one != 0) & (two != 0)
+    assert torch.equal(one[kept], two[kept])
+    assert ((one == 0) != (two == 0)).any()
+
+
+@pytest.mark.parametrize("fidelity", FIDELITIES)
 def test_loss_is_the_error_on_raw_patches_and_a_tenth_of_the_contrast(small, fidelity):
     method, batch = method_for(small, fidelity).eval(), 3 * BATCH + 1
     value, measured = method.loss(batch, torch.Generator())
