@@ -1,7 +1,9 @@
-"""Pseudo-labels: which steps between adjacent frames count as dissimilar (the paper's section 3.1)."""
+"""Pseudo-labels: which steps between adjacent frames count as dissimilar (the paper's section 3.1), and how well they
+find changes of class."""
 
 import torch
 from torch import Tensor
+from torch.nn.functional import max_pool1d
 
 from emargin.errors import InputError
 from emargin.similarity import adjacent_cosines
@@ -33,3 +35,27 @@ def released_rule(cosines: Tensor, threshold: float) -> Tensor:
     values[values >= threshold] = 0
     values[values <= threshold] = 1
     return values.to(torch.bool)
+
+
+def detection(labels: Tensor, classes: Tensor, *, tolerance: int = 0) -> dict[str, float]:
+    """How well label 1 marks a change of class between adjacent frames.
+
+    labels: bool `(S, T - 1)`, classes: int `(S, T)`; pairs with an unlabelled frame (-1) are not counted. A label is
+    right, and a change is found, if one lies within `tolerance` pairs of the other.
+
+    Returns `ones`, the number of pairs labelled 1; `share`, their share of all pairs; `precision`, the share of them
+    that is right; `recall`, the share of changes that is found; `base`, the share of all pairs that would be right:
+    the precision of labels drawn at random. A share of nothing is NaN.
+    """
+    counted = (classes[:, 1:] >= 0) & (classes[:, :-1] >= 0)
+    changed = (classes[:, 1:] != classes[:, :-1]) & counted
+    ones = labels & counted
+
+    def near(marks: Tensor) -> Tensor:
+        return max_pool1d(marks.float()[:, None], 2 * tolerance + 1, stride=1, padding=tolerance)[:, 0] > 0
+
+    def share(part: Tensor, whole: Tensor) -> float:
+        return part.sum().item() / whole.sum().item() if whole.any() else float("nan")
+
+    return {"ones": int(ones.sum()), "share": share(ones, counted), "precision": share(ones & near(changed), ones),
+            "recall": share(changed & near(ones), changed), "base": share(near(changed) & counted, counted)}

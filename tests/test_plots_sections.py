@@ -22,8 +22,8 @@ from emargin.plots.margin import (
     released,
     uniform_similarity,
 )
-from emargin.plots.pseudo_labels import detection, magnitude_sequences
-from emargin.pseudo_labels import pseudo_labels
+from emargin.plots.pseudo_labels import magnitude_sequences
+from emargin.pseudo_labels import detection, pseudo_labels
 
 CLASSES = torch.tensor([[0, 0, 0, 1, 1, 1, 1, 2, 2]])  # changes at pairs 2 and 6
 LABELS = torch.tensor([[0, 1, 0, 0, 0, 0, 1, 1]]).bool()  # one near the first change, one on and one after the second

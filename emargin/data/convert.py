@@ -9,14 +9,12 @@ if anything is wrong with the source; one that is there already is never touched
 
 import csv
 import json
-import os
-import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
+from emargin.data.npz import new_folder
 from emargin.errors import InputError, MissingData
 
 DSADS_PEOPLE, DSADS_ACTIVITIES, DSADS_SEGMENTS = 8, 19, 60
@@ -57,7 +55,7 @@ def convert_dsads(source: Path | str, target: Path | str, people: Iterable[int] 
     _check_people(people, names)
     _check_files(source, _visible(source, "*"), wanted=set().union(*(names[person] for person in people)),
                  known=set().union(*names.values()))
-    with _new_folder(Path(target)) as folder:
+    with new_folder(Path(target)) as folder:
         for person in people:
             order = np.random.default_rng(person).permutation(DSADS_ACTIVITIES)
             signal = [_read_segment(source / f"a{activity + 1:02d}/p{person}/s{segment:02d}.txt")
@@ -85,7 +83,7 @@ def convert_spsw(source: Path | str, target: Path | str, people: Iterable[str] =
     _check_people(people, names)
     _check_files(source, _visible(source, "*_sp.csv"), wanted={name for person in people for name in names[person]},
                  known=set().union(*names.values()))
-    with _new_folder(Path(target)) as folder:
+    with new_folder(Path(target)) as folder:
         for person in people:
             arrays = {}
             for number, name in enumerate(names[person]):
@@ -178,19 +176,3 @@ def _read_execution(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _describe(folder: Path, description: dict) -> None:
     (folder / "dataset.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
-
-
-@contextmanager
-def _new_folder(target: Path) -> Iterator[Path]:
-    """A folder beside the target, which takes the target's name at the end and is gone if anything fails."""
-    if target.exists():
-        raise InputError(f"{target}: there already", wanted="a folder that does not exist yet",
-                         todo="delete it first, or name another one")
-    beside = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        beside.mkdir(parents=True)
-        yield beside
-        beside.rename(target)
-    finally:
-        if beside.exists():
-            shutil.rmtree(beside)

@@ -34,11 +34,11 @@ def build(data: RecordingSet, settings: Settings, experiment: Experiment, checks
 
 def _by_subject(data: RecordingSet, settings: Settings, experiment: Experiment) -> tuple[Sequences, Sequences]:
     """Protocol `original`: sequences within a recording, whole subjects on one side, statistics of training."""
-    tested = _test_subjects(data, settings, experiment.fold)
+    tested = test_subjects_of(data, settings, experiment.fold)
     sides = [[recording for recording in data.recordings if (recording.subject in tested) == side]
              for side in (False, True)]
     longest = max(len(recording.values) for recording in data.recordings)
-    train, test = (_within_recordings(recordings, data, experiment) for recordings in sides)
+    train, test = (within_recordings(recordings, data, experiment) for recordings in sides)
     if len(train) == len(test) == 0:
         raise InputError(f"data set {data.name}: a sequence is longer than any recording",
                          found=f"sequence_length {experiment.sequence_length} frames; longest recording {longest} "
@@ -46,7 +46,7 @@ def _by_subject(data: RecordingSet, settings: Settings, experiment: Experiment) 
                          wanted="a sequence_length that fits", todo="lower sequence_length, n_fft or hop")
     if len(train) == 0:
         return train, test
-    mean, std = _statistics(train.frames)
+    mean, std = statistics_of(train.frames)
     for side in (train, test):
         side.frames.sub_(mean).div_(std)
     return train, test
@@ -64,16 +64,16 @@ def _by_position(data: RecordingSet, settings: Settings, experiment: Experiment)
     if len(recordings) > 1:
         recordings = [Recording("all recordings", "all", np.concatenate([r.values for r in recordings]),
                                 np.concatenate([r.labels for r in recordings]))]
-    everything = _within_recordings(recordings, data, experiment)
+    everything = within_recordings(recordings, data, experiment)
     if settings.standardise == "all":
-        mean, std = _statistics(everything.frames)
+        mean, std = statistics_of(everything.frames)
         everything.frames.sub_(mean).div_(std)
     cut = int(settings.train_share * len(everything))
     return tuple(Sequences(everything.frames, everything.labels, starts, everything.length)
                  for starts in (everything.starts[:cut], everything.starts[cut:]))
 
 
-def _test_subjects(data: RecordingSet, settings: Settings, fold: int) -> frozenset[str]:
+def test_subjects_of(data: RecordingSet, settings: Settings, fold: int) -> frozenset[str]:
     """The set's own fold, or the last subjects of one seeded shuffle."""
     folds = data.test_subjects
     if not folds:
@@ -89,7 +89,7 @@ def _test_subjects(data: RecordingSet, settings: Settings, fold: int) -> frozens
     return folds[fold - 1]
 
 
-def _within_recordings(recordings: list[Recording], data: RecordingSet, experiment: Experiment) -> Sequences:
+def within_recordings(recordings: list[Recording], data: RecordingSet, experiment: Experiment) -> Sequences:
     """Frames of all recordings in one table, and the starts of the sequences that lie within one."""
     frames, labels, starts, offset = [], [], [], 0
     length = experiment.sequence_length
@@ -112,7 +112,7 @@ def _within_recordings(recordings: list[Recording], data: RecordingSet, experime
     return Sequences(torch.cat(frames), torch.cat(labels), torch.cat(starts), length)
 
 
-def _statistics(frames: Tensor) -> tuple[Tensor, Tensor]:
+def statistics_of(frames: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each feature, `(D,)`, summed in double precision; a constant feature keeps 1."""
     wide = frames.double()
     mean, std = wide.mean(0), wide.std(0, correction=0)

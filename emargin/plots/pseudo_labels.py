@@ -1,10 +1,9 @@
-"""Figures of the page on pseudo-labels (the paper's section 3.1), and how well the labels find changes of class."""
+"""Figures of the page on pseudo-labels (the paper's section 3.1)."""
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
-from torch.nn.functional import max_pool1d
 
 from emargin.config import Experiment
 from emargin.data.framing import frame_labels, stft_frames
@@ -32,30 +31,6 @@ def magnitude_sequences(recordings: RecordingSet, experiment: Experiment) -> tup
         frames.append(framed[:whole].unflatten(0, (-1, length)))
         classes.append(torch.from_numpy(labelled[:whole]).unflatten(0, (-1, length)))
     return torch.cat(frames), torch.cat(classes)
-
-
-def detection(labels: Tensor, classes: Tensor, *, tolerance: int = 0) -> dict[str, float]:
-    """How well label 1 marks a change of class between adjacent frames.
-
-    labels: bool `(S, T - 1)`, classes: int `(S, T)`; pairs with an unlabelled frame (-1) are not counted. A label is
-    right, and a change is found, if one lies within `tolerance` pairs of the other.
-
-    Returns `ones`, the number of pairs labelled 1; `share`, their share of all pairs; `precision`, the share of them
-    that is right; `recall`, the share of changes that is found; `base`, the share of all pairs that would be right:
-    the precision of labels drawn at random. A share of nothing is NaN.
-    """
-    counted = (classes[:, 1:] >= 0) & (classes[:, :-1] >= 0)
-    changed = (classes[:, 1:] != classes[:, :-1]) & counted
-    ones = labels & counted
-
-    def near(marks: Tensor) -> Tensor:
-        return max_pool1d(marks.float()[:, None], 2 * tolerance + 1, stride=1, padding=tolerance)[:, 0] > 0
-
-    def share(part: Tensor, whole: Tensor) -> float:
-        return part.sum().item() / whole.sum().item() if whole.any() else float("nan")
-
-    return {"ones": int(ones.sum()), "share": share(ones, counted), "precision": share(ones & near(changed), ones),
-            "recall": share(changed & near(ones), changed), "base": share(near(changed) & counted, counted)}
 
 
 def cosine_histogram(cosines: dict[str, Tensor], threshold: float, source: str) -> Figure:
@@ -133,7 +108,7 @@ def time_line(frames: Tensor, classes: Tensor, cosines: Tensor, labels: Tensor, 
 def detection_curves(curves: dict[str, dict[float, dict[str, float]]], threshold: float, source: str) -> Figure:
     """Precision and recall of label 1, and one against the other.
 
-    curves: name of the input -> theta -> what `detection` returns. The left panel shows the first input.
+    curves: name of the input -> theta -> what `pseudo_labels.detection` returns. The left panel shows the first input.
     """
     fig, (left, right) = figure(1, 2, height=3.0)
     first = next(iter(curves.values()))
