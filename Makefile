@@ -4,9 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
+# One thread: the tensors of the quick profile are small, so a second one gains nothing, and sums come out the same on
+# machines with any number of cores.
+export OMP_NUM_THREADS ?= 1
 PAGES := _config.yml _toc.yml book $(wildcard results)
 
-.PHONY: help env test book html notebooks lint check-long clean
+.PHONY: help env test book html notebooks lint check-long bench clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,8 +30,11 @@ $(STAMP): requirements.lock pyproject.toml
 test: $(STAMP) ## Run the unit tests, then every notebook against its committed outputs
 	$(BIN)/python -m pytest --nbval --nbval-current-env tests notebooks
 
-check-long: $(STAMP) ## Run the tests that take minutes
+check-long: $(STAMP) ## Run the tests that take minutes or hours: every method at full size, real data
 	$(BIN)/python -m pytest -m long tests
+
+bench: $(STAMP) ## Time and memory of a training step of every method, against a plain dense InfoNCE
+	OMP_NUM_THREADS= $(BIN)/python -m benchmarks.steps
 
 book: $(STAMP) ## Execute the notebooks and build the book: _build/html/index.html
 	rm -rf _build/source/notebooks
