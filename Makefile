@@ -9,7 +9,7 @@ STAMP := $(VENV)/.complete
 export OMP_NUM_THREADS ?= 1
 PAGES := _config.yml _toc.yml book $(wildcard results)
 
-.PHONY: help env test book html notebooks lint check-long bench clean
+.PHONY: help env test book html notebooks lint check-long audit bench clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test: $(STAMP) ## Run the unit tests, then every notebook against its committed 
 
 check-long: $(STAMP) ## Run the tests that take minutes or hours: every method at full size, real data
 	$(BIN)/python -m pytest -m long tests
+
+audit: $(STAMP) ## Compare the released code with this module's: make audit RELEASED=path (it runs that code)
+	$(BIN)/python -m emargin.audit --released "$(RELEASED)"
 
 bench: $(STAMP) ## Time and memory of a training step of every method, against a plain dense InfoNCE
 	OMP_NUM_THREADS= $(BIN)/python -m benchmarks.steps
