@@ -16,6 +16,7 @@ from emargin.data.dataset import Dataset, Sequences
 from emargin.errors import InputError, NonFiniteGradient
 from emargin.evaluation.collapse import mean_cosine, participation_ratio
 from emargin.methods import METHODS, Method
+from emargin.optimiser import AdamW
 
 LOG_EVERY = 10  # steps between two points of the curve
 SAVE_EVERY = 50  # steps between two checkpoints: what a killed run can lose
@@ -65,7 +66,7 @@ def train(experiment: Experiment, dataset: Dataset, *, device: torch.device | st
 def _steps(method: Method, experiment: Experiment, sequences: Sequences, draws: torch.Generator,
            device: torch.device | str, checkpoint: Path | None, progress: bool) -> Curve:
     parameters = [p for p in method.trained_parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, lr=experiment.learning_rate, weight_decay=experiment.weight_decay)
+    optimiser = AdamW(parameters, learning_rate=experiment.learning_rate, weight_decay=experiment.weight_decay)
     order = _Order(len(sequences), experiment.batch_size, experiment.seed)
     state = _State(method, optimiser, order, draws, experiment, device)
     step, curve = state.resume(checkpoint) if checkpoint else (0, [])
@@ -75,7 +76,7 @@ def _steps(method: Method, experiment: Experiment, sequences: Sequences, draws: 
         while step < experiment.iterations:
             batch = sequences.batch(order.next()).to(device)
             loss, measured = method.loss(batch, draws)
-            optimiser.zero_grad(set_to_none=True)
+            optimiser.zero_grad()
             loss.backward()
             _check_gradients(parameters, step, loss, experiment)
             optimiser.step()
@@ -221,11 +222,11 @@ def _reproducible(seed: int, device: torch.device | str) -> Iterator[None]:
     has no deterministic form warns instead of failing.
     """
     device = torch.device(device)
-    before, warned = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.use_deterministic_algorithms(True, warn_only=device.type == "cuda")
+    before = torch.get_deterministic_debug_mode()
+    torch.set_deterministic_debug_mode("warn" if device.type == "cuda" else "error")
     try:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
             yield
     finally:
-        torch.use_deterministic_algorithms(before, warn_only=warned)
+        torch.set_deterministic_debug_mode(before)

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from emargin.evaluation.features import Features
+from emargin.optimiser import AdamW
 
 EPOCHS, LEARNING_RATE = 10, 1e-3
 PROBE_ROWS, QUICK_ROWS = 5000, 200  # training frames a class at most for the converged, k-NN and MLP probes
@@ -31,7 +32,7 @@ def linear_probe(train: Features, test: Features, n_classes: int, *, batch_size:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         probe = nn.Linear(train.embedding.shape[-1], n_classes)
-    optimiser = torch.optim.Adam(probe.parameters(), lr=LEARNING_RATE)
+    optimiser = AdamW(probe.parameters(), learning_rate=LEARNING_RATE)
     n = len(train.embedding)
     for _ in range(EPOCHS):
         order = torch.randperm(n, generator=generator)

@@ -14,6 +14,7 @@ from matplotlib.patches import FancyBboxPatch
 from torch import Tensor
 
 from emargin.methods.base import Method
+from emargin.optimiser import AdamW
 from emargin.plots.style import PALETTE
 
 ABSENT = -1  # nothing is drawn
@@ -72,8 +73,8 @@ def largest_changes(method: Method, batch: Tensor, steps: int = 5) -> dict[str, 
     """
     settings = method.experiment
     before = {name: weight.detach().clone() for name, weight in method.named_parameters()}
-    optimiser = torch.optim.AdamW([weight for weight in method.trained_parameters() if weight.requires_grad],
-                                  lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    optimiser = AdamW((weight for weight in method.trained_parameters() if weight.requires_grad),
+                      learning_rate=settings.learning_rate, weight_decay=settings.weight_decay)
     generator = torch.Generator().manual_seed(settings.seed)
     method.train()
     with torch.random.fork_rng(devices=[]):

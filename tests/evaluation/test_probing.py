@@ -8,6 +8,7 @@ from torch import nn
 from emargin.evaluation import probing
 from emargin.evaluation.features import Features
 from emargin.evaluation.probing import further_probes, linear_probe, scores
+from emargin.optimiser import AdamW
 
 
 def features(n_sequences, length=10, seed=0, separation=6.0, weights=(0.6, 0.3, 0.1), unlabelled=0.0):
@@ -43,22 +44,22 @@ def test_the_linear_probe_cannot_learn_labels_without_a_link():
 
 @pytest.fixture
 def steps(monkeypatch):
-    """The learning rates of the probe's optimiser steps."""
-    rates = []
-    original = torch.optim.Adam.step
+    """Learning rate and weight decay of each of the probe's optimiser steps."""
+    seen = []
+    original = AdamW.step
 
-    def counted(self, *arguments, **keywords):
-        rates.append(self.param_groups[0]["lr"])
-        return original(self, *arguments, **keywords)
+    def counted(self):
+        seen.append((self.learning_rate, self.weight_decay))
+        return original(self)
 
-    monkeypatch.setattr(torch.optim.Adam, "step", counted)
-    return rates
+    monkeypatch.setattr(AdamW, "step", counted)
+    return seen
 
 
 def test_ten_epochs_of_adam_on_whole_batches(steps):
     """30 sequences in batches of 4: 7 steps an epoch, the incomplete eighth is dropped."""
     probe(features(30), features(5))
-    assert len(steps) == 70 and set(steps) == {1e-3}
+    assert len(steps) == 70 and set(steps) == {(1e-3, 0.0)}
 
 
 def test_drop_last_leaves_the_incomplete_test_batch_unscored(scored):
