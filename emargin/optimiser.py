@@ -1,7 +1,8 @@
 """AdamW, as torch computes it.
 
-The update is torch's own function; what is left out is the class around it, `torch.optim.AdamW`, whose first use
-imports torch's compiler. That takes two seconds, as long as a whole run of the quick profile.
+The update is torch's own function, in its fused form: one pass over a parameter instead of ten. What is left out is the
+class around it, `torch.optim.AdamW`, whose first use imports torch's compiler. That takes two seconds, as long as a
+whole run of the quick profile.
 """
 
 from collections.abc import Iterable
@@ -22,7 +23,7 @@ class AdamW:
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.means = [torch.zeros_like(p, memory_format=torch.preserve_format) for p in self.parameters]
         self.squares = [torch.zeros_like(p, memory_format=torch.preserve_format) for p in self.parameters]
-        self.steps = [torch.tensor(0.0) for _ in self.parameters]  # on the CPU: a step need not wait for the device
+        self.steps = [torch.zeros((), device=p.device) for p in self.parameters]
 
     def zero_grad(self) -> None:
         for parameter in self.parameters:
@@ -33,8 +34,9 @@ class AdamW:
         held = [number for number, parameter in enumerate(self.parameters) if parameter.grad is not None]
         parameters, means, squares, steps = ([values[number] for number in held] for values in (
             self.parameters, self.means, self.squares, self.steps))
-        adamw(parameters, [parameter.grad for parameter in parameters], means, squares, [], steps, amsgrad=False,
-              beta1=0.9, beta2=0.999, lr=self.learning_rate, weight_decay=self.weight_decay, eps=1e-8, maximize=False)
+        adamw(parameters, [parameter.grad for parameter in parameters], means, squares, [], steps, fused=True,
+              amsgrad=False, beta1=0.9, beta2=0.999, lr=self.learning_rate, weight_decay=self.weight_decay, eps=1e-8,
+              maximize=False)
 
     def state_dict(self) -> dict[str, list[Tensor]]:
         return {"means": self.means, "squares": self.squares, "steps": self.steps}

@@ -222,11 +222,13 @@ def _reproducible(seed: int, device: torch.device | str) -> Iterator[None]:
     has no deterministic form warns instead of failing.
     """
     device = torch.device(device)
-    before = torch.get_deterministic_debug_mode()
+    before, filled = torch.get_deterministic_debug_mode(), torch.utils.deterministic.fill_uninitialized_memory
     torch.set_deterministic_debug_mode("warn" if device.type == "cuda" else "error")
+    torch.utils.deterministic.fill_uninitialized_memory = False  # a guard against reading unset memory, at every tensor
     try:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
             yield
     finally:
         torch.set_deterministic_debug_mode(before)
+        torch.utils.deterministic.fill_uninitialized_memory = filled

@@ -30,14 +30,25 @@ def run(optimiser, values, steps):
 def test_it_is_torchs(decay):
     ours, theirs = parameters(), parameters()
     run(AdamW(ours, learning_rate=0.01, weight_decay=decay), ours, range(20))
-    run(torch.optim.AdamW(theirs, lr=0.01, weight_decay=decay), theirs, range(20))
+    run(torch.optim.AdamW(theirs, lr=0.01, weight_decay=decay, fused=True), theirs, range(20))
     assert all(map(torch.equal, ours, theirs))
+
+
+def test_the_fused_form_computes_the_plain_one():
+    ours, theirs = ([value.detach().double().requires_grad_() for value in parameters()] for _ in range(2))
+    for optimiser, values in ((AdamW(ours, learning_rate=0.01, weight_decay=0.1), ours),
+                              (torch.optim.AdamW(theirs, lr=0.01, weight_decay=0.1, foreach=False), theirs)):
+        for step in range(20):
+            for value, gradient in zip(values, gradients(step), strict=True):
+                value.grad = None if gradient is None else gradient.double()
+            optimiser.step()
+    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
 
 
 def test_without_decay_it_is_adam():
     ours, theirs = parameters(), parameters()
     run(AdamW(ours, learning_rate=0.01), ours, range(20))
-    run(torch.optim.Adam(theirs, lr=0.01), theirs, range(20))
+    run(torch.optim.Adam(theirs, lr=0.01, fused=True), theirs, range(20))
     assert all(map(torch.equal, ours, theirs))
 
 

@@ -48,6 +48,7 @@ def test_training_runs_deterministic_algorithms_and_puts_the_setting_back(small,
     train(small(), small_dataset, progress=False)
     assert seen == [True] * 12
     assert not torch.are_deterministic_algorithms_enabled()
+    assert torch.utils.deterministic.fill_uninitialized_memory
 
 
 def test_training_leaves_the_callers_random_state_alone(small, small_dataset):

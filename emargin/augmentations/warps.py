@@ -1,5 +1,6 @@
 """MF-CLR's "dual twister": each series is bent along a random path in time and shaken in amplitude."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -21,25 +22,26 @@ def dual_twist(frames: Tensor, generator: torch.Generator) -> Tensor:
     """
     series = frames.mT.contiguous()  # (B, D, T)
     visited = warping_paths(series.shape[:-1].numel(), series.shape[-1], generator)
-    masks = [mask.to(frames.dtype) for mask in visited.unflatten(0, series.shape[:-1]).unbind(-1)]  # three of (B, D, T)
-    changes = _signed_spacings(masks, generator)
+    visited = visited.unflatten(0, series.shape[:-1]).unbind(-1)  # three of (B, D, T)
+    masks = [mask.to(series.dtype) for mask in visited]
+    changes = _signed_spacings(visited, masks, generator)
     masks, changes = [mask.to(frames.device) for mask in masks], changes.to(series)
     padded = functional.pad(series, (1, 1))
-    around = padded[..., :-2], series, padded[..., 2:]  # the frames before, at and after each
-    summed = sum(mask * source for mask, source in zip(masks, around, strict=True))
+    summed = masks[1] * series + masks[0] * padded[..., :-2] + masks[2] * padded[..., 2:]  # at, before, after
     return ((summed + BUDGET * series.mean(-1, keepdim=True).abs() * changes) / sum(masks)).mT
 
 
-def _signed_spacings(masks: list[Tensor], generator: torch.Generator) -> Tensor:
-    """Summed over the cells of each target; a budget of 1. Takes three masks `(B, D, T)`, returns `(B, D, T)`."""
-    # Uniform spacings are exponential draws divided by their sum, in whatever order.
+def _signed_spacings(visited: Sequence[Tensor], masks: Sequence[Tensor], generator: torch.Generator) -> Tensor:
+    """Summed over the cells of each target; a budget of 1. Takes thrice `(B, D, T)`, bool and float; returns one."""
+    # Uniform spacings are exponential draws divided by their sum, in whatever order and of whatever sign.
     uniform = torch.rand((*masks[0].shape, 3), generator=generator, dtype=torch.float64)
-    draws = (1 - uniform).float().log_().neg_().unbind(-1)
+    draws = torch.sub(1, uniform, out=uniform).float().log_().unbind(-1)
     before, at, after = (draw * mask for draw, mask in zip(draws, masks, strict=True))
-    first = torch.where(masks[0] > 0, before, torch.where(masks[1] > 0, at, after))
     spacings = before + at + after
-    minus = torch.rand(first.shape, generator=generator) < 0.5
-    return (spacings - 2 * minus * first) / spacings.sum(-1, keepdim=True)
+    total = spacings.sum(-1, keepdim=True)
+    first = torch.where(visited[0], before, torch.where(visited[1], at, after))
+    first *= torch.rand(first.shape, generator=generator) < 0.5
+    return spacings.sub_(first, alpha=2).div_(total)
 
 
 def warping_paths(n_series: int, n: int, generator: torch.Generator) -> Tensor:
@@ -52,27 +54,31 @@ def warping_paths(n_series: int, n: int, generator: torch.Generator) -> Tensor:
 
     A path is a chain of 2n - 2 steps at most. All series walk at once; a table says where each goes next.
     """
-    cuts, following, cells = _chain(n)
+    cuts, following, targets, leads = _chain(n)
     chances = torch.rand(max(2 * n - 2, 0), n_series, generator=generator, dtype=torch.float64).numpy()
     choices = sum((chances >= cut for cut in cuts), np.zeros(chances.shape, dtype=np.int8))
-    visited = np.zeros((n_series, n, 3), dtype=bool)
-    visited[:, 0, 1] = True
-    flat, paths = visited.reshape(-1), np.arange(n_series) * 3 * n
-    row = np.full(n_series, _state(0, 0, 0) * (len(cuts) + 1))
-    for choice in choices:
-        row = following.take(row + choice)
-        flat[paths + cells.take(row)] = True
-    return torch.from_numpy(visited)
+    visited = np.zeros((3, n_series, n), dtype=bool)  # in memory the three lie apart: they are used one at a time
+    visited[1, :, 0] = True
+    flat, paths = visited.reshape(-1), np.arange(n_series) * n
+    cells = (1 - leads) * (n_series * n) + targets
+    row, place = np.full(n_series, _state(0, 0, 0) * (len(cuts) + 1)), np.empty(n_series, dtype=np.int64)
+    for choice in choices:  # mode "clip", although no number is out of range: by default numpy copies to be sure
+        np.add(row, choice, out=place)
+        following.take(place, out=row, mode="clip")
+        cells.take(row, out=place, mode="clip")
+        place += paths
+        flat[place] = True
+    return torch.from_numpy(visited).movedim(0, -1)
 
 
 @lru_cache
-def _chain(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The walk on an n x n grid as a table: (cuts, following, cells).
+def _chain(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The walk on an n x n grid as a table: (cuts, following, targets, leads).
 
     cuts: the chances, rising, at which a step changes. following: a row for every state and in it, for a chance below,
-    between and above the cuts, where the row of the next state begins; flattened, `(9 n (cuts + 1),)`. cells: for each
-    entry of `following`, the cell of its row's state in a path's mask `(n, 3)`, flattened. States off the grid are
-    never reached.
+    between and above the cuts, where the row of the next state begins; flattened, `(9 n (cuts + 1),)`. targets, leads:
+    target and target - source of the state whose row an entry of `following` is in. States off the grid are never
+    reached.
     """
     source, lead, last = np.meshgrid(np.arange(n), [-1, 0, 1], [-1, 0, 1], indexing="ij")
     target = source + lead
@@ -89,8 +95,7 @@ def _chain(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     next_source = source[..., None] + (moves & (step <= 0))
     next_target = target[..., None] + (moves & (step >= 0))
     following = _state(next_source, next_target, step) * len(lowest)
-    cells = 3 * target + source - target + 1
-    return cuts, following.reshape(-1), cells.repeat(len(lowest))
+    return cuts, following.reshape(-1), target.repeat(len(lowest)), lead.repeat(len(lowest))
 
 
 def _state(source, target, last):
