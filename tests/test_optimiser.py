@@ -1,6 +1,8 @@
 """AdamW against torch's class, bit for bit."""
 
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -73,9 +75,6 @@ def test_gradients_are_cleared():
 
 
 def test_a_run_does_not_import_the_compiler():
-    import subprocess
-    import sys
-
     code = ("import sys; from emargin.config import Experiment; from emargin.data.loading import load; "
             "from emargin.training import train; e = Experiment(dataset='ecg-noise', quick=True, iterations=1, "
             "sequence_length=5); train(e, load(e), progress=False); sys.exit('torch._dynamo' in sys.modules)")

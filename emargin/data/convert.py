@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from emargin.data.npz import new_folder
+from emargin.data.tables import read_numbers
 from emargin.errors import InputError, MissingData
 
 DSADS_PEOPLE, DSADS_ACTIVITIES, DSADS_SEGMENTS = 8, 19, 60
@@ -118,13 +119,8 @@ def _check_files(source: Path, found: set[str], wanted: set[str], known: set[str
 
 def _read_segment(path: Path) -> np.ndarray:
     """The six channels of one file, float32 `(125, 6)`."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        table = np.loadtxt(lines, delimiter=",", ndmin=2) if lines else np.empty((0, 0))
-    except ValueError as error:
-        raise InputError(f"{path}: not a table of numbers", found=error,
-                         wanted=f"{DSADS_ROWS} rows of {DSADS_COLUMNS} numbers separated by commas",
-                         todo=UNPACK_AGAIN) from error
+    table = read_numbers(path, ",", wanted=f"{DSADS_ROWS} rows of {DSADS_COLUMNS} numbers separated by commas",
+                         todo=UNPACK_AGAIN)
     if table.shape != (DSADS_ROWS, DSADS_COLUMNS) or not np.isfinite(table).all():
         raise InputError(f"{path}: truncated, or not a file of the set", found=f"{table.shape[0]} rows of "
                          f"{table.shape[1]} numbers, {(~np.isfinite(table)).sum()} of them not finite",

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from emargin.data.recordings import Recording, RecordingSet
+from emargin.data.tables import read_numbers
 from emargin.errors import InputError, MissingData
 
 SIDES = ("TRAIN", "TEST")
@@ -71,13 +72,8 @@ def _path(folder: Path, side: str) -> Path:
 
 def _read_table(path: Path) -> np.ndarray:
     """Class and values of every series, float64 `(series, 1 + samples)`."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        table = np.loadtxt(lines, delimiter="\t", ndmin=2) if lines else np.empty((0, 0))
-    except ValueError as error:
-        raise InputError(f"{path}: not a table of numbers", found=error,
-                         wanted="a class and the same number of values in each line, separated by tabs",
-                         todo="unpack the set again") from error
+    table = read_numbers(path, "\t", wanted="a class and the same number of values in each line, separated by tabs",
+                         todo="unpack the set again")
     if table.shape[0] == 0 or table.shape[1] < 2:
         raise InputError(f"{path}: no series", found=f"{table.shape[0]} lines of {table.shape[1]} columns",
                          wanted="a class and at least one value in each line")

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-ITERATIONS = 400  # of these 250 with early exaggeration; for 200 to 400 points 1,000 lower the divergence by 0.5 to 7 %
+ITERATIONS = 400  # of these 250 with early exaggeration; a thousand lower the divergence by a few per cent
 
 
 def tsne(embedding: np.ndarray, *, perplexity: float = 30.0, seed: int = 0) -> np.ndarray:

@@ -203,7 +203,7 @@ def test_plain_files_are_unpacked(tmp_path):
 
 
 @pytest.mark.parametrize("bad", [
-    entry("../outside"), entry("set/../../outside"), entry("/tmp/outside"), entry("..\\outside"), entry("C:outside"),
+    entry("../outside"), entry("set/../../outside"), entry("/outside"), entry("..\\outside"), entry("C:outside"),
     entry("link", stat.S_IFLNK | 0o777), entry("device", stat.S_IFCHR | 0o666), entry("pipe", stat.S_IFIFO | 0o666),
     entry("good")], ids=lambda info: info.filename)
 @pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
@@ -455,7 +455,7 @@ def test_features_of_sleep_edf_cannot_be_fetched_and_say_where_they_are_from(dat
         fetch.fetch("sleepedf-features")
 
 
-@pytest.mark.parametrize("name", ["nope", "ecg-sim", "ucr-../x", "ucr-", "", "/tmp"])
+@pytest.mark.parametrize("name", ["nope", "ecg-sim", "ucr-../x", "ucr-", "", "/outside"])
 def test_an_unknown_name_is_refused(name):
     with pytest.raises(InputError, match="no public data set of this name"):
         fetch.fetch(name)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from emargin import training
 from emargin.contrast import instance_contrast
 from emargin.encoders import FrameEncoder
 from emargin.errors import InputError
@@ -219,26 +218,6 @@ def test_same_seed_same_bits_and_finite(small, small_dataset, fidelity):
     for name, value in one.state_dict().items():
         assert torch.equal(value, two.state_dict()[name]) and torch.isfinite(value).all(), name
     assert one.pointer == 15
-
-
-def test_an_interrupted_original_goes_on_bit_for_bit(small, small_dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "SAVE_EVERY", 2)
-    experiment = small(method="cost", fidelity="original", iterations=5)
-    whole, curve = train(experiment, small_dataset, progress=False)
-    check, steps = training._check_gradients, iter(range(5))
-
-    def stop(*arguments):
-        if next(steps) == 3:
-            raise KeyboardInterrupt
-        check(*arguments)
-
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(training, "_check_gradients", stop)
-        train(experiment, small_dataset, progress=False, checkpoint=tmp_path / "run.pt")
-    resumed, again = train(experiment, small_dataset, progress=False, checkpoint=tmp_path / "run.pt")
-    assert curve == again
-    for name, value in whole.state_dict().items():
-        assert torch.equal(value, resumed.state_dict()[name]), name
 
 
 @pytest.mark.parametrize("shape", [(1, 10), (2, 1), (2, 9)])

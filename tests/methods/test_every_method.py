@@ -79,12 +79,9 @@ def test_a_step_moves_what_is_trained_and_nothing_that_is_frozen(experiment, dat
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    held = {id(p) for p in held}
+    names = {key for key, value in method.named_parameters() if any(value is p for p in held)}
     moved = {key for key, value in method.named_parameters() if not torch.equal(value, before[key])}
-    assert moved, "nothing learns"
-    for key, value in method.named_parameters():
-        if id(value) not in held and value.grad is None:
-            assert key not in moved, f"{key} is held by no optimiser and moved before after_step"
+    assert moved and moved <= names
 
 
 @every_pair

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from emargin import training
 from emargin.encoders import DilatedEncoder, MaskedEncoder
 from emargin.errors import InputError
 from emargin.methods import infots
@@ -214,26 +213,6 @@ def test_same_seed_same_bits_and_finite(small, small_dataset, fidelity):
     for (name, value), other in zip(one.named_parameters(), two.parameters(), strict=True):
         assert torch.equal(value, other) and torch.isfinite(value).all(), name
     assert one.encode(BATCH).shape == (3, 19, 320)
-
-
-def test_an_interrupted_original_goes_on_bit_for_bit(small, small_dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "SAVE_EVERY", 3)
-    experiment = small(method="infots", fidelity="original", iterations=8)
-    whole, curve = train(experiment, small_dataset, progress=False)
-    check, steps = training._check_gradients, iter(range(8))
-
-    def stop(*arguments):
-        if next(steps) == 5:
-            raise KeyboardInterrupt
-        check(*arguments)
-
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(training, "_check_gradients", stop)
-        train(experiment, small_dataset, progress=False, checkpoint=tmp_path / "run.pt")
-    resumed, again = train(experiment, small_dataset, progress=False, checkpoint=tmp_path / "run.pt")
-    assert curve == again
-    for (name, value), other in zip(whole.named_parameters(), resumed.parameters(), strict=True):
-        assert torch.equal(value, other), name
 
 
 @pytest.mark.parametrize("fidelity", FIDELITIES)
