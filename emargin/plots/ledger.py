@@ -10,7 +10,7 @@ STATUSES = ("confirmed", "unconfirmed", "dropped")
 # Radio buttons and sibling selectors filter without a script; where styles are not applied, everything is shown.
 STYLE = "\n".join([
     ".ledger section { border-top: 1px solid currentColor; padding: 0.6rem 0; }",
-    ".ledger dl { display: grid; grid-template-columns: 7rem 1fr; gap: 0.2rem 0.8rem; margin: 0; }",
+    ".ledger dl { display: grid; grid-template-columns: 6rem minmax(0, 1fr); gap: 0.2rem 0.8rem; margin: 0; }",
     ".ledger dt { font-weight: 600; } .ledger dd { margin: 0; overflow-wrap: anywhere; }",
     ".ledger h3 { margin: 0.2rem 0; font-size: 1.1rem; }",
     ".ledger .grade { border: 1px solid currentColor; border-radius: 0.3rem; padding: 0 0.4rem; font-weight: 600; }",
