@@ -1,9 +1,12 @@
 """The rules that every notebook of the book keeps. Whether its outputs still come out is `pytest --nbval`'s to say."""
 
 import ast
+import base64
 import dataclasses
+import io
 from pathlib import Path
 
+import matplotlib.image
 import nbformat
 import pytest
 from nbval.plugin import comment_markers
@@ -81,6 +84,17 @@ def test_every_figure_has_a_label_a_caption_and_alt_text(path):
             assert metadata.get("image", {}).get("alt", "").strip(), f"no mystnb.image.alt: {cell.source!r}"
             for key in ("name", "caption"):
                 assert metadata.get("figure", {}).get(key, "").strip(), f"no mystnb.figure.{key}: {cell.source!r}"
+
+
+@each_notebook
+def test_no_figure_is_cut_off_at_its_border(path):
+    """Figures are shown as laid out, not cropped: a mark in the outermost pixels is a mark that continues outside."""
+    for cell in code_cells(path):
+        for output in cell.outputs:
+            if png := output.get("data", {}).get("image/png"):
+                pixels = matplotlib.image.imread(io.BytesIO(base64.b64decode(png)))[..., :3]
+                border = [pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]
+                assert all((side > 0.98).all() for side in border), cell.metadata["mystnb"]["figure"]["name"]
 
 
 @each_notebook

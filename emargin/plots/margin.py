@@ -205,6 +205,7 @@ def reading_matrices(matrices: dict[str, Tensor]) -> Figure:
                Patch(color=TINTS[0], label="the cosine s itself"),
                Patch(facecolor="white", edgecolor=INK, label="positive")]
     fig.legend(handles=handles, loc="outside lower center", ncols=4)
+    fig.draw_without_rendering()  # square cells: the layout settles in its second pass
     return fig
 
 
@@ -291,4 +292,5 @@ def worked_example(z: Tensor, s: Tensor, m: Tensor, y: Tensor) -> Figure:
             axis.text(k, t, f"{matrix[t, k]:g}", ha="center", va="center", fontsize=9)
         axis.set(xticks=range(n), yticks=range(n), xlabel="frame k")
     axes[1].set_ylabel("anchor t")
+    fig.draw_without_rendering()  # square cells: the layout settles in its second pass
     return fig

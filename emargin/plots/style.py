@@ -1,5 +1,7 @@
 """One look: opaque white, a colour-blind-safe palette, a marker beside each colour."""
 
+import sys
+
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,6 +20,15 @@ plt.rcParams.update({
     "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "axes.titlelocation": "left",
     "axes.prop_cycle": plt.cycler(color=PALETTE),
 })
+
+if "ipykernel" in sys.modules:
+    # A notebook draws each figure three times: when its cell ends, to crop it, and to show it. The last is enough: the
+    # constrained layout leaves nothing to crop. The hook of the first is connected by the choice of the backend.
+    from matplotlib_inline.config import InlineBackend
+
+    plt.switch_backend(plt.get_backend())
+    plt.uninstall_repl_displayhook()
+    InlineBackend.instance().print_figure_kwargs = {"bbox_inches": None}
 
 
 def figure(rows: int = 1, columns: int = 1, *, width: float = 7.2, height: float = 2.6,

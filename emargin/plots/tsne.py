@@ -31,8 +31,9 @@ def class_maps(panels: list[Panel], classes: tuple[str, ...], source: str, *, co
                       alpha=0.85, label=name)
         _frame(axis, panel)
     handles, names = axes[0, 0].get_legend_handles_labels()
-    fig.legend(handles, names, loc="outside upper left", ncols=5 if max(map(len, names)) < 6 else 2, markerscale=2,
-               handletextpad=0.3)
+    across = 5 if max(map(len, names)) < 6 else 2
+    fig.legend(handles, names, loc="outside upper left", ncols=across if columns > 1 else across // 2 + 1,
+               markerscale=2, handletextpad=0.3)
     mark_source(fig, source)
     return fig
 
