@@ -74,6 +74,7 @@ def framed(name: str, files: list[Path], read: Callable[[], tuple[RecordingSet, 
         warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     header = {"code": code(), "files": times, "checksum": checksum, "name": recordings.name,
               "classes": recordings.classes, "test_subjects": [sorted(fold) for fold in recordings.test_subjects],
+              "test_from": recordings.test_from,
               "warnings": [str(warning.message) for warning in caught if warning.category is UserWarning]}
     try:
         _save(place, header, recordings, n_fft, hop, joined)
@@ -130,14 +131,8 @@ def _save(place: Path, header: dict, recordings: RecordingSet, n_fft: int | None
 
 
 def _pieces(recordings: RecordingSet, n_fft: int | None, hop: int | None, joined: bool) -> Iterator[Frames]:
-    """What protocols frame: each recording, or all of them as one."""
-    if joined and not recordings.framed:
-        together = Recording("all recordings", "all",
-                             np.concatenate([recording.values for recording in recordings.recordings]),
-                             np.concatenate([recording.labels for recording in recordings.recordings]))
-        yield _framed(together, n_fft, hop, len(recordings.classes))
-        return
-    for recording in recordings.recordings:
+    """What protocols frame: each recording, or those that are joined as one."""
+    for recording in (recordings.joined() if joined else recordings).recordings:
         if recordings.framed:
             yield Frames(recording.name, recording.subject, recording.values, recording.labels)
         else:
@@ -177,7 +172,8 @@ def _load(place: Path, files: list[Path], *, warn: bool = True) -> tuple[Recordi
         for message in header["warnings"]:
             warnings.warn(message, stacklevel=3)
     return RecordingSet(header["name"], "real", tuple(header["classes"]), None, tuple(pieces), framed=True,
-                        test_subjects=tuple(map(frozenset, header["test_subjects"]))), header["checksum"]
+                        test_subjects=tuple(map(frozenset, header["test_subjects"])),
+                        test_from=header["test_from"]), header["checksum"]
 
 
 def _read_header(place: Path) -> dict:

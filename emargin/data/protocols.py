@@ -1,5 +1,7 @@
 """Joining, splitting and standardising: the two protocols."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -55,20 +57,22 @@ def _by_subject(data: RecordingSet, settings: Settings, experiment: Experiment) 
 def _by_position(data: RecordingSet, settings: Settings, experiment: Experiment) -> tuple[Sequences, Sequences]:
     """Protocol `released`: recordings joined in file order, sequences across them, the first part of them for training.
 
+    The border is the set's own, where its files are the two sides, or else a share of the sequences.
+
     Standardised with the statistics of everything, test side included, or not at all, as the released code does for
     the set.
     """
     if experiment.fold != 1:
         raise InputError("protocol released has one split", found=f"fold {experiment.fold}", wanted=1)
-    recordings = list(data.recordings)
-    if len(recordings) > 1:
-        recordings = [Recording("all recordings", "all", np.concatenate([r.values for r in recordings]),
-                                np.concatenate([r.labels for r in recordings]))]
-    everything = within_recordings(recordings, data, experiment)
+    joined = data.joined()
+    everything = within_recordings(joined.recordings, data, experiment)
     if settings.standardise == "all":
         mean, std = statistics_of(everything.frames)
         everything.frames.sub_(mean).div_(std)
-    cut = int(settings.train_share * len(everything))
+    if data.test_from is None:
+        cut = int(settings.train_share * len(everything))
+    else:
+        cut = len(within_recordings(joined.recordings[:-1], data, experiment))
     return tuple(Sequences(everything.frames, everything.labels, starts, everything.length)
                  for starts in (everything.starts[:cut], everything.starts[cut:]))
 
@@ -89,7 +93,7 @@ def test_subjects_of(data: RecordingSet, settings: Settings, fold: int) -> froze
     return folds[fold - 1]
 
 
-def within_recordings(recordings: list[Recording], data: RecordingSet, experiment: Experiment) -> Sequences:
+def within_recordings(recordings: Sequence[Recording], data: RecordingSet, experiment: Experiment) -> Sequences:
     """Frames of all recordings in one table, and the starts of the sequences that lie within one."""
     frames, labels, starts, offset = [], [], [], 0
     length = experiment.sequence_length

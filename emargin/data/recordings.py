@@ -1,6 +1,6 @@
 """What every data source returns: continuous recordings with a label at each sample."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -53,6 +53,7 @@ class RecordingSet:
     source: "real" or "simulated".
     framed: the recordings hold feature frames, not samples.
     test_subjects: one set of subjects a fold, where the set has a split of its own; otherwise empty.
+    test_from: name of the first recording of the test side of protocol `released`, where the files have that border.
     """
 
     name: str
@@ -62,6 +63,7 @@ class RecordingSet:
     recordings: tuple[Recording, ...]
     framed: bool = False
     test_subjects: tuple[frozenset[str], ...] = field(default=())
+    test_from: str | None = None
 
     def __post_init__(self):
         if not self.recordings:
@@ -77,3 +79,17 @@ class RecordingSet:
                 raise InputError(f"recording {recording.name}: label outside the classes",
                                  found=f"{recording.labels[at]} at sample {at}",
                                  wanted=f"0 to {len(self.classes) - 1}, or -1 for unlabelled")
+
+    def joined(self) -> "RecordingSet":
+        """The recordings end to end, in order, as one; as two, one a side, where the set has `test_from`."""
+        border = [recording.name for recording in self.recordings].index(self.test_from) if self.test_from else 0
+        sides = [self.recordings[:border], self.recordings[border:]] if border else [self.recordings]
+        return replace(self, recordings=tuple(map(_end_to_end, sides)))
+
+
+def _end_to_end(recordings: tuple[Recording, ...]) -> Recording:
+    """One recording, of nobody in particular, that goes by the name of the first."""
+    if len(recordings) == 1:
+        return recordings[0]
+    return Recording(recordings[0].name, "all", np.concatenate([recording.values for recording in recordings]),
+                     np.concatenate([recording.labels for recording in recordings]))

@@ -40,6 +40,7 @@ def load_sleepeeg(folder: Path, *, n_fft: int = 178, hop: int = 178) -> Recordin
     Returns one recording a file, named `train` and `val`: its windows end to end, values `(n * 178, 1)` in the unit
     of the files at 100 Hz, labels 0 W, 1 N1, 2 N2, 3 N3, 4 REM at every sample. The windows are cut from nights and
     nothing in the files says from which, so a sequence of frames follows the order of the file, not necessarily time.
+    The border between the files is that between the sides of protocol `released`.
 
     The files carry no subject either: windows of one night can lie on both sides. All recordings therefore have one
     subject, and a split by subject (protocol `original`) refuses the set; nights with subjects are in Sleep-EDF's own
@@ -64,7 +65,8 @@ def load_sleepeeg(folder: Path, *, n_fft: int = 178, hop: int = 178) -> Recordin
                              found=f"windows of {length} samples, n_fft {n_fft}, hop {hop}",
                              wanted=f"n_fft and hop {length}", todo=f"set n_fft={length} and hop={length}")
         recordings.append(Recording(path.stem, NOBODY, samples.reshape(-1, 1), np.repeat(labels, length)))
-    return RecordingSet("sleepeeg", "real", STAGES, float(SAMPLING_RATE), tuple(recordings))
+    return RecordingSet("sleepeeg", "real", STAGES, float(SAMPLING_RATE), tuple(recordings),
+                        test_from=recordings[-1].name)
 
 
 def _read_file(path: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,6 @@
 """One look: opaque white, a colour-blind-safe palette, a marker beside each colour."""
 
-import sys
-
+import matplotlib
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -21,7 +20,7 @@ plt.rcParams.update({
     "axes.prop_cycle": plt.cycler(color=PALETTE),
 })
 
-if "ipykernel" in sys.modules:
+if "inline" in (matplotlib.get_backend(auto_select=False) or ""):
     # A notebook draws each figure three times: when its cell ends, to crop it, and to show it. The last is enough: the
     # constrained layout leaves nothing to crop. The hook of the first is connected by the choice of the backend.
     from matplotlib_inline.config import InlineBackend

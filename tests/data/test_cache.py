@@ -102,13 +102,14 @@ def test_features_are_cached_as_they_are(folder, monkeypatch, unread):
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.integers(1, 60), min_size=1, max_size=4), st.integers(2, 20), st.integers(1, 20), st.booleans())
-def test_every_recording_comes_back_as_framing_made_it(tmp_path_factory, lengths, n_fft, hop, joined):
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=4), st.integers(2, 20), st.integers(1, 20), st.booleans(),
+       st.booleans())
+def test_every_recording_comes_back_as_framing_made_it(tmp_path_factory, lengths, n_fft, hop, joined, own_border):
     generator = np.random.default_rng(0)
     recordings = RecordingSet("own", "real", ("a", "b"), 1.0, tuple(
         Recording(f"r{number}", f"s{number}", generator.standard_normal((length, 2)).astype(np.float32),
                   generator.integers(-1, 2, length)) for number, length in enumerate(lengths)),
-        test_subjects=(frozenset({"s0", "s1"}),))
+        test_subjects=(frozenset({"s0", "s1"}),), test_from=f"r{len(lengths) // 2}" if own_border else None)
     folder = tmp_path_factory.mktemp("set")
     (folder / "file").write_bytes(b"content")
     with pytest.MonkeyPatch.context() as patch:
@@ -116,14 +117,16 @@ def test_every_recording_comes_back_as_framing_made_it(tmp_path_factory, lengths
         found, checksum = cache.framed("own", [folder / "file"], lambda: (recordings, "sum"), n_fft=n_fft, hop=hop,
                                        joined=joined)
     assert checksum == "sum" and found.framed
-    assert (found.name, found.source, found.classes, found.test_subjects) == (
-        recordings.name, recordings.source, recordings.classes, recordings.test_subjects)
+    assert (found.name, found.source, found.classes, found.test_subjects, found.test_from) == (
+        recordings.name, recordings.source, recordings.classes, recordings.test_subjects, recordings.test_from)
     wanted = list(cache._pieces(recordings, n_fft, hop, joined))
-    assert len(found.recordings) == len(wanted) == (1 if joined else len(lengths))
-    for one, other in zip(found.recordings, wanted, strict=True):
+    border = len(lengths) // 2 if own_border else 0
+    if joined:
+        lengths = [sum(side) for side in (lengths[:border], lengths[border:]) if side]
+    assert len(found.recordings) == len(wanted) == len(lengths)
+    for one, other, length in zip(found.recordings, wanted, lengths, strict=True):
         assert one[:2] == other[:2] and one.values.dtype == np.float32 and one.labels.dtype == np.int64
         assert np.array_equal(one.values, other.values) and np.array_equal(one.labels, other.labels)
-        length = sum(lengths) if joined else lengths[int(one.name[1:])]
         assert len(one.values) == max(0, (length - n_fft) // hop + 1)
 
 

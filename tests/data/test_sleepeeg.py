@@ -85,6 +85,16 @@ def test_a_split_by_subject_is_refused_and_one_by_position_is_not(tmp_path):
     assert (len(dataset.train), len(dataset.test), dataset.n_features) == (3, 1, 90)
 
 
+def test_protocol_released_splits_at_the_border_of_the_files(tmp_path):
+    """Six windows to train and three to test on; a sequence across them, or four fifths of all, would be others."""
+    write(tmp_path)
+    experiment = Experiment(dataset="sleepeeg-sim", sequence_length=2, stride=1, n_fft=178, hop=178,
+                            protocol="released")
+    dataset = protocols.build(load_sleepeeg(tmp_path), SLEEPEEG, experiment, "checksum")
+    assert dataset.train.starts.tolist() == [0, 1, 2, 3, 4]
+    assert dataset.test.starts.tolist() == [6, 7]
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
 def test_any_floating_point_type_becomes_float32(tmp_path, dtype):
     write(tmp_path, samples=content()["samples"].to(dtype))
