@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emargin.data.catalogue import DATASETS, READABLE, SIMULATED, UCR, Settings, real_folder, settings_of
+from emargin.data.surrogates import SURROGATES
 from emargin.errors import InputError
 from emargin.losses import READINGS, SCOPES
 from emargin.methods import METHODS
@@ -26,6 +27,8 @@ class Experiment:
 
     dataset: a name of the catalogue, `ucr-NAME`, or the path of a folder with the reader's own recordings.
     source: "real", "simulated", or "auto": real where the files are there, else the simulator of that name.
+    surrogate: a control made of the recordings: "phase", their Fourier phases at random, or "frames", their frames in
+    random order. None takes them as they are.
     protocol: how data are joined, split and standardised: "original" or "released". fold: which split, from 1.
     method, fidelity: what is trained, as its own paper defines it ("original") or as the released code computes it.
     reading, labels: eMargin alone: "anchor", "pair", "all-pairs"; pseudo-labels by the rule "paper" or "released".
@@ -63,6 +66,7 @@ class Experiment:
     hop: int | None = None
     sequence_length: int | None = None
     stride: int | None = None
+    surrogate: str | None = None
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
@@ -71,6 +75,8 @@ class Experiment:
         _known("fidelity", self.fidelity, FIDELITIES)
         _known("protocol", self.protocol, PROTOCOLS)
         _known("source", self.source, SOURCES)
+        if self.surrogate is not None:
+            _known("surrogate", self.surrogate, SURROGATES)
         self._complete_data(self._settings())
         self._complete_loss()
         self._check_ranges()
@@ -200,7 +206,8 @@ class Experiment:
         method = " ".join(str(part) for part in (self.method, self.fidelity, self.reading, self.labels and
                                                  f"labels {self.labels}") if part)
         profile = "quick profile, " if self.quick else ""
-        return (f"{self.dataset} ({self.source} data, {profile}protocol {self.protocol}, fold {self.fold}), "
+        control = f", surrogate {self.surrogate}" if self.surrogate else ""
+        return (f"{self.dataset} ({self.source} data{control}, {profile}protocol {self.protocol}, fold {self.fold}), "
                 f"{method}, seed {self.seed}, {self.iterations} iterations")
 
 

@@ -17,7 +17,8 @@ from emargin.data.loading import load
 from emargin.errors import InputError, NonFiniteGradient
 from emargin.experiment import Result, run
 
-DATA_FIELDS = ("dataset", "source", "protocol", "fold", "quick", "n_fft", "hop", "sequence_length", "stride")
+DATA_FIELDS = ("dataset", "source", "surrogate", "protocol", "fold", "quick", "n_fft", "hop", "sequence_length",
+               "stride")
 COMPONENTS, POINTS = 32, 300  # kept of an embedding for t-SNE: principal components, frames a class
 
 

@@ -16,7 +16,8 @@ from emargin.config import Experiment
 from emargin.errors import InputError
 from emargin.methods import METHODS
 
-IDENTITY = ("dataset", "source", "protocol", "fold", "method", "fidelity", "reading", "labels", "seed")
+IDENTITY = ("dataset", "source", "surrogate", "protocol", "fold", "method", "fidelity", "reading", "labels",
+            "seed")
 COLUMNS = (*IDENTITY, "metric", "value", "n", "digest", "note")
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas")
 

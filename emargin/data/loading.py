@@ -12,6 +12,7 @@ from emargin.data.checksums import files_digest
 from emargin.data.dataset import Dataset
 from emargin.data.framing import frame_labels
 from emargin.data.recordings import Recording, RecordingSet
+from emargin.data.surrogates import random_phases
 from emargin.errors import InputError, MissingData
 
 SIMULATOR_SEED = 0  # the simulated recordings are the same for all seeds of an experiment
@@ -30,18 +31,24 @@ def load(experiment: Experiment) -> Dataset:
     if experiment.source == "simulated":
         recordings, checksum = load_recordings(experiment)
     else:
-        recordings, checksum = cache.framed(experiment.dataset, _real_files(experiment.dataset),
+        phases = " phase" if experiment.surrogate == "phase" else ""
+        recordings, checksum = cache.framed(experiment.dataset + phases, _real_files(experiment.dataset),
                                             lambda: load_recordings(experiment), n_fft=experiment.n_fft,
                                             hop=experiment.hop, joined=experiment.protocol == "released")
+    if experiment.surrogate:
+        checksum += f", surrogate {experiment.surrogate}"
     return protocols.build(recordings, settings_of(experiment.dataset), experiment, checksum)
 
 
 def load_recordings(experiment: Experiment) -> tuple[RecordingSet, str]:
     """The recordings as they come from the source, and a checksum of their files (or the simulator's seed).
 
-    In a geometry of raw windows they come as frames already.
+    In a geometry of raw windows they come as frames already. Phases are at random where the experiment wants the
+    surrogate "phase"; the order of frames is, with the surrogate "frames", where recordings are framed.
     """
     recordings, checksum = _simulated(experiment) if experiment.source == "simulated" else _real(experiment)
+    if experiment.surrogate == "phase":
+        recordings = random_phases(recordings)
     window = settings_of(experiment.dataset).window
     return (recordings if window is None else raw_windows(recordings, window)), checksum
 

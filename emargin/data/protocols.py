@@ -11,6 +11,7 @@ from emargin.data.catalogue import Settings
 from emargin.data.dataset import Dataset, Sequences
 from emargin.data.framing import frame_labels, stft_frames
 from emargin.data.recordings import Recording, RecordingSet
+from emargin.data.surrogates import order_of_frames
 from emargin.errors import InputError
 
 SPLIT_SEED = 0  # the split by subject is one and the same for all seeds of an experiment
@@ -105,8 +106,12 @@ def within_recordings(recordings: Sequence[Recording], data: RecordingSet, exper
                 continue  # too short for a frame, so for a sequence
             framed = stft_frames(recording.values, experiment.n_fft, experiment.hop)
             labelled = frame_labels(recording.labels, experiment.n_fft, experiment.hop, len(data.classes))
+        labelled = torch.from_numpy(labelled)
+        if experiment.surrogate == "frames":
+            order = order_of_frames(recording.name, len(framed))
+            framed, labelled = framed[order], labelled[order]
         frames.append(framed)
-        labels.append(torch.from_numpy(labelled))
+        labels.append(labelled)
         starts.append(torch.arange(offset, offset + len(framed) - length + 1, experiment.stride)
                       if len(framed) >= length else torch.empty(0, dtype=torch.int64))
         offset += len(framed)
