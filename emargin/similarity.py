@@ -46,23 +46,30 @@ class Exponent:
         return self.scale if self.margin is None else self.scale * (self.margin + 0.5)
 
     def __call__(self, s: Tensor, y: Tensor | bool | None) -> Tensor:
-        if self.margin is None:
-            return s * self.scale
-        if isinstance(y, bool):
-            return self._dissimilar(s) if y else s.square() * (0.5 * self.sign * self.scale)
-        return torch.where(y, self._dissimilar(s), s.square() * (0.5 * self.sign * self.scale))
-
-    def _dissimilar(self, s: Tensor) -> Tensor:
-        d = s.clamp(max=self.margin) if self.margin < 1 else s
-        return (d * (0.5 * self.scale) - self.margin * self.scale) * d
+        a, b = self.coefficients(y, s.dtype)
+        d = self.clipped(s, y)
+        return d * b if self.margin is None else (d * a + b) * d
 
     def slope(self, s: Tensor, y: Tensor | bool | None) -> Tensor | float:
-        """de/ds."""
+        """de/ds = 2 a d + b, which is 0 where d = m."""
+        a, b = self.coefficients(y, s.dtype)
+        return b if self.margin is None else self.clipped(s, y) * (2 * a) + b
+
+    def coefficients(self, y: Tensor | bool | None, dtype: torch.dtype) -> tuple[Tensor | float, Tensor | float]:
+        """(a, b) of e = (a d + b) d with d = min(s, m) where y = 1 and d = s elsewhere; numbers for a single label."""
         if self.margin is None:
-            return self.scale
+            return 0.0, self.scale
+        equal, unequal = 0.5 * self.sign * self.scale, 0.5 * self.scale
         if isinstance(y, bool):
-            return (s - self.margin).clamp(max=0) * self.scale if y else s * (self.sign * self.scale)
-        return torch.where(y, (s - self.margin).clamp(max=0) * self.scale, s * (self.sign * self.scale))
+            return (unequal, -self.margin * self.scale) if y else (equal, 0.0)
+        y = y.to(dtype)
+        return equal + (unequal - equal) * y, -self.margin * self.scale * y
+
+    def clipped(self, s: Tensor, y: Tensor | bool | None) -> Tensor:
+        """d; s itself where no cosine is above the margin or no label is 1."""
+        if self.margin is None or self.margin >= 1 or y is False:
+            return s
+        return s.clamp(max=self.margin) if y is True else torch.where(y, s.clamp(max=self.margin), s)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,20 +133,24 @@ class _LogSums(torch.autograd.Function):
 def _triangle_sums(unit, exponent, exclude, labels):
     sums = unit.new_zeros(unit.shape[:2])
     uniform = _uniform(labels)
-    for rows, columns, s, touching in _triangle(unit):
-        terms = exponent(s, uniform if labels is None or uniform is not None else labels[:, rows, None]).exp_()
+    alike = labels is None or uniform is not None  # a block serves its rows and its columns as it is
+    for rows, columns, s, spare in _triangle(unit):
+        touching = columns.start == rows.stop  # a corner of the block touches the diagonal
+        terms = _powers(exponent, s, uniform if alike else labels[:, rows, None], out=spare)
         if rows == columns:
             sums[:, rows] += terms.masked_fill_(_band(terms, exclude), 0).sum(-1)
             continue
-        others = terms
-        if labels is not None and uniform is None:
-            others = exponent(s, labels[:, None, columns]).exp_()
-        corner = others[:, -1, 0].clone()
-        if touching and 1 in exclude:
-            terms[:, -1, 0] = 0
+        if touching:
+            corner = terms[:, -1, 0].clone()
+            terms[:, -1, 0] *= 1 not in exclude
         sums[:, rows] += terms.sum(-1)
-        others[:, -1, 0] = 0 if touching and -1 in exclude else corner
-        sums[:, columns] += others.sum(-2)
+        if not alike:
+            terms = _powers(exponent, s, labels[:, None, columns], out=spare)
+        elif touching:
+            terms[:, -1, 0] = corner
+        if touching:
+            terms[:, -1, 0] *= -1 not in exclude
+        sums[:, columns] += terms.sum(-2)
     return sums.log_(), torch.zeros_like(sums) if labels is None else labels.to(sums.dtype)
 
 
@@ -147,47 +158,67 @@ def _triangle_gradient(unit, log_sum, grad_log_sum, exponent, exclude, labels):
     grad = torch.zeros_like(unit)
     share = torch.where(torch.isfinite(log_sum), grad_log_sum * torch.exp(-log_sum), 0)  # an empty sum has no gradient
     uniform = _uniform(labels)
-
-    def weights(s, y):
-        return exponent(s, y).exp_().mul_(exponent.slope(s, y))
-
-    for rows, columns, s, touching in _triangle(unit):
+    alike = labels is None or uniform is not None
+    for rows, columns, s, spare in _triangle(unit):
+        touching = columns.start == rows.stop
         of_row, of_column = share[:, rows, None], share[:, None, columns]
-        if labels is None or uniform is not None:
-            weight = weights(s, uniform)
-            if rows != columns:
-                corner = weight[:, -1, 0] * (of_row[:, -1, 0] * (1 not in exclude)
-                                             + of_column[:, 0, 0] * (-1 not in exclude))
-                weight *= of_row + of_column
-                if touching:
-                    weight[:, -1, 0] = corner
-            else:
-                weight *= of_row
-        else:
-            weight = weights(s, labels[:, rows, None]).mul_(of_row)
-            if rows != columns:
-                other = weights(s, labels[:, None, columns]).mul_(of_column)
-                if touching:
-                    weight[:, -1, 0] *= 1 not in exclude
-                    other[:, -1, 0] *= -1 not in exclude
-                weight += other
+        keep_row, keep_column = 1 not in exclude, -1 not in exclude  # the entry in a touching corner
         if rows == columns:
-            weight = weight.masked_fill_(_band(weight, exclude), 0)
-            grad[:, rows] += (weight + weight.mT) @ unit[:, rows]
+            weight = _weights(exponent, s, uniform if alike else labels[:, rows, None], of_row, out=spare)
+            weight.masked_fill_(_band(weight, exclude), 0)
+            grad[:, rows].baddbmm_(weight + weight.mT, unit[:, rows])
+            continue
+        if alike:
+            factor = of_row + of_column
+            if touching:
+                factor[:, -1, 0] = of_row[:, -1, 0] * keep_row + of_column[:, 0, 0] * keep_column
+            weight = _weights(exponent, s, uniform, factor, out=spare)
         else:
-            grad[:, rows] += weight @ unit[:, columns]
-            grad[:, columns] += weight.mT @ unit[:, rows]
+            weight = _weights(exponent, s, labels[:, rows, None], of_row, out=spare)
+            other = _weights(exponent, s, labels[:, None, columns], of_column, out=torch.empty_like(s))
+            if touching:
+                weight[:, -1, 0] *= keep_row
+                other[:, -1, 0] *= keep_column
+            weight += other
+        grad[:, rows].baddbmm_(weight, unit[:, columns])
+        grad[:, columns].baddbmm_(weight.mT, unit[:, rows])
     return grad
 
 
-def _triangle(unit: Tensor) -> Iterator[tuple[slice, slice, Tensor, bool]]:
-    """Blocks of S on and above the diagonal: (rows, columns, s, whether its corner touches the diagonal)."""
+def _powers(exponent: Exponent, s: Tensor, y: Tensor | bool | None, out: Tensor) -> Tensor:
+    """exp e(s, y), written to `out`: `exponent(s, y).exp()` without a tensor of its own for each operation."""
+    a, b = exponent.coefficients(y, s.dtype)
+    if exponent.margin is None:
+        return torch.mul(s, b, out=out).exp_()
+    d = exponent.clipped(s, y)
+    return torch.mul(d, a, out=out).add_(b).mul_(d).exp_()
+
+
+def _weights(exponent: Exponent, s: Tensor, y: Tensor | bool | None, factor: Tensor, out: Tensor) -> Tensor:
+    """factor exp(e) de/ds, written to `out`."""
+    a, b = exponent.coefficients(y, s.dtype)
+    powers = _powers(exponent, s, y, out)
+    if exponent.margin is None:
+        return powers.mul_(factor * b)
+    slope = torch.mul(exponent.clipped(s, y), 2 * a).add_(b)
+    return powers.mul_(slope).mul_(factor)
+
+
+def _triangle(unit: Tensor) -> Iterator[tuple[slice, slice, Tensor, Tensor]]:
+    """Blocks of S on and above the diagonal: (rows, columns, s, a tensor of the same shape to work in).
+
+    Both tensors are used again for the next block: fresh ones would cost as much time as a matrix product.
+    """
     groups, n, _ = unit.shape
-    side = max(32, int(BLOCK / groups**0.5))
+    side = min(n, max(32, int(BLOCK / groups**0.5)))
     slices = [slice(start, min(start + side, n)) for start in range(0, n, side)]
+    memory = unit.new_empty(2, groups * side * side)
     for number, rows in enumerate(slices):
         for columns in slices[number:]:
-            yield rows, columns, unit[:, rows] @ unit[:, columns].mT, columns.start == rows.stop
+            height, width = rows.stop - rows.start, columns.stop - columns.start
+            s, spare = memory[:, :groups * height * width].view(2, groups, height, width)
+            torch.bmm(unit[:, rows], unit[:, columns].mT, out=s)
+            yield rows, columns, s, spare
 
 
 def _band(block: Tensor, exclude: tuple[int, ...]) -> Tensor:
