@@ -58,7 +58,7 @@ def label(row) -> str:
 
 
 def comparison(rows: pd.DataFrame, metrics: dict[str, str], digits: int = 2) -> pd.DataFrame:
-    """A table as the book prints it: a line a method, a column a metric, "mean ± std" over seeds.
+    """A table as the book prints it: a line a method, a column a metric, "mean ± std" over seeds (one seed has no std).
 
     metrics: metric -> column title. A cell that has not been run reads "not run"; one that failed, "failed".
     """
@@ -66,8 +66,10 @@ def comparison(rows: pd.DataFrame, metrics: dict[str, str], digits: int = 2) -> 
     for (name,), group in rows.assign(name=[label(row) for row in rows.itertuples()]).groupby(["name"], sort=False):
         values = group.pivot_table(index="seed", columns="metric", values="value")
         empty = "failed" if (group.metric == "failed").any() else "not run"
-        lines[name] = {title: f"{values[metric].mean():.{digits}f} ± {values[metric].std():.{digits}f}"
-                       if metric in values else empty for metric, title in metrics.items()}
+        spread = {metric: f" ± {values[metric].std():.{digits}f}" if values[metric].count() > 1 else " (one seed)"
+                  for metric in values}
+        lines[name] = {title: f"{values[metric].mean():.{digits}f}{spread[metric]}" if metric in values else empty
+                       for metric, title in metrics.items()}
     return pd.DataFrame(lines).T
 
 

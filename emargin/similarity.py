@@ -95,19 +95,24 @@ def adjacent_cosines(rows: Tensor, *, wrap: bool = False) -> Tensor:
     unit = unit_rows(rows)
     if wrap:
         return (unit * unit.roll(-1, dims=-2)).sum(-1)
+    return adjacent_products(unit)
+
+
+def adjacent_products(unit: Tensor) -> Tensor:
+    """Inner product of each row with the next, which is their cosine where rows have length 1."""
     return (unit[..., :-1, :] * unit[..., 1:, :]).sum(-1)
 
 
-def log_sums(embedding: Tensor, exponent: Exponent, *, exclude: tuple[int, ...],
+def log_sums(unit: Tensor, exponent: Exponent, *, exclude: tuple[int, ...],
              labels: Tensor | PairLabels | None = None) -> tuple[Tensor, Tensor]:
     """For each anchor j the logarithm of the sum over k of exp e(S_jk, y_jk), where k - j is not in `exclude`.
 
-    embedding: `(G, N, C)`, G groups that do not see one another. exclude: 0 and any of -1 and 1. labels: bool
-    `(G, N)`, where the label of an anchor stands for its whole row, or one for every pair.
+    unit: rows of length 1, `(G, N, C)`, G groups that do not see one another. exclude: 0 and any of -1 and 1. labels:
+    bool `(G, N)`, where the label of an anchor stands for its whole row, or one for every pair.
     Returns `(log_sum, reference)`, both `(G, N)`: the full sum is log_sum + reference * exponent.offset, where
     reference is 1 if any entry of the row has label 1, else 0. An empty sum is -inf.
     """
-    return _LogSums.apply(unit_rows(embedding), exponent, exclude, labels)
+    return _LogSums.apply(unit, exponent, exclude, labels)
 
 
 class _LogSums(torch.autograd.Function):
@@ -134,7 +139,7 @@ def _triangle_sums(unit, exponent, exclude, labels):
     sums = unit.new_zeros(unit.shape[:2])
     uniform = _uniform(labels)
     alike = labels is None or uniform is not None  # a block serves its rows and its columns as it is
-    for rows, columns, s, spare in _triangle(unit):
+    for rows, columns, s, spare, _ in _triangle(unit):
         touching = columns.start == rows.stop  # a corner of the block touches the diagonal
         terms = _powers(exponent, s, uniform if alike else labels[:, rows, None], out=spare)
         if rows == columns:
@@ -159,23 +164,24 @@ def _triangle_gradient(unit, log_sum, grad_log_sum, exponent, exclude, labels):
     share = torch.where(torch.isfinite(log_sum), grad_log_sum * torch.exp(-log_sum), 0)  # an empty sum has no gradient
     uniform = _uniform(labels)
     alike = labels is None or uniform is not None
-    for rows, columns, s, spare in _triangle(unit):
+    for rows, columns, s, spare, scratch in _triangle(unit):
         touching = columns.start == rows.stop
         of_row, of_column = share[:, rows, None], share[:, None, columns]
         keep_row, keep_column = 1 not in exclude, -1 not in exclude  # the entry in a touching corner
         if rows == columns:
-            weight = _weights(exponent, s, uniform if alike else labels[:, rows, None], of_row, out=spare)
+            weight = _slopes(exponent, s, uniform if alike else labels[:, rows, None], spare, scratch).mul_(of_row)
             weight.masked_fill_(_band(weight, exclude), 0)
             grad[:, rows].baddbmm_(weight + weight.mT, unit[:, rows])
             continue
         if alike:
-            factor = of_row + of_column
+            weight = _slopes(exponent, s, uniform, spare, scratch)
+            factor = torch.add(of_row, of_column, out=scratch)
             if touching:
                 factor[:, -1, 0] = of_row[:, -1, 0] * keep_row + of_column[:, 0, 0] * keep_column
-            weight = _weights(exponent, s, uniform, factor, out=spare)
+            weight *= factor
         else:
-            weight = _weights(exponent, s, labels[:, rows, None], of_row, out=spare)
-            other = _weights(exponent, s, labels[:, None, columns], of_column, out=torch.empty_like(s))
+            weight = _slopes(exponent, s, labels[:, rows, None], spare, scratch).mul_(of_row)
+            other = _slopes(exponent, s, labels[:, None, columns], scratch, s).mul_(of_column)
             if touching:
                 weight[:, -1, 0] *= keep_row
                 other[:, -1, 0] *= keep_column
@@ -194,31 +200,30 @@ def _powers(exponent: Exponent, s: Tensor, y: Tensor | bool | None, out: Tensor)
     return torch.mul(d, a, out=out).add_(b).mul_(d).exp_()
 
 
-def _weights(exponent: Exponent, s: Tensor, y: Tensor | bool | None, factor: Tensor, out: Tensor) -> Tensor:
-    """factor exp(e) de/ds, written to `out`."""
+def _slopes(exponent: Exponent, s: Tensor, y: Tensor | bool | None, out: Tensor, scratch: Tensor) -> Tensor:
+    """exp(e) de/ds, the derivative of `_powers`, written to `out`; `scratch` may be s, which is then lost."""
     a, b = exponent.coefficients(y, s.dtype)
     powers = _powers(exponent, s, y, out)
     if exponent.margin is None:
-        return powers.mul_(factor * b)
-    slope = torch.mul(exponent.clipped(s, y), 2 * a).add_(b)
-    return powers.mul_(slope).mul_(factor)
+        return powers.mul_(b)
+    return powers.mul_(torch.mul(exponent.clipped(s, y), 2 * a, out=scratch).add_(b))
 
 
-def _triangle(unit: Tensor) -> Iterator[tuple[slice, slice, Tensor, Tensor]]:
-    """Blocks of S on and above the diagonal: (rows, columns, s, a tensor of the same shape to work in).
+def _triangle(unit: Tensor) -> Iterator[tuple[slice, slice, Tensor, Tensor, Tensor]]:
+    """Blocks of S on and above the diagonal: (rows, columns, s, and two tensors of its shape to work in).
 
-    Both tensors are used again for the next block: fresh ones would cost as much time as a matrix product.
+    The three are used again for the next block: fresh ones would cost as much time as a matrix product.
     """
     groups, n, _ = unit.shape
     side = min(n, max(32, int(BLOCK / groups**0.5)))
     slices = [slice(start, min(start + side, n)) for start in range(0, n, side)]
-    memory = unit.new_empty(2, groups * side * side)
+    memory = unit.new_empty(3, groups * side * side)
     for number, rows in enumerate(slices):
         for columns in slices[number:]:
             height, width = rows.stop - rows.start, columns.stop - columns.start
-            s, spare = memory[:, :groups * height * width].view(2, groups, height, width)
+            s, spare, scratch = memory[:, :groups * height * width].view(3, groups, height, width)
             torch.bmm(unit[:, rows], unit[:, columns].mT, out=s)
-            yield rows, columns, s, spare
+            yield rows, columns, s, spare, scratch
 
 
 def _band(block: Tensor, exclude: tuple[int, ...]) -> Tensor:
