@@ -119,9 +119,19 @@ def emargin_released(embedding: Tensor, labels: Tensor, *, temperature: float, m
         total, subtracted = (torch.logaddexp(sums, torch.zeros_like(sums)) + constant)[:, :-1], plain
     else:
         raise InputError("sides of the released eMargin", found=sides, wanted="1 or 2")
-    difference = total - subtracted
-    log_argument = torch.maximum(total, subtracted) + torch.log(-torch.expm1(-difference.abs()))
-    return (log_argument - positive).mean(), (difference <= 0).to(unit.dtype).mean()
+    return (_log_difference(total, subtracted) - positive).mean(), (total <= subtracted).to(unit.dtype).mean()
+
+
+def _log_difference(a: Tensor, b: Tensor) -> Tensor:
+    """log|exp(a) - exp(b)|.
+
+    Where a and b are equal, they differ by less than their last digit, and by that digit is how they are taken to
+    differ: a thousand anchors a step meet such ties by chance, and a logarithm of 0 would end the training.
+    """
+    difference = a - b
+    digit = torch.finfo(a.dtype).eps * a.detach().abs().clamp(min=1)
+    apart = torch.where(difference == 0, digit, difference.abs())
+    return torch.maximum(a, b) + torch.log(-torch.expm1(-apart))
 
 
 def _groups(embedding: Tensor, scope: str, temperature: float, margin: float = 1.0) -> Tensor:

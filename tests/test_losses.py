@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from emargin import losses
 from emargin.errors import InputError
 from emargin.losses import emargin, emargin_released, info_nce
 from emargin.pseudo_labels import pseudo_labels
@@ -382,3 +383,14 @@ def test_zero_rows_and_groups_without_negatives_give_finite_gradients():
 def test_bad_input_is_named(call, message):
     with pytest.raises(InputError, match=message):
         call(embedding((2, 5, 4)))
+
+
+def test_the_logarithm_of_a_difference_is_finite_at_a_tie():
+    a = torch.tensor([5.0, -3.0, 0.0, 7.0, 60.0], dtype=torch.float32, requires_grad=True)
+    b = torch.tensor([4.0, 2.0, 0.0, 7.0, 60.0])
+    found = losses._log_difference(a, b)
+    torch.testing.assert_close(found[:2], torch.log((a[:2].double().exp() - b[:2].double().exp()).abs()).float())
+    nearest = torch.log((torch.nextafter(a[2:], torch.tensor(100.0)).double().exp() - b[2:].double().exp()).abs())
+    assert torch.isfinite(found).all() and (found[3:] - nearest[1:].float()).abs().max() < 1
+    found.sum().backward()
+    assert torch.isfinite(a.grad).all() and a.grad[0] > 0 and a.grad[1] < 0
