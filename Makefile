@@ -36,7 +36,9 @@ check-long: $(STAMP) ## Run the tests that take minutes or hours: every method a
 audit: $(STAMP) ## Compare the released code with this module's: make audit RELEASED=path (it runs that code)
 	$(BIN)/python -m emargin.audit --released "$(RELEASED)"
 
-bench: $(STAMP) ## Time and memory of a training step of every method, against a plain dense InfoNCE
+bench: $(STAMP) ## Time and memory: of the losses and a whole cell, for the page "Speed", and of every method's step
+	OMP_NUM_THREADS= $(BIN)/python -m benchmarks.losses --out results/benchmarks/losses.json
+	OMP_NUM_THREADS= $(BIN)/python -m benchmarks.cell --out results/benchmarks/cell.json
 	OMP_NUM_THREADS= $(BIN)/python -m benchmarks.steps
 
 book: $(STAMP) ## Execute the notebooks and build the book: _build/html/index.html

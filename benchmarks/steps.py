@@ -125,9 +125,9 @@ class Turns:
         """To be called wherever the method's next step begins."""
         now = time.perf_counter()
         if self.begun == 0:
-            self.peak = -_peak_memory()
+            self.peak = -peak_memory()
         if self.begun == WARM_UP:
-            self.peak += _peak_memory()
+            self.peak += peak_memory()
             self._seconds_of_dense_step()
         if self.begun >= WARM_UP and (self.begun - WARM_UP) % TURN == 0:
             if self.begun > WARM_UP:
@@ -167,7 +167,7 @@ def _dense_step(experiment: Experiment, batch: Tensor) -> Callable[[], None]:
     return step
 
 
-def _peak_memory() -> float:
+def peak_memory() -> float:
     """The most memory that this process has ever held, in MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1e6 if platform.system() == "Darwin" else 1e3)

@@ -1,0 +1,203 @@
+"""The cost of each stage of one cell of the grid, beside the same cell in the plain form.
+
+    python -m benchmarks.cell
+    python -m benchmarks.cell --dataset harth-sim,mitbih --threads 2 --out results/benchmarks/cell.json
+
+A cell: frames, 200 iterations of eMargin released, features of both sides, clustering, the ten-epoch probe. The plain
+form trains with `benchmarks.baselines.plain_emargin_released` on the same batches, and its probe encodes every batch
+anew, with gradients through the encoder, in every epoch; it is measured over a few steps and one epoch and scaled to
+the whole. Frames and clustering are the same in both; the plain form needs features for clustering alone.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from benchmarks.baselines import plain_emargin_released, plain_pseudo_labels
+from benchmarks.losses import alone, check_surroundings, machine, print_targets, target
+from emargin.config import QUICK_ITERATIONS, Experiment
+from emargin.data.dataset import Dataset
+from emargin.data.loading import load
+from emargin.encoders import EMBEDDING
+from emargin.errors import InputError
+from emargin.evaluation import clustering
+from emargin.evaluation.features import encode
+from emargin.evaluation.probing import EPOCHS, LEARNING_RATE, linear_probe, scores
+from emargin.methods import Method
+from emargin.results import write_text
+from emargin.training import build, train
+
+ITERATIONS = 200
+WARM_UP, PLAIN_STEPS, PLAIN_EPOCHS = 2, 5, 1  # what is measured of the plain form
+STAGES = ("frames", "training", "features", "clustering", "probe")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Returns the exit status: 0 done, 2 bad input."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cell", description=__doc__.partition("\n")[0])
+    parser.add_argument("--dataset", default="harth-sim", metavar="NAME,...", help="default: %(default)s")
+    parser.add_argument("--quick", action="store_true", help="the quick profile of a simulator")
+    parser.add_argument("--threads", type=int, default=2, help="default: %(default)s")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="a JSON file for the figures")
+    options = parser.parse_args(arguments)
+    try:
+        figures = measure(options.dataset.split(","), options.quick, options.threads, options.out)
+    except InputError as error:
+        print(f"benchmarks.cell: {error}", file=sys.stderr)
+        return 2
+    if options.out is not None:
+        write_text(options.out, json.dumps(figures, indent=1) + "\n")
+    return 0
+
+
+def measure(datasets: list[str], quick: bool, threads: int, out: Path | None = None) -> dict:
+    """Measure a cell of each data set, print its stages and at the end the targets. Returns all figures.
+
+    Raises InputError, before the first cell, for an unknown data set, no thread, or an `out` without a folder.
+    """
+    experiments = [Experiment(dataset=name, quick=quick, iterations=QUICK_ITERATIONS if quick else ITERATIONS)
+                   for name in datasets]
+    check_surroundings(threads, out)
+    figures = machine(threads) | {"scaled": True, "cells": []}
+    for experiment in experiments:
+        cell = alone(of_cell, experiment, threads)
+        figures["cells"].append(cell)
+        print(f"{experiment}\nplain training from {PLAIN_STEPS} steps, plain probe from {PLAIN_EPOCHS} epoch: scaled\n"
+              f"{'stage':12s} {'ours s':>9s} {'plain s':>9s}")
+        for row in [*cell["stages"], {"stage": "whole cell", "ours_s": cell["ours_s"], "plain_s": cell["plain_s"]}]:
+            print("{stage:12s} {ours_s:9.2f} {plain_s:9.2f}".format(**row))
+        print(f"plain / ours: whole cell {cell['cell_ratio']:.2f}, features and probe {cell['probe_ratio']:.2f}",
+              flush=True)
+    figures["targets"] = targets_of(figures["cells"])
+    print_targets(figures["targets"])
+    return figures
+
+
+def of_cell(experiment: Experiment, threads: int) -> dict:
+    """Seconds of each stage, ours and plain, in this process.
+
+    probe_ratio: the plain probe by ours, where ours includes the features of both sides, which it trains on.
+    """
+    torch.set_num_threads(threads)
+    ours = {}
+    with _timed(ours, "frames"):
+        dataset = load(experiment)
+    with _timed(ours, "training"):
+        method, _ = train(experiment, dataset, progress=False)
+    with _timed(ours, "features of training"):
+        train_features = encode(method, dataset.train)
+    with _timed(ours, "features of test"):
+        test_features = encode(method, dataset.test)
+    with _timed(ours, "clustering"):
+        drawn = clustering.draw(test_features, dataset.draw, dataset.classes, repeats=experiment.protocol == "released")
+        clustering.cluster(*drawn, len(dataset.classes))
+    with _timed(ours, "probe"):
+        linear_probe(train_features, test_features, len(dataset.classes), batch_size=experiment.batch_size,
+                     seed=experiment.seed, drop_last=experiment.protocol == "released")
+    ours["features"] = ours["features of training"] + ours["features of test"]
+    _, steps = plain_training(experiment, dataset, WARM_UP + PLAIN_STEPS)
+    _, epochs, scoring = plain_probe(experiment, dataset, method, PLAIN_EPOCHS)
+    plain = {"frames": ours["frames"], "training": experiment.iterations * statistics.median(steps[WARM_UP:]),
+             "features": ours["features of test"], "clustering": ours["clustering"],
+             "probe": EPOCHS * statistics.median(epochs) + scoring}
+    stages = [{"stage": stage, "ours_s": ours[stage], "plain_s": plain[stage], "scaled": stage in ("training", "probe")}
+              for stage in STAGES]
+    whole = {form: sum(row[form] for row in stages) for form in ("ours_s", "plain_s")}
+    return {"dataset": experiment.dataset, "source": dataset.source, "quick": experiment.quick,
+            "iterations": experiment.iterations, "batch_size": experiment.batch_size,
+            "sequence_length": experiment.sequence_length, "features": dataset.n_features,
+            "train_sequences": len(dataset.train), "test_sequences": len(dataset.test),
+            "clustered_frames": len(drawn[1]), "plain_steps": PLAIN_STEPS, "plain_epochs": PLAIN_EPOCHS,
+            "stages": stages, **whole, "cell_ratio": whole["plain_s"] / whole["ours_s"],
+            "probe_ratio": plain["probe"] / (ours["features"] + ours["probe"])}
+
+
+def plain_training(experiment: Experiment, dataset: Dataset, steps: int) -> tuple[Method, list[float]]:
+    """The first steps of training with the plain loss. Returns the method and the seconds of each step.
+
+    The weights are those of `emargin.training.train` after as many steps, within rounding, for `steps` in one epoch.
+    """
+    method = build(experiment, dataset.n_features).train()
+    optimiser = torch.optim.AdamW(method.parameters(), lr=experiment.learning_rate,
+                                  weight_decay=experiment.weight_decay)
+    order = torch.randperm(len(dataset.train), generator=torch.Generator().manual_seed(experiment.seed))
+    batches = order.split(experiment.batch_size)[:len(order) // experiment.batch_size]
+    seconds = []
+    for step in range(steps):
+        start = time.perf_counter()
+        batch = dataset.train.batch(batches[step % len(batches)])
+        labels = plain_pseudo_labels(batch.flatten(0, 1), threshold=experiment.threshold, rule=experiment.labels)
+        loss = plain_emargin_released(method.encoder(batch), labels, temperature=experiment.temperature,
+                                      margin=experiment.margin)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        seconds.append(time.perf_counter() - start)
+    return method, seconds
+
+
+def plain_probe(experiment: Experiment, dataset: Dataset, method: Method,
+                epochs: int) -> tuple[dict[str, float], list[float], float]:
+    """The paper's probe, each batch encoded in every epoch with gradients through the encoder, which stays as it is.
+
+    Returns the scores (those of `emargin.evaluation.probing.linear_probe`, for all its epochs), the seconds of each
+    epoch and the seconds of scoring.
+    """
+    method.eval()
+    size = experiment.batch_size
+    generator = torch.Generator().manual_seed(experiment.seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(experiment.seed)
+        probe = nn.Linear(EMBEDDING, len(dataset.classes))
+    optimiser = torch.optim.Adam(probe.parameters(), lr=LEARNING_RATE)
+    seconds = []
+    for _ in range(epochs):
+        start = time.perf_counter()
+        order = torch.randperm(len(dataset.train), generator=generator)
+        for picked in order.split(size)[:len(order) // size]:
+            labels = dataset.train.labels[dataset.train.indices(picked)].flatten()
+            if (labels < 0).all():
+                continue
+            logits = probe(method.encode(dataset.train.batch(picked))).flatten(0, 1)
+            loss = nn.functional.cross_entropy(logits, labels, ignore_index=-1)
+            optimiser.zero_grad()
+            loss.backward()  # reaches the encoder's parameters, too, which no optimiser holds
+            optimiser.step()
+        seconds.append(time.perf_counter() - start)
+    start = time.perf_counter()
+    predicted = torch.cat([probe(method.encode(batch)).argmax(-1) for batch in dataset.test.in_order(size)])
+    scored = len(predicted) - (len(predicted) % size if experiment.protocol == "released" else 0)
+    labels, predicted = dataset.test.labels[dataset.test.indices()][:scored].flatten(), predicted[:scored].flatten()
+    values = scores(labels[labels >= 0].numpy(), predicted[labels >= 0].numpy())
+    return values, seconds, time.perf_counter() - start
+
+
+def targets_of(cells: list[dict]) -> list[dict]:
+    """The targets for a cell beside what was measured; a quick profile measures none."""
+    whole = {cell["dataset"]: cell for cell in cells if not cell["quick"]}
+    harth = whole.get("harth", whole.get("harth-sim"))
+    mitbih = whole.get("mitbih")
+    return [target("probe, encoding in every epoch / ours with features", "HARTH size", "≥", 6, "×",
+                   harth and harth["probe_ratio"]),
+            target("whole cell of 200 iterations, plain / ours", "mitbih", "≥", 6, "×",
+                   mitbih and mitbih["cell_ratio"]),
+            target("one GPU: 24 configurations and seeds, in turn / together", "HARTH size", "≥", 6, "×", None)]
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[stage] = time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    sys.exit(main())
