@@ -10,7 +10,6 @@ the whole. Frames and clustering are the same in both; the plain form needs feat
 """
 
 import argparse
-import json
 import statistics
 import sys
 import time
@@ -21,18 +20,19 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from benchmarks import surroundings
 from benchmarks.baselines import plain_emargin_released, plain_pseudo_labels
-from benchmarks.losses import alone, check_surroundings, machine, print_targets, target
+from benchmarks.losses import print_targets, target
+from benchmarks.surroundings import alone, machine
 from emargin.config import QUICK_ITERATIONS, Experiment
+from emargin.data.catalogue import real_folder
 from emargin.data.dataset import Dataset
 from emargin.data.loading import load
 from emargin.encoders import EMBEDDING
-from emargin.errors import InputError
 from emargin.evaluation import clustering
 from emargin.evaluation.features import encode
 from emargin.evaluation.probing import EPOCHS, LEARNING_RATE, linear_probe, scores
 from emargin.methods import Method
-from emargin.results import write_text
 from emargin.training import build, train
 
 ITERATIONS = 200
@@ -43,19 +43,19 @@ STAGES = ("frames", "training", "features", "clustering", "probe")
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit status: 0 done, 2 bad input."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cell", description=__doc__.partition("\n")[0])
-    parser.add_argument("--dataset", default="harth-sim", metavar="NAME,...", help="default: %(default)s")
+    parser.add_argument("--dataset", metavar="NAME,...", help="default: harth-sim, and mitbih where it is")
     parser.add_argument("--quick", action="store_true", help="the quick profile of a simulator")
     parser.add_argument("--threads", type=int, default=2, help="default: %(default)s")
     parser.add_argument("--out", type=Path, metavar="FILE", help="a JSON file for the figures")
     options = parser.parse_args(arguments)
-    try:
-        figures = measure(options.dataset.split(","), options.quick, options.threads, options.out)
-    except InputError as error:
-        print(f"benchmarks.cell: {error}", file=sys.stderr)
-        return 2
-    if options.out is not None:
-        write_text(options.out, json.dumps(figures, indent=1) + "\n")
-    return 0
+    datasets = options.dataset.split(",") if options.dataset else default_datasets()
+    return surroundings.command("benchmarks.cell", lambda: measure(
+        datasets, options.quick, options.threads, options.out), options.out)
+
+
+def default_datasets() -> list[str]:
+    """Those that the targets name: HARTH's simulator, and mitbih where its recordings are."""
+    return ["harth-sim", *(["mitbih"] if real_folder("mitbih").is_dir() else [])]
 
 
 def measure(datasets: list[str], quick: bool, threads: int, out: Path | None = None) -> dict:
@@ -65,7 +65,7 @@ def measure(datasets: list[str], quick: bool, threads: int, out: Path | None = N
     """
     experiments = [Experiment(dataset=name, quick=quick, iterations=QUICK_ITERATIONS if quick else ITERATIONS)
                    for name in datasets]
-    check_surroundings(threads, out)
+    surroundings.check(threads, out)
     figures = machine(threads) | {"scaled": True, "cells": []}
     for experiment in experiments:
         cell = alone(of_cell, experiment, threads)

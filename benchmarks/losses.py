@@ -9,21 +9,18 @@ median of the rounds' ratios. Memory is what the first steps of a process need b
 """
 
 import argparse
-import json
-import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from benchmarks import surroundings
 from benchmarks.baselines import (
     dense_info_nce,
     lean_emargin_anchor,
@@ -34,12 +31,11 @@ from benchmarks.baselines import (
     plain_emargin_released,
     plain_pseudo_labels,
 )
-from benchmarks.steps import peak_memory
+from benchmarks.surroundings import alone, machine, peak_memory
 from emargin.encoders import EMBEDDING
 from emargin.errors import InputError
 from emargin.losses import emargin, emargin_released, info_nce
 from emargin.pseudo_labels import pseudo_labels
-from emargin.results import write_text
 
 FORMS = ("ours", "plain", "lean", "lean_kept", "limit")  # lean_kept: its two N x N tensors stay from step to step
 TEMPERATURE, MARGIN, THRESHOLD = 0.1, 5.0, 0.4  # the middle one of the paper's three temperatures
@@ -47,8 +43,7 @@ FEATURES = 252  # D of the frames that labels are taken from
 SIZES, LARGE, ACCURATE, LABELLED = (952, 1600, 4000), 32_000, 952, 4000  # N: timed; ours alone; in float64; labels
 WARM = 64  # N of the step that loads code and starts threads before memory is counted
 
-SERVER = get_context("forkserver")  # see benchmarks.steps: a process forked off it counts its peak from its own start
-SERVER.set_forkserver_preload(["benchmarks.steps"])  # the imports that take seconds, once for all processes
+surroundings.SERVER.set_forkserver_preload(["benchmarks.steps"])  # imports that take seconds, once for all processes
 
 
 @dataclass(frozen=True)
@@ -90,15 +85,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=7, help="default: %(default)s")
     parser.add_argument("--out", type=Path, metavar="FILE", help="a JSON file for the figures")
     options = parser.parse_args(arguments)
-    try:
-        sizes = sizes_of(options.sizes)
-        figures = measure(sizes, options.large, options.threads, options.rounds, options.out)
-    except InputError as error:
-        print(f"benchmarks.losses: {error}", file=sys.stderr)
-        return 2
-    if options.out is not None:
-        write_text(options.out, json.dumps(figures, indent=1) + "\n")
-    return 0
+    return surroundings.command("benchmarks.losses", lambda: measure(
+        sizes_of(options.sizes), options.large, options.threads, options.rounds, options.out), options.out)
 
 
 def sizes_of(text: str) -> list[int]:
@@ -118,7 +106,7 @@ def measure(sizes: list[int], large: int, threads: int, rounds: int, out: Path |
         raise InputError("number of frames N", found=min(*sizes, large), wanted="at least 3 for a contrast")
     if rounds < 1:
         raise InputError("number of rounds", found=rounds, wanted="1 or more")
-    check_surroundings(threads, out)
+    surroundings.check(threads, out)
     figures = machine(threads) | {"rounds": rounds, "channels": EMBEDDING, "temperature": TEMPERATURE,
                                   "margin": MARGIN, "steps": []}
     print(f"{figures['processor']}, {threads} thread(s), torch {figures['torch']}, C {EMBEDDING}, float32, {rounds} "
@@ -143,34 +131,6 @@ def measure(sizes: list[int], large: int, threads: int, rounds: int, out: Path |
     figures["targets"] = targets_of(figures)
     print_targets(figures["targets"])
     return figures
-
-
-def check_surroundings(threads: int, out: Path | None) -> None:
-    """Raises InputError for no thread, or an `out` whose folder is not there."""
-    if threads < 1:
-        raise InputError("number of threads", found=threads, wanted="1 or more")
-    if out is not None and not out.parent.is_dir():
-        raise InputError("the figures cannot be written", found=f"no folder {out.parent}", wanted="one that is there")
-
-
-def machine(threads: int) -> dict:
-    """What the figures were measured with and on."""
-    return {"torch": torch.__version__, "processor": _processor(), "machine": platform.machine(), "threads": threads}
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def alone(function: Callable, *arguments) -> dict | float:
-    """The function's value, from a process of its own."""
-    with ProcessPoolExecutor(1, mp_context=SERVER) as process:
-        return process.submit(function, *arguments).result()
 
 
 def times_of(loss: str, n: int, threads: int, rounds: int) -> dict:

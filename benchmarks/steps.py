@@ -10,21 +10,17 @@ its own, where memory is what its first steps need beyond what the process held 
 
 import argparse
 import dataclasses
-import json
-import platform
-import resource
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks import surroundings
 from benchmarks.baselines import dense_info_nce
 from emargin.config import FIDELITIES, Experiment
 from emargin.data.dataset import Dataset, Sequences
@@ -32,7 +28,6 @@ from emargin.data.loading import load
 from emargin.encoders import FrameEncoder
 from emargin.errors import InputError
 from emargin.methods import METHODS
-from emargin.results import write_text
 from emargin.training import train
 
 WARM_UP = 8  # steps before the first that is timed; the peak of memory is read after them
@@ -52,14 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="default: %(default)s")
     parser.add_argument("--out", type=Path, metavar="FILE", help="a JSON file for the figures")
     options = parser.parse_args(arguments)
-    try:
-        figures = measure(options.methods, options.dataset, options.threads, options.out)
-    except InputError as error:
-        print(f"benchmarks.steps: {error}", file=sys.stderr)
-        return 2
-    if options.out is not None:
-        write_text(options.out, json.dumps(figures, indent=1) + "\n")
-    return 0
+    return surroundings.command("benchmarks.steps", lambda: measure(
+        options.methods, options.dataset, options.threads, options.out), options.out)
 
 
 def measure(methods: list[str], dataset: str, threads: int, out: Path | None = None) -> dict:
@@ -73,26 +62,18 @@ def measure(methods: list[str], dataset: str, threads: int, out: Path | None = N
     untrained = [name for name in methods if METHODS[name].untrained]
     if untrained:
         raise InputError("a method that is not trained has no steps", found=", ".join(untrained))
-    if threads < 1:
-        raise InputError("number of threads", found=threads, wanted="1 or more")
-    if out is not None and not out.parent.is_dir():
-        raise InputError("the figures cannot be written", found=f"no folder {out.parent}", wanted="one that is there")
+    surroundings.check(threads, out)
     data = load(experiments[0])
     drawn = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(0))[:SEQUENCES]
     frames = data.train.batch(drawn)  # (S, T, D)
     batch, (length, features) = experiments[0].batch_size, frames.shape[1:]
     figures = {"dataset": dataset, "source": data.source, "batch_size": batch, "sequence_length": length,
-               "features": features, "threads": threads, "torch": torch.__version__, "machine": platform.machine(),
-               "steps": []}
+               "features": features, "steps": []} | surroundings.machine(threads)
     print(f"{dataset} ({data.source}), B {batch}, T {length}, D {features}, {threads} thread(s)\n"
           f"ratio: time of a step by that of a plain dense InfoNCE step with N = {batch * length}\n"
           f"{'method':12s} {'fidelity':10s} {'ratio':>6s} {'step ms':>9s} {'dense ms':>9s} {'peak MB':>9s}")
-    # Children of a small server: a process forked off it counts its peak from its own start. One that is started anew
-    # takes over, on Linux, the peak of the process that starts it.
-    server = get_context("forkserver")
     for experiment in experiments:
-        with ProcessPoolExecutor(1, mp_context=server) as process:
-            figure = process.submit(of_one, experiment, frames.numpy(), threads).result()
+        figure = surroundings.alone(of_one, experiment, frames.numpy(), threads)
         figures["steps"].append(figure)
         print("{method:12s} {fidelity:10s} {ratio:6.2f} {step_ms:9.1f} {dense_ms:9.1f} {peak_mb:9.0f}".format(**figure),
               flush=True)
@@ -125,9 +106,9 @@ class Turns:
         """To be called wherever the method's next step begins."""
         now = time.perf_counter()
         if self.begun == 0:
-            self.peak = -peak_memory()
+            self.peak = -surroundings.peak_memory()
         if self.begun == WARM_UP:
-            self.peak += peak_memory()
+            self.peak += surroundings.peak_memory()
             self._seconds_of_dense_step()
         if self.begun >= WARM_UP and (self.begun - WARM_UP) % TURN == 0:
             if self.begun > WARM_UP:
@@ -165,12 +146,6 @@ def _dense_step(experiment: Experiment, batch: Tensor) -> Callable[[], None]:
         optimiser.step()
 
     return step
-
-
-def peak_memory() -> float:
-    """The most memory that this process has ever held, in MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1e6 if platform.system() == "Darwin" else 1e3)
 
 
 if __name__ == "__main__":

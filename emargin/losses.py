@@ -123,7 +123,7 @@ def emargin_released(embedding: Tensor, labels: Tensor, *, temperature: float, m
 
 
 def _log_difference(a: Tensor, b: Tensor) -> Tensor:
-    """log|exp(a) - exp(b)|.
+    """log|exp(a) - exp(b)|, elementwise.
 
     Where a and b are equal, they differ by less than their last digit, and by that digit is how they are taken to
     differ: a thousand anchors a step meet such ties by chance, and a logarithm of 0 would end the training.

@@ -6,7 +6,7 @@ import re
 import pytest
 import torch
 
-from benchmarks import steps
+from benchmarks import steps, surroundings
 from benchmarks.baselines import dense_info_nce
 from emargin.config import FIDELITIES
 from emargin.losses import info_nce
@@ -60,12 +60,12 @@ def test_figures_of_one_method(small, monkeypatch, method):
     assert figure["step_ms"] > 0 and figure["dense_ms"] > 0 and figure["ratio"] > 0 and figure["peak_mb"] >= 0
 
 
-def testpeak_memory_counts_what_was_held_for_a_while():
-    before = steps.peak_memory()
+def test_peak_memory_counts_what_was_held_for_a_while():
+    before = surroundings.peak_memory()
     held = torch.ones(int(before * 1e6 / 4) + 50_000_000 // 4)
-    assert steps.peak_memory() - before > 45
+    assert surroundings.peak_memory() - before > 45
     del held
-    assert steps.peak_memory() - before > 45
+    assert surroundings.peak_memory() - before > 45
 
 
 def test_the_command_measures_both_fidelities_and_writes_a_file(small_dataset, monkeypatch, tmp_path, capsys):

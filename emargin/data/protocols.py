@@ -73,7 +73,9 @@ def _by_position(data: RecordingSet, settings: Settings, experiment: Experiment)
     if data.test_from is None:
         cut = int(settings.train_share * len(everything))
     else:
-        cut = len(within_recordings(joined.recordings[:-1], data, experiment))
+        samples = len(joined.recordings[0].values)
+        frames = samples if data.framed else max(0, (samples - experiment.n_fft) // experiment.hop + 1)
+        cut = int((everything.starts < frames).sum())
     return tuple(Sequences(everything.frames, everything.labels, starts, everything.length)
                  for starts in (everything.starts[:cut], everything.starts[cut:]))
 
