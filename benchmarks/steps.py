@@ -86,7 +86,8 @@ def of_one(experiment: Experiment, frames: np.ndarray, threads: int) -> dict:
     rows = torch.from_numpy(frames).flatten(0, 1)
     n, length, features = frames.shape
     turns = Turns(_dense_step(experiment, rows[:experiment.batch_size * length].view(-1, length, features)))
-    sequences = Watched(rows, torch.zeros(len(rows), dtype=torch.int64), torch.arange(n) * length, length, turns)
+    sequences = Watched(rows, torch.zeros(len(rows), dtype=torch.int64), torch.arange(n) * length, length,
+                        turns=turns)
     train(experiment, Dataset("benchmark", experiment.source, (), sequences, sequences, (), ""), progress=False)
     pairs = list(zip(turns.own, turns.dense, strict=True))
     return {"method": experiment.method, "fidelity": experiment.fidelity,
@@ -128,7 +129,7 @@ class Turns:
 class Watched(Sequences):
     """Sequences that tell when training takes a batch, which is where a step begins."""
 
-    turns: Turns
+    turns: Turns = dataclasses.field(kw_only=True)
 
     def batch(self, picked: Tensor | slice) -> Tensor:
         if isinstance(picked, Tensor):  # a slice is a pass over all sequences, before the first step or after the last

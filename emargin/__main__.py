@@ -1,4 +1,4 @@
-"""The command line: `emargin run`, `emargin methods`, `emargin data` (also `python -m emargin ...`)."""
+"""The command line: `emargin run`, `emargin grid`, `emargin methods`, `emargin data` (also `python -m emargin ...`)."""
 
 import argparse
 import dataclasses
@@ -7,12 +7,15 @@ from pathlib import Path
 
 from emargin.config import Experiment
 from emargin.data.fetch import fetch
+from emargin.data.loading import load
 from emargin.data.verify import overview, verify
 from emargin.errors import InputError, NonFiniteGradient
 from emargin.experiment import default_folder, run
-from emargin.grid import run_grid
+from emargin.grid import estimate, finished, plan, read_grid, run_cells, run_grid
 from emargin.methods import METHODS
 from emargin.paths import home
+from emargin.results import write_text
+from emargin.store import Store
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,6 +24,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return options.command(options)
     except (InputError, NonFiniteGradient) as error:
+        print(f"emargin: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:  # a full disk, a file that cannot be read: nothing half-written is left behind
         print(f"emargin: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -46,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     runner.add_argument("--out", type=Path, metavar="FOLDER",
                         help="where results go (default: a folder of its own under runs/)")
     runner.add_argument("--device", help="cpu, cuda, ... (default: CUDA where there is one)")
+    _add_grid(commands.add_parser("grid", help="what is done of a grid, its cells one by one, its rows together"))
     lister = commands.add_parser("methods", help="list the methods")
     lister.set_defaults(command=_methods)
     data = commands.add_parser("data", help="fetch, verify or list the real data sets")
@@ -57,6 +64,89 @@ def _parser() -> argparse.ArgumentParser:
         named.add_argument("name", metavar="NAME", help="a set of `emargin data list`, sleepedf, or ucr-NAME")
     actions.add_parser("list", help="what is there of each set").set_defaults(command=_list)
     return parser
+
+
+def _add_grid(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    for action, command, what in (
+            ("plan", _plan, "say which cells are done, missing, stale or failed, and what is ahead"),
+            ("frames", _frames, "read and frame the recordings of a cell, so that others find them ready"),
+            ("cell", _cell, "run single cells, each in its folder under runs/cells"),
+            ("collect", _collect, "take the cells that ran here into the rows of a folder"),
+            ("merge", _merge, "take the rows of other folders into one")):
+        named = actions.add_parser(action, help=what)
+        named.set_defaults(command=command)
+        if action != "merge":
+            named.add_argument("grid", type=Path, metavar="FILE", help="the grid file")
+        if action in ("frames", "cell"):
+            named.add_argument("digests", nargs="+" if action == "cell" else 1, metavar="DIGEST",
+                               help="as `emargin grid plan` gives them")
+        if action == "cell":
+            named.add_argument("--device", help="cpu, cuda, ... (default: CUDA where there is one)")
+        elif action != "frames":
+            named.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the rows are")
+        if action == "plan":
+            named.add_argument("--json", type=Path, metavar="FILE", help="write the cells that are ahead, in order")
+        if action == "merge":
+            named.add_argument("folders", nargs="+", type=Path, metavar="FROM", help="folders of rows")
+
+
+def _plan(options: argparse.Namespace) -> int:
+    store = Store(options.out)
+    todo = plan(read_grid(options.grid), store)
+    print(todo)
+    if todo.ahead:
+        print(estimate(todo, store))
+    if options.json:
+        write_text(options.json, todo.to_json())
+    else:
+        for cell in todo.ahead:
+            print(f"{cell.digest} {todo.why[cell.digest]:8s} {cell}")
+    return 0
+
+
+def _frames(options: argparse.Namespace) -> int:
+    """Recordings that are missing or cannot be used stop no cell from running: each leaves a row that says so."""
+    (cell,) = _named_cells(options)
+    try:
+        load(cell)
+    except InputError as error:
+        print(f"emargin: {error} The cells that need them will say so in their rows.", file=sys.stderr)
+    return 0
+
+
+def _cell(options: argparse.Namespace) -> int:
+    for outcome in run_cells(_named_cells(options), device=options.device):
+        print(outcome, flush=True)
+    return 0
+
+
+def _named_cells(options: argparse.Namespace) -> list[Experiment]:
+    """Raises InputError for a digest that is not in the grid."""
+    cells = {cell.digest: cell for cell in read_grid(options.grid)}
+    for digest in options.digests:
+        if digest not in cells:
+            raise InputError(f"no such cell in {options.grid}", found=digest,
+                             wanted=f"one of its {len(cells)} cells", todo="emargin grid plan lists them")
+    return [cells[digest] for digest in options.digests]
+
+
+def _collect(options: argparse.Namespace) -> int:
+    store, cells = Store(options.out), read_grid(options.grid)
+    with store.locked():
+        folders = finished(cells, store)
+        store.add(folders)
+    print(f"{len(folders)} cells taken into {options.out}; {plan(cells, store)}")
+    return 0
+
+
+def _merge(options: argparse.Namespace) -> int:
+    store = Store(options.out)
+    with store.locked():
+        for folder in options.folders:
+            store.merge(Store(folder))
+    print(f"{len(store.known)} cells in {options.out}")
+    return 0
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -1,25 +1,39 @@
-"""Many experiments in one process: a grid file, rows written as they land, finished cells skipped."""
+"""Grids of experiments: which cells there are, which of them are done, and how one is run.
+
+A cell runs in a folder of its own, `runs/cells/DIGEST-CODE/`, so cells can run side by side, on one machine or many,
+and one that was killed goes on where it was. `Store` collects finished cells into the tables that are committed.
+"""
 
 import itertools
 import json
+import shutil
 import sys
 import time
+import traceback
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
-from sklearn.decomposition import PCA
+from filelock import FileLock
 
 from emargin import results
 from emargin.config import Experiment
-from emargin.data.loading import load
+from emargin.data.dataset import Dataset
+from emargin.data.loading import checksum_of, load
 from emargin.errors import InputError, NonFiniteGradient
-from emargin.experiment import Result, run
+from emargin.experiment import run
+from emargin.paths import home
+from emargin.store import Store, read_cell, state
+from emargin.training import load_checkpoint
+from emargin.versions import code_versions
 
 DATA_FIELDS = ("dataset", "source", "surrogate", "protocol", "fold", "quick", "n_fft", "hop", "sequence_length",
                "stride")
-COMPONENTS, POINTS = 32, 300  # kept of an embedding for t-SNE: principal components, frames a class
+FRAMES_FIELDS = ("dataset", "source", "surrogate", "protocol", "quick", "n_fft", "hop")  # folds share their frames
+MAPPED_SEED = 1  # the seed whose embeddings are drawn
 
 
 def read_grid(path: Path) -> list[Experiment]:
@@ -27,7 +41,8 @@ def read_grid(path: Path) -> list[Experiment]:
 
     The file is a JSON list of blocks; a block maps fields of Experiment to a value or a list of values and stands for
     their product. Cells are ordered by seed first, so that a first result of everything comes early.
-    Raises InputError for a file that is no such list, an unknown field or value, or an empty product.
+    Raises InputError for a file that is no such list, an unknown field or value, or an empty product; MissingData for a
+    set of the UCR archive that is not there.
     """
     try:
         blocks = json.loads(path.read_text(encoding="utf-8"))
@@ -37,62 +52,223 @@ def read_grid(path: Path) -> list[Experiment]:
     if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
         raise InputError(f"grid file {path}", found="no list of objects", wanted="a JSON list of blocks")
     cells = []
-    for block in blocks:
+    for number, block in enumerate(blocks, 1):
         lists = {name: value if isinstance(value, list) else [value] for name, value in block.items()}
+        empty = [name for name, values in lists.items() if not values]
+        if empty:
+            raise InputError(f"grid file {path}, block {number} has no cells", found=f"no value for {empty[0]}",
+                             wanted="a value in every list")
         cells += [Experiment.from_dict(dict(zip(lists, values, strict=True)))
                   for values in itertools.product(*lists.values())]
     if not cells:
-        raise InputError(f"grid file {path} has no cells", wanted="at least one block with values in every list")
-    return sorted(cells, key=lambda cell: cell.seed)
+        raise InputError(f"grid file {path} has no cells", found="an empty list", wanted="at least one block")
+    return sorted(dict.fromkeys(cells), key=lambda cell: cell.seed)
 
 
-def run_grid(path: Path, folder: Path, *, device: torch.device | str | None = None,
-             progress: bool = True) -> pd.DataFrame:
-    """Run the cells of a grid file that `folder/rows.csv` does not hold yet; returns all rows.
+@dataclass(frozen=True)
+class Plan:
+    """Cells by what is to be done: those whose rows are there and hold, and those to run, in order.
 
-    After each cell its rows, its provenance and, for seed 1, a small set of embeddings are written. A cell that fails
-    leaves one row, metric "failed", with the reason as its note, and the others go on; it is tried again next time.
+    why: for a cell that is not done, "missing", "failed", "stale", or "stale without data": running it would only put a
+    failure in place of its rows, so it is not ahead.
     """
-    cells, folder = read_grid(path), results.writable_folder(folder)
-    rows_file, provenance_file = folder / "rows.csv", folder / "provenance.json"
-    rows = results.read_rows(rows_file) if rows_file.exists() else results.table([])
-    records = json.loads(provenance_file.read_text()) if provenance_file.exists() else {}
-    done = set(rows.digest[rows.metric != "failed"])
-    missing = [cell for cell in cells if cell.digest not in done]
-    print(f"{len(cells)} cells, {len(cells) - len(missing)} done before", file=sys.stderr)
-    dataset, loaded = None, None
-    for number, cell in enumerate(missing, 1):
-        start = time.perf_counter()
-        key = tuple(getattr(cell, name) for name in DATA_FIELDS)
+
+    done: list[Experiment]
+    ahead: list[Experiment]
+    why: dict[str, str]
+
+    def __str__(self) -> str:
+        kinds = list(self.why.values())
+        ahead = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+        return f"{len(self.done) + len(self.why)} cells: {len(self.done)} done" + (f", {ahead}" if ahead else "")
+
+    def to_json(self) -> str:
+        """The cells that are ahead, in order: digest, the folder each runs in, why, its name, source, and frames, the
+        digest of the first of those whose recordings are framed in the same way.
+        """
+        first = {}
+        return json.dumps([{
+            "digest": cell.digest, "folder": str(cell_folder(cell)), "why": self.why[cell.digest], "cell": str(cell),
+            "source": cell.source, "frames": first.setdefault(_values(cell, FRAMES_FIELDS), cell.digest),
+        } for cell in self.ahead], indent=1)
+
+
+def plan(cells: list[Experiment], store: Store) -> Plan:
+    """What is to be done, by content: rows hold while the data's files and the code that made them are the same.
+
+    Where the data are not at hand, the rows of their cells hold if their code does. A cell that failed is run again
+    when its code or data change, or if it failed for a reason outside both.
+    """
+    checksum = _once(checksum_of)
+    done, ahead, why = [], [], {}
+    for cell in cells:
+        state = store.state(cell, checksum(cell))
+        if state == "done":
+            done.append(cell)
+        elif state == "stale" and checksum(cell) is None:
+            why[cell.digest] = "stale without data"
+        else:
+            ahead.append(cell)
+            why[cell.digest] = state
+    return Plan(done, ahead, why)
+
+
+def estimate(todo: Plan, store: Store) -> str:
+    """How long cells like those ahead took, by the store's records: same data set, method, fidelity and iterations."""
+    known: dict[tuple, list[float]] = {}
+    for record in store.records.values():
+        if "seconds" in record:
+            known.setdefault(_kind(record["experiment"]), []).append(sum(record["seconds"].values()))
+    taken = [known[_kind(vars(cell))] for cell in todo.ahead if _kind(vars(cell)) in known]
+    if not taken:
+        return f"{len(todo.ahead)} cells ahead; no record yet of how long any of their kind took"
+    hours = sum(sum(seconds) / len(seconds) for seconds in taken) / 3600
+    return f"{len(todo.ahead)} cells ahead; by earlier cells of their kind {hours:.1f} h one after the other" + (
+        f", without the {len(todo.ahead) - len(taken)} of which there is no record yet"
+        if len(taken) < len(todo.ahead) else "")
+
+
+def run_grid(path: Path, folder: Path, *, device: torch.device | str | None = None, progress: bool = True,
+             cells_folder: Path | None = None) -> pd.DataFrame:
+    """Run the cells of a grid file whose rows `folder` does not hold, in one process; returns all rows.
+
+    Each cell's results are in `folder` as soon as it is done. A cell that fails leaves one row, metric "failed", with
+    the reason as its note, and the others go on.
+    Raises InputError where another run is writing to the folder.
+    """
+    cells, store = read_grid(path), Store(folder)
+    with store.locked():
+        todo = plan(cells, store)
+        print(todo, file=sys.stderr)
+        loaded = _LastOnly(load)
+        for number, cell in enumerate(todo.ahead, 1):
+            start = time.perf_counter()
+            place = cell_folder(cell, cells_folder)
+            status = run_cell(cell, place, dataset=loaded, device=device, progress=progress)
+            store.add([place])
+            print(f"[{number}/{len(todo.ahead)}] {status} in {time.perf_counter() - start:.0f} s: {cell}",
+                  file=sys.stderr)
+    return store.rows
+
+
+def cell_folder(cell: Experiment, root: Path | None = None) -> Path:
+    """Where a cell runs: `runs/cells/DIGEST-CODE`, another place for another version of the code that trains it."""
+    code = code_versions(cell)
+    return (root or home() / "runs" / "cells") / f"{cell.digest}-{code['data'][:4]}{code['train'][:4]}"
+
+
+def run_cells(cells: Iterable[Experiment], *, device: torch.device | str | None = None) -> Iterator[str]:
+    """Run cells, each in its own folder, unless its rows are there and hold; says of each how it went.
+
+    Waits for another process that is running the same cell: where a scheduler was killed, its last jobs may go on.
+    """
+    loaded = _LastOnly(load)
+    for cell in cells:
+        folder = results.writable_folder(cell_folder(cell))
+        with FileLock(folder / ".lock"):
+            if _state(cell, folder, checksum_of(cell)) == "done":
+                yield f"done already: {cell}"
+            else:
+                yield f"{run_cell(cell, folder, dataset=loaded, device=device, progress=False)}: {cell}"
+
+
+def run_cell(cell: Experiment, folder: Path, *, dataset: Callable[[Experiment], Dataset] | None = None,
+             device: torch.device | str | None = None, progress: bool = True) -> str:
+    """Run one cell in its folder, from what an earlier run left there; returns "done" or "failed".
+
+    A failure leaves `rows.csv` with one row that says why. Bad input and a gradient that is not finite would fail again
+    and hold as a result; any other failure (memory, disk) prints its traceback, and the next plan runs the cell again.
+    dataset: how the data set is loaded, where not by `load`.
+    """
+    results.writable_folder(folder)
+    _discard_damaged(folder / "resume.pt", cell)
+    lasting = {}
+    try:
+        run(cell, dataset=(dataset or load)(cell), device=device, folder=folder, progress=progress,
+            maps=cell.seed == MAPPED_SEED)
+        return "done"
+    except (InputError, NonFiniteGradient) as error:
+        note, lasting = str(error), {"code": code_versions(cell), "data": checksum_of(cell)}
+    except Exception as error:
+        traceback.print_exc()
+        note = f"{type(error).__name__}: {error}"
+    failed = results.table([results.tidy(cell, "failed", float("nan"), None, note)])
+    (folder / "arrays.npz").unlink(missing_ok=True)
+    results.write_text(folder / "provenance.json", json.dumps({"experiment": json.loads(cell.to_json())} | lasting))
+    results.write_text(folder / "rows.csv", results.rows_to_csv(failed))
+    return "failed"
+
+
+def finished(cells: Iterable[Experiment], store: Store, root: Path | None = None) -> list[Path]:
+    """Folders of the cells that ran here, with the present code and on the present data, and that the store does not
+    hold; failed ones, too. A folder whose files are damaged is emptied, so that its cell runs again.
+    """
+    checksum, found = _once(checksum_of), []
+    for cell in cells:
+        folder = cell_folder(cell, root)
+        if (store.state(cell, checksum(cell)) != "done"
+                and _state(cell, folder, checksum(cell)) in ("done", "failed")):
+            found.append(folder)
+    return found
+
+
+def _state(cell: Experiment, folder: Path, checksum: str | None) -> str:
+    """As `Store.state`, of the folder that a cell runs in. One whose files are damaged is emptied."""
+    if not (folder / "rows.csv").exists():
+        return "missing"
+    try:
+        rows, record, _ = read_cell(folder)
+    except (InputError, OSError, ValueError, zipfile.BadZipFile) as error:
+        print(f"{folder}: damaged ({error}); its cell will run again", file=sys.stderr)
+        shutil.rmtree(folder)
+        return "missing"
+    return state(cell, record, failed="failed" in set(rows.metric), checksum=checksum)
+
+
+def _discard_damaged(checkpoint: Path, cell: Experiment) -> None:
+    """A checkpoint that cannot be read costs a cell its steps, not the grid a cell."""
+    if checkpoint.exists():
         try:
-            if key != loaded:
-                dataset, loaded = load(cell), key
-            result = run(cell, dataset=dataset, device=device, progress=progress)
-            new, status = result.rows, "done"
-            records[cell.digest] = result.provenance
-            if cell.seed == 1:
-                _keep_embedding(result, folder / "embeddings.npz")
-        except (InputError, NonFiniteGradient) as error:
-            new, status = results.table([results.tidy(cell, "failed", float("nan"), None, str(error))]), "failed"
-        rows = pd.concat([rows[rows.digest != cell.digest], new], ignore_index=True)
-        results.write_text(provenance_file, json.dumps(records, indent=1))
-        results.write_text(rows_file, results.rows_to_csv(rows))
-        print(f"[{number}/{len(missing)}] {status} in {time.perf_counter() - start:.0f} s: {cell}", file=sys.stderr)
-    return rows
+            load_checkpoint(checkpoint, cell)
+        except InputError as error:
+            print(f"{error} Starting again.", file=sys.stderr)
+            shutil.move(checkpoint, checkpoint.with_name("damaged.pt"))
 
 
-def _keep_embedding(result: Result, path: Path) -> None:
-    """Add principal components of up to 300 drawn frames a class, float16, under the cell's digest.
+class _LastOnly:
+    """Loads data sets and keeps the last one: neighbouring cells of a grid share theirs, and only one fits for sure."""
 
-    The frames are spread evenly over the draw, which is in the order of the recordings.
-    """
-    embedding, labels = result.drawn
-    kinds = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-    some = np.concatenate([rows[np.linspace(0, len(rows) - 1, min(POINTS, len(rows))).astype(int)] for rows in kinds])
-    kept = dict(np.load(path)) if path.exists() else {}
-    components = PCA(COMPONENTS, svd_solver="full").fit_transform(embedding[some])
-    kept |= {f"{result.experiment.digest}_embedding": components.astype(np.float16),
-             f"{result.experiment.digest}_labels": labels[some].astype(np.int8)}
-    beside = path.with_name(f"{path.stem}.part.npz")
-    np.savez_compressed(beside, **kept)
-    beside.replace(path)
+    def __init__(self, load: Callable[[Experiment], Dataset]):
+        self.load, self.key, self.dataset = load, None, None
+
+    def __call__(self, cell: Experiment) -> Dataset:
+        key = _data_key(cell)
+        if key != self.key:
+            self.dataset, self.key = None, None  # before the next one takes memory, too
+            self.dataset, self.key = self.load(cell), key
+        return self.dataset
+
+
+def _once(checksum: Callable[[Experiment], str | None]) -> Callable[[Experiment], str | None]:
+    """Reads the files of each data set once."""
+    known = {}
+
+    def remembered(cell):
+        key = _data_key(cell)
+        if key not in known:
+            known[key] = checksum(cell)
+        return known[key]
+    return remembered
+
+
+def _data_key(cell: Experiment) -> tuple:
+    return _values(cell, DATA_FIELDS)
+
+
+def _values(cell: Experiment, fields: tuple[str, ...]) -> tuple:
+    return tuple(getattr(cell, name) for name in fields)
+
+
+def _kind(experiment: dict) -> tuple:
+    """What decides most of how long a cell takes."""
+    return tuple(experiment[name] for name in ("dataset", "method", "fidelity", "iterations", "quick"))

@@ -1,6 +1,5 @@
 """Results: tidy rows, one a metric, and beside them a record of where they come from."""
 
-import hashlib
 import importlib.metadata
 import json
 import os
@@ -9,12 +8,14 @@ import resource
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 
 from emargin.config import Experiment
 from emargin.errors import InputError
 from emargin.methods import METHODS
+from emargin.versions import code_versions
 
 IDENTITY = ("dataset", "source", "surrogate", "protocol", "fold", "method", "fidelity", "reading", "labels",
             "seed")
@@ -81,7 +82,7 @@ def provenance(experiment: Experiment, device: torch.device, checksum: str, seco
         memory["device"] = round(torch.cuda.max_memory_allocated(device) / 1e6)
     return {
         "experiment": json.loads(experiment.to_json()),
-        "code": code_digest(),
+        "code": code_versions(experiment),
         "commit": _commit(),
         "data": checksum,
         "versions": {"python": platform.python_version()}
@@ -91,15 +92,6 @@ def provenance(experiment: Experiment, device: torch.device, checksum: str, seco
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
         "peak_memory_mb": memory,
     }
-
-
-def code_digest() -> str:
-    """Stands for the contents of the module's files, figures left out."""
-    digest = hashlib.sha256()
-    root = Path(__file__).parent
-    for path in sorted(set(root.rglob("*.py")) - set(root.glob("plots/*"))):
-        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
 
 
 def _commit() -> str | None:
@@ -133,6 +125,17 @@ def write_text(path: Path, text: str) -> None:
     beside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         beside.write_text(text, encoding="utf-8")
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """A compressed npz file, written beside the target and renamed."""
+    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with beside.open("wb") as stream:
+            np.savez_compressed(stream, **arrays)
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)

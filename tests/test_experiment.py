@@ -1,18 +1,21 @@
-"""Running experiments: rows, files, grids, the command line."""
+"""Running experiments: rows, files, the command line."""
 
-import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from emargin import grid, results
+from emargin import experiment as experiment_module
+from emargin import results
 from emargin.__main__ import main
 from emargin.config import Experiment
 from emargin.data.loading import load
 from emargin.errors import InputError, MissingData
+from emargin.evaluation.resampling import CLUSTERING, PROBING, scores_of
 from emargin.experiment import run
+from emargin.versions import code_versions
 from tests.conftest import make_dataset
 
 METRICS = {"davies_bouldin", "silhouette", "calinski_harabasz", "nmi", "ari", "mean_cosine", "participation_ratio",
@@ -23,7 +26,7 @@ METRICS = {"davies_bouldin", "silhouette", "calinski_harabasz", "nmi", "ari", "m
 
 @pytest.fixture
 def no_probes(monkeypatch):
-    monkeypatch.setattr("emargin.experiment.probing.further_probes", lambda *a, **k: {})
+    monkeypatch.setattr("emargin.experiment.probing.further_predictions", lambda *a, **k: {})
 
 
 def test_rows_are_complete_tidy_and_the_same_twice(small, small_dataset):
@@ -43,17 +46,63 @@ def test_provenance_says_what_made_the_rows(small, small_dataset):
     assert record["data"] == "checksum"
     assert record["versions"]["torch"] == torch.__version__
     assert set(record["seconds"]) == {"data", "train", "encode", "cluster", "probe"}
-    assert record["code"] == results.code_digest()
+    assert record["code"] == code_versions(small())
 
 
 def test_a_run_writes_its_files_and_no_others(small, small_dataset, tmp_path, no_probes):
     result = run(small(), dataset=small_dataset, device="cpu", folder=tmp_path / "a" / "b", progress=False)
     written = {path.name for path in (tmp_path / "a" / "b").iterdir()}
-    assert written == {"encoder.pt", "curve.csv", "rows.csv", "provenance.json"}
+    assert written == {"encoder.pt", "curve.csv", "arrays.npz", "rows.csv", "provenance.json"}
     rows = results.read_rows(tmp_path / "a" / "b" / "rows.csv")
     np.testing.assert_allclose(rows.value, result.rows.value, rtol=1e-8)
     state = torch.load(tmp_path / "a" / "b" / "encoder.pt", weights_only=True)
     assert Experiment.from_json(state["experiment"]) == result.experiment
+
+
+def test_an_encoder_of_the_same_code_and_data_is_not_trained_again(small, small_dataset, tmp_path, no_probes,
+                                                                   monkeypatch):
+    first = run(small(), dataset=small_dataset, device="cpu", folder=tmp_path, progress=False)
+    monkeypatch.setattr("emargin.experiment.train", lambda *a, **k: pytest.fail("trained again"))
+    again = run(small(), dataset=small_dataset, device="cpu", folder=tmp_path, progress=False)
+    pd.testing.assert_frame_equal(first.rows, again.rows)
+    pd.testing.assert_frame_equal(first.curve, again.curve)
+
+
+@pytest.mark.parametrize("change", ["data", "code", "experiment", "damage"])
+def test_an_encoder_of_other_code_or_data_is_trained_again(small, small_dataset, tmp_path, no_probes, monkeypatch,
+                                                           change):
+    run(small(), dataset=small_dataset, device="cpu", folder=tmp_path, progress=False)
+    experiment, dataset = small(), small_dataset
+    if change == "data":
+        dataset = replace(dataset, checksum="other")
+    elif change == "code":
+        monkeypatch.setattr("emargin.experiment.code_versions", lambda cell: {"data": "a", "train": "b"})
+    elif change == "experiment":
+        experiment = small(seed=2)
+    else:
+        (tmp_path / "encoder.pt").write_bytes(b"PK")
+    trained, real_train = [], experiment_module.train
+    monkeypatch.setattr("emargin.experiment.train", lambda *a, **k: trained.append(1) or real_train(*a, **k))
+    result = run(experiment, dataset=dataset, device="cpu", folder=tmp_path, progress=False)
+    assert trained == [1]
+    state = torch.load(tmp_path / "encoder.pt", weights_only=True)
+    assert all(torch.equal(state["method"][name], value) for name, value in result.method.state_dict().items())
+
+
+def test_sums_by_person_give_the_scores_of_the_rows(small, small_dataset):
+    people = torch.arange(len(small_dataset.test.labels)) % 3
+    dataset = replace(small_dataset, test=replace(small_dataset.test, subjects=people))
+    result = run(small(), dataset=dataset, device="cpu", progress=False)
+    scores = scores_of(result.arrays, np.ones(3))
+    assert set(scores) == {*CLUSTERING, *PROBING, *(f"converged_{name}" for name in PROBING)}
+    assert scores == pytest.approx({name: result[name] for name in scores})
+
+
+def test_maps_show_frames_of_every_class(small, small_dataset, no_probes):
+    arrays = run(small(), dataset=small_dataset, device="cpu", progress=False, maps=True).arrays
+    assert arrays["map"].shape == (len(arrays["map_labels"]), 2)
+    assert arrays["components"].shape == (len(arrays["component_labels"]), 16)
+    assert set(arrays["map_labels"]) == {0, 1, 2, 3} and np.isfinite(arrays["map"]).all()
 
 
 def test_a_folder_without_write_permission_is_named(small, small_dataset, tmp_path):
@@ -81,84 +130,6 @@ def test_missing_real_data_say_how_to_get_them(monkeypatch, tmp_path, dataset):
     monkeypatch.setenv("EMARGIN_DATA", str(tmp_path))
     with pytest.raises(MissingData, match=rf"recordings of {dataset} are not here.*emargin data fetch.*EMARGIN_DATA"):
         load(Experiment(dataset=dataset, source="real"))
-
-
-def grid_file(tmp_path, blocks):
-    path = tmp_path / "grid.json"
-    path.write_text(json.dumps(blocks))
-    return path
-
-
-SMALL = {"dataset": "ecg-sim", "iterations": 2, "sequence_length": 10, "batch_size": 2}
-
-
-@pytest.fixture
-def small_grid(monkeypatch, no_probes):
-    monkeypatch.setattr(grid, "load", lambda experiment: make_dataset())
-    monkeypatch.setattr(grid, "COMPONENTS", 5)
-
-
-def test_a_grid_is_the_product_of_its_lists_by_seed(tmp_path):
-    path = grid_file(tmp_path, [SMALL | {"method": ["random", "infonce"], "seed": [1, 2]},
-                                SMALL | {"method": "emargin"}])
-    cells = grid.read_grid(path)
-    assert [(c.seed, c.method) for c in cells] == [(1, "random"), (1, "infonce"), (1, "emargin"), (2, "random"),
-                                                   (2, "infonce")]
-
-
-def test_a_grid_writes_rows_as_they_land_and_resumes(tmp_path, monkeypatch, small_grid):
-    path = grid_file(tmp_path, [SMALL | {"method": ["random", "emargin"]}])
-    real_run, calls = grid.run, []
-
-    def killed_in_the_second(experiment, **keywords):
-        calls.append(experiment.method)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return real_run(experiment, **keywords)
-
-    monkeypatch.setattr(grid, "run", killed_in_the_second)
-    with pytest.raises(KeyboardInterrupt):
-        grid.run_grid(path, tmp_path / "out", progress=False)
-    assert set(results.read_rows(tmp_path / "out" / "rows.csv").method) == {"random"}
-    rows = grid.run_grid(path, tmp_path / "out", progress=False)
-    assert calls == ["random", "emargin", "emargin"]
-    assert set(rows.method) == {"random", "emargin"}
-    assert len(json.loads((tmp_path / "out" / "provenance.json").read_text())) == 2
-    kept = np.load(tmp_path / "out" / "embeddings.npz")
-    assert len(kept.files) == 4
-    grid.run_grid(path, tmp_path / "out", progress=False)
-    assert len(calls) == 3
-
-
-def test_a_failed_cell_leaves_its_reason_and_the_others_go_on(tmp_path, monkeypatch, small_grid):
-    path = grid_file(tmp_path, [SMALL | {"method": ["random", "emargin"]}])
-    real_run = grid.run
-
-    def failing(experiment, **keywords):
-        if experiment.method == "random":
-            raise InputError("the disk is on fire")
-        return real_run(experiment, **keywords)
-
-    monkeypatch.setattr(grid, "run", failing)
-    rows = grid.run_grid(path, tmp_path / "out", progress=False)
-    failed = rows[rows.metric == "failed"]
-    assert failed.method.tolist() == ["random"]
-    assert failed.value.isna().all()
-    assert "on fire" in failed.note.item()
-    assert "silhouette" in set(rows.metric[rows.method == "emargin"])
-    monkeypatch.setattr(grid, "run", real_run)
-    again = grid.run_grid(path, tmp_path / "out", progress=False)
-    assert "failed" not in set(again.metric)
-
-
-@pytest.mark.parametrize(("text", "message"), [
-    ("{", "cannot be read"), ("{}", "no list of objects"), ("[]", "has no cells"),
-    ('[{"method": []}]', "has no cells"), ('[{"methd": "random"}]', "unknown parameter.*did you mean 'method'"),
-])
-def test_a_bad_grid_file_is_named(tmp_path, text, message):
-    (tmp_path / "grid.json").write_text(text)
-    with pytest.raises(InputError, match=message):
-        grid.read_grid(tmp_path / "grid.json")
 
 
 def test_the_printed_table_is_mean_and_sample_deviation_over_seeds(small):

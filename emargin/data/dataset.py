@@ -12,13 +12,14 @@ class Sequences:
     """S sequences of T frames, as windows on one table of frames that they may share.
 
     frames: float32 `(F, D)`. labels: int64 `(F,)`, -1 for unlabelled. starts: int64 `(S,)`, first frame of each.
-    length: T.
+    length: T. subjects: int64 `(F,)`, number of the person that a frame is of; None where persons are not told apart.
     """
 
     frames: Tensor
     labels: Tensor
     starts: Tensor
     length: int
+    subjects: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.starts)

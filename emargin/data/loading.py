@@ -40,6 +40,18 @@ def load(experiment: Experiment) -> Dataset:
     return protocols.build(recordings, settings_of(experiment.dataset), experiment, checksum)
 
 
+def checksum_of(experiment: Experiment) -> str | None:
+    """The checksum that `load` would give the data set, without loading it; None where its files are not there."""
+    if experiment.source == "simulated":
+        checksum = _simulator(experiment)[1]
+    else:
+        files = _real_files(experiment.dataset)
+        if not files:
+            return None
+        checksum = files_digest(files)
+    return checksum + (f", surrogate {experiment.surrogate}" if experiment.surrogate else "")
+
+
 def load_recordings(experiment: Experiment) -> tuple[RecordingSet, str]:
     """The recordings as they come from the source, and a checksum of their files (or the simulator's seed).
 
@@ -73,10 +85,15 @@ def raw_windows(recordings: RecordingSet, window: int) -> RecordingSet:
 def _simulated(experiment: Experiment) -> tuple[RecordingSet, str]:
     from emargin.data.simulated import simulate  # imports much of scipy, which readings of real data do without
 
+    simulator, checksum = _simulator(experiment)
+    return simulate(simulator, seed=SIMULATOR_SEED, quick=experiment.quick), checksum
+
+
+def _simulator(experiment: Experiment) -> tuple[str, str]:
+    """The simulator's name, and what stands for its recordings."""
     name = recordings_of(experiment.dataset)
     simulator = name if name.endswith(("-sim", "-noise")) else f"{name}-sim"
-    profile = "quick" if experiment.quick else "full"
-    return simulate(simulator, seed=SIMULATOR_SEED, quick=experiment.quick), f"{simulator} seed 0 {profile}"
+    return simulator, f"{simulator} seed {SIMULATOR_SEED} {'quick' if experiment.quick else 'full'}"
 
 
 def _real(experiment: Experiment) -> tuple[RecordingSet, str]:

@@ -98,7 +98,8 @@ def test_subjects_of(data: RecordingSet, settings: Settings, fold: int) -> froze
 
 def within_recordings(recordings: Sequence[Recording], data: RecordingSet, experiment: Experiment) -> Sequences:
     """Frames of all recordings in one table, and the starts of the sequences that lie within one."""
-    frames, labels, starts, offset = [], [], [], 0
+    frames, labels, starts, subjects, offset = [], [], [], [], 0
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(one.subject for one in recordings))}
     length = experiment.sequence_length
     for recording in recordings:
         if data.framed:
@@ -114,13 +115,14 @@ def within_recordings(recordings: Sequence[Recording], data: RecordingSet, exper
             framed, labelled = framed[order], labelled[order]
         frames.append(framed)
         labels.append(labelled)
+        subjects.append(torch.full((len(framed),), numbers[recording.subject]))
         starts.append(torch.arange(offset, offset + len(framed) - length + 1, experiment.stride)
                       if len(framed) >= length else torch.empty(0, dtype=torch.int64))
         offset += len(framed)
     if not frames:
         nothing = torch.empty(0, dtype=torch.int64)
         return Sequences(torch.empty(0, 0), nothing, nothing, length)
-    return Sequences(torch.cat(frames), torch.cat(labels), torch.cat(starts), length)
+    return Sequences(torch.cat(frames), torch.cat(labels), torch.cat(starts), length, torch.cat(subjects))
 
 
 def statistics_of(frames: Tensor) -> tuple[Tensor, Tensor]:

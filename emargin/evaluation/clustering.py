@@ -25,7 +25,15 @@ def draw(features: Features, nominal: tuple[int, ...], classes: tuple[str, ...],
     Without replacement, from every frame once or, with `repeats` (as released), as often as the sequences hold it.
     Raises InputError for a class that is absent.
     """
-    embedding, labels = (part.numpy() for part in features.flat(repeats=repeats))
+    rows = draw_rows(features, nominal, classes, repeats=repeats)
+    return features.embedding.flatten(0, 1)[rows].numpy(), features.labels.flatten()[rows].numpy()
+
+
+def draw_rows(features: Features, nominal: tuple[int, ...], classes: tuple[str, ...],
+              *, repeats: bool = False) -> np.ndarray:
+    """Which of the `S T` frames `draw` takes: int64 `(n,)`."""
+    usable = features.rows(repeats=repeats).numpy()
+    labels = features.labels.flatten().numpy()[usable]
     generator = np.random.default_rng(DRAW_SEED)
     picked = []
     for label, (wanted, name) in enumerate(zip(nominal, classes, strict=True)):
@@ -34,24 +42,31 @@ def draw(features: Features, nominal: tuple[int, ...], classes: tuple[str, ...],
             raise InputError(f"class {name} is absent from the test frames", found="0 frames",
                              wanted=f"at least one, nominally {wanted}", todo="choose another fold or add recordings")
         picked.append(np.sort(generator.permutation(rows)[:wanted]))
-    picked = np.concatenate(picked)
-    return embedding[picked], labels[picked]
+    return usable[np.concatenate(picked)]
 
 
 def cluster(embedding: np.ndarray, labels: np.ndarray, n_classes: int) -> dict[str, float]:
-    """K-means with k = number of classes on raw features, scored by itself and against the true labels.
+    """K-means with k = number of classes on raw features, scored by itself and against the true labels: `scores`."""
+    return scores(embedding, labels, partition(embedding, n_classes))
+
+
+def partition(embedding: np.ndarray, n_classes: int) -> np.ndarray:
+    """The cluster of each row of `(n, C)`, by K-means with k = n_classes on raw features."""
+    with threadpool_limits(1):  # a few thousand rows: on two cores, two threads take three times as long as one
+        return KMeans(n_classes, n_init=KMEANS_RESTARTS, random_state=KMEANS_SEED).fit_predict(embedding)
+
+
+def scores(embedding: np.ndarray, labels: np.ndarray, found: np.ndarray) -> dict[str, float]:
+    """The scores of a partition `found` `(n,)` of `(n, C)` by itself, and against the true labels `(n,)`.
 
     Davies-Bouldin (lower better), silhouette and Calinski-Harabasz (higher better) are those of the K-means labels, as
     in the paper: the true labels only balance the draw. NMI and ARI compare K-means with the truth. Where K-means finds
     a single cluster the first three are NaN: they are not defined.
     """
-    with threadpool_limits(1):  # a few thousand rows: on two cores, two threads take three times as long as one
-        kmeans = KMeans(n_classes, n_init=KMEANS_RESTARTS, random_state=KMEANS_SEED).fit(embedding)
-    found = kmeans.labels_
-    scores = dict.fromkeys(("davies_bouldin", "silhouette", "calinski_harabasz"), float("nan"))
+    values = dict.fromkeys(("davies_bouldin", "silhouette", "calinski_harabasz"), float("nan"))
     if len(np.unique(found)) > 1:
-        scores = {"davies_bouldin": davies_bouldin_score(embedding, found),
+        values = {"davies_bouldin": davies_bouldin_score(embedding, found),
                   "silhouette": silhouette_score(embedding, found),
                   "calinski_harabasz": calinski_harabasz_score(embedding, found)}
-    scores |= {"nmi": normalized_mutual_info_score(labels, found), "ari": adjusted_rand_score(labels, found)}
-    return {name: float(value) for name, value in scores.items()}
+    values |= {"nmi": normalized_mutual_info_score(labels, found), "ari": adjusted_rand_score(labels, found)}
+    return {name: float(value) for name, value in values.items()}

@@ -28,11 +28,15 @@ class Features:
 
         Every frame once, in the order of the recordings; with `repeats` as often as the sequences hold it.
         """
+        rows = self.rows(repeats=repeats)
+        return self.embedding.flatten(0, 1)[rows], self.labels.flatten()[rows]
+
+    def rows(self, *, repeats: bool = False) -> Tensor:
+        """Which of the `S T` frames `flat` takes: int64 `(n,)`."""
         rows = torch.arange(self.frame.numel())
         if not repeats:
             rows = torch.from_numpy(np.unique(self.frame.flatten().numpy(), return_index=True)[1])
-        labels = self.labels.flatten()[rows]
-        return self.embedding.flatten(0, 1)[rows[labels >= 0]], labels[labels >= 0]
+        return rows[self.labels.flatten()[rows] >= 0]
 
 
 @torch.no_grad()

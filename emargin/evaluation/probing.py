@@ -23,10 +23,18 @@ HIDDEN = 128
 
 def linear_probe(train: Features, test: Features, n_classes: int, *, batch_size: int, seed: int,
                  drop_last: bool) -> dict[str, float]:
+    """The scores of the paper's probe, `linear_predictions`."""
+    rows, predicted = linear_predictions(train, test, n_classes, batch_size=batch_size, seed=seed, drop_last=drop_last)
+    return scores(test.labels.flatten().numpy()[rows], predicted)
+
+
+def linear_predictions(train: Features, test: Features, n_classes: int, *, batch_size: int, seed: int,
+                       drop_last: bool) -> tuple[np.ndarray, np.ndarray]:
     """The paper's probe: one linear layer on every frame, Adam 1e-3, 10 epochs, batches of whole sequences.
 
     Sequences are shuffled and the incomplete last batch of training is dropped; with `drop_last` that of the test side
-    too, as released. Unlabelled frames are left out. Returns the scores of `scores`.
+    too, as released. Unlabelled frames are left out. Returns which of the `S T` test frames were scored, `(n,)`, and
+    the class predicted for each, `(n,)`.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
@@ -49,10 +57,10 @@ def linear_probe(train: Features, test: Features, n_classes: int, *, batch_size:
     scored = len(test.embedding)
     if drop_last:
         scored -= scored % batch_size
-    labels = test.labels[:scored].flatten()
+    rows = torch.nonzero(test.labels[:scored].flatten() >= 0).flatten()
     with torch.no_grad():
-        predicted = probe(test.embedding[:scored]).argmax(-1).flatten()
-    return scores(labels[labels >= 0].numpy(), predicted[labels >= 0].numpy())
+        predicted = probe(test.embedding[:scored]).argmax(-1).flatten()[rows]
+    return rows.numpy(), predicted.numpy()
 
 
 def scores(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
@@ -73,14 +81,22 @@ def scores(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
 
 def further_probes(train: Features, test: Features, *, seed: int,
                    rows: int = PROBE_ROWS) -> dict[str, dict[str, float]]:
-    """What other classifiers read from standardised features: "converged", "knn", "mlp", each with all scores.
+    """The scores of `further_predictions`, for "converged", "knn" and "mlp"."""
+    truth = test.flat()[1].numpy()
+    return {name: scores(truth, predicted)
+            for name, predicted in further_predictions(train, test, seed=seed, rows=rows).items()}
+
+
+def further_predictions(train: Features, test: Features, *, seed: int,
+                        rows: int = PROBE_ROWS) -> dict[str, np.ndarray]:
+    """What other classifiers read from standardised features: the class that each predicts for the rows of `test.flat`.
 
     converged: class-balanced logistic regression run to convergence; the paper's ten epochs can stop at the majority
     class. knn: 5 nearest neighbours. mlp: one hidden layer of 128 units. At most `rows` training frames a class,
     drawn with a fixed seed; every labelled test frame is scored.
     """
     x, y = _balanced_rows(*train.flat(), rows)
-    x_test, truth = (part.numpy() for part in test.flat())
+    x_test = test.flat()[0].numpy()
     scaler = StandardScaler().fit(x)
     x, x_test = scaler.transform(x), scaler.transform(x_test)
     classifiers = {
@@ -92,7 +108,7 @@ def further_probes(train: Features, test: Features, *, seed: int,
         classifiers["converged"].fit(x, y)
     for name in ("knn", "mlp"):
         classifiers[name].fit(x, y)
-    return {name: scores(truth, classifier.predict(x_test)) for name, classifier in classifiers.items()}
+    return {name: classifier.predict(x_test) for name, classifier in classifiers.items()}
 
 
 def _balanced_rows(embedding: Tensor, labels: Tensor, most: int) -> tuple[np.ndarray, np.ndarray]:

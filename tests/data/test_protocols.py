@@ -57,6 +57,15 @@ def test_original_sequences_stay_within_a_recording():
     assert torch.equal(train.starts // frames_each, (train.starts + train.length - 1) // frames_each)
 
 
+def test_frames_carry_the_number_of_their_person():
+    """Two recordings a person, so both have one number; people are not told apart where recordings are joined."""
+    data = recordings(folds=(frozenset({"s1", "s3"}),))
+    frames_each = (200 - 8) // 4 + 1
+    assert built(data).test.subjects.tolist() == [0] * 2 * frames_each + [1] * 2 * frames_each
+    assert built(data).train.subjects.unique().tolist() == [0, 1, 2]
+    assert built(data, protocol="released").test.subjects is None
+
+
 def test_released_joins_recordings_and_splits_by_position():
     data = recordings()
     dataset = built(data, protocol="released")

@@ -1,0 +1,142 @@
+"""Committed results of a grid: three files in one folder, made of the folders in which its cells ran."""
+
+import json
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from emargin import results
+from emargin.config import Experiment
+from emargin.errors import InputError
+from emargin.methods import METHODS
+from emargin.versions import code_versions
+
+
+class Store:
+    """`rows.csv`, tidy rows; `provenance.json`, one record a cell; `arrays.npz`, small arrays of each cell.
+
+    The arrays of a cell go by `DIGEST/NAME`. Raises InputError for files that cannot be read.
+    """
+
+    def __init__(self, folder: Path | str):
+        self.folder = results.writable_folder(Path(folder))
+        self.rows = results.table([])
+        if self._file("rows.csv").exists():
+            self.rows = results.read_rows(self._file("rows.csv"))
+        self.records: dict[str, dict] = _json(self._file("provenance.json"))
+        self.failed = set(self.rows.digest[self.rows.metric == "failed"])
+        self.known = set(self.rows.digest)
+
+    def state(self, cell: Experiment, checksum: str | None) -> str:
+        """"done", "missing", "failed" for a reason outside code and data, or "stale".
+
+        checksum: of the cell's data as they are now; None where they are not at hand.
+        """
+        if cell.digest not in self.known:
+            return "missing"
+        return state(cell, self.records.get(cell.digest, {}), failed=cell.digest in self.failed, checksum=checksum)
+
+    def arrays(self, digest: str) -> dict[str, np.ndarray]:
+        """The arrays of one cell, by name."""
+        with np.load(self._file("arrays.npz")) as kept:
+            return {name.split("/")[1]: kept[name] for name in kept.files if name.startswith(f"{digest}/")}
+
+    def add(self, folders: Iterable[Path]) -> None:
+        """Take in finished cells, each from its folder, in place of what the store has of them."""
+        rows, arrays, digests = [], {}, set()
+        for folder in folders:
+            cell_rows, record, kept = read_cell(folder)
+            digest = cell_rows.digest.iloc[0]
+            digests.add(digest)
+            rows.append(cell_rows)
+            self.records[digest] = record
+            arrays |= {f"{digest}/{name}": array for name, array in kept.items()}
+        self._replace(digests, rows, arrays)
+
+    def merge(self, other: "Store") -> None:
+        """Take in all cells of another store, in place of what this one has of them."""
+        self.records |= other.records
+        arrays = {}
+        if other._file("arrays.npz").exists():
+            with np.load(other._file("arrays.npz")) as kept:
+                arrays = dict(kept)
+        self._replace(other.known, [other.rows], arrays)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Only one process at a time. Raises InputError in the second."""
+        try:
+            with FileLock(self._file(".lock"), timeout=0):
+                yield
+        except Timeout as error:
+            raise InputError(f"another run is writing to {self.folder}", wanted="one run a folder",
+                             todo="wait for it, or name another folder with --out") from error
+
+    def _replace(self, digests: set[str], rows: list[pd.DataFrame], arrays: dict[str, np.ndarray]) -> None:
+        """Rows last: what they name is there."""
+        if not digests:
+            return
+        kept = {}
+        if self._file("arrays.npz").exists():
+            try:
+                with np.load(self._file("arrays.npz")) as there:
+                    kept = {name: there[name] for name in there.files if name.split("/")[0] not in digests}
+            except (OSError, ValueError, zipfile.BadZipFile) as error:
+                raise InputError(f"{self._file('arrays.npz')} cannot be read", found=type(error).__name__,
+                                 wanted="a file that this program wrote",
+                                 todo="get it back from the repository, or delete all three files of the folder"
+                                 ) from error
+        everything = kept | arrays
+        self.rows = _in_order(pd.concat([self.rows[~self.rows.digest.isin(digests)], *rows], ignore_index=True))
+        self.failed = set(self.rows.digest[self.rows.metric == "failed"])
+        self.known = set(self.rows.digest)
+        results.write_arrays(self._file("arrays.npz"), {name: everything[name] for name in sorted(everything)})
+        results.write_text(self._file("provenance.json"),
+                           json.dumps({digest: self.records[digest] for digest in sorted(self.records)}, indent=1))
+        results.write_text(self._file("rows.csv"), results.rows_to_csv(self.rows))
+
+    def _file(self, name: str) -> Path:
+        return self.folder / name
+
+
+def state(cell: Experiment, record: dict, *, failed: bool, checksum: str | None) -> str:
+    """What rows are worth, by the record beside them: "done", "failed" for a reason outside code and data, or "stale".
+
+    checksum: of the cell's data as they are now; None where they are not at hand.
+    """
+    if failed and "code" not in record:
+        return "failed"
+    if record.get("code") != code_versions(cell) or checksum not in (None, record.get("data")):
+        return "stale"
+    return "done"
+
+
+def read_cell(folder: Path) -> tuple[pd.DataFrame, dict, dict[str, np.ndarray]]:
+    """Rows, provenance and arrays of the folder that a cell ran in."""
+    arrays = {}
+    if (folder / "arrays.npz").exists():
+        with (folder / "arrays.npz").open("rb") as stream, np.load(stream) as kept:
+            arrays = dict(kept)
+    return results.read_rows(folder / "rows.csv"), _json(folder / "provenance.json"), arrays
+
+
+def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """Cells by data set, protocol, fold, method and so on, so that a new cell is a few new lines."""
+    methods = {name: number for number, name in enumerate(METHODS)}
+    keys = rows[[*results.IDENTITY, "digest"]].assign(method=rows.method.map(methods))
+    return rows.loc[keys.sort_values(list(keys.columns), kind="stable").index].reset_index(drop=True)
+
+
+def _json(path: Path) -> dict:
+    if not path.exists():
+        return {}
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} cannot be read", found=str(error), wanted="JSON that this program wrote",
+                         todo="get it back from the repository") from error

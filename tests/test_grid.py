@@ -1,0 +1,223 @@
+"""Grids: reading, planning by content, running, failing, resuming; the store of their results."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from emargin import grid, results, store
+from emargin.__main__ import main
+from emargin.errors import InputError, NonFiniteGradient
+from emargin.grid import plan, read_grid, run_cell, run_grid
+from emargin.store import Store
+from tests.conftest import make_dataset
+
+SMALL = {"dataset": "ecg-sim", "iterations": 2, "sequence_length": 10, "batch_size": 2}
+CHECKSUM = "ecg-sim seed 0 full"
+
+
+def grid_file(folder, blocks):
+    path = folder / "grid.json"
+    path.write_text(json.dumps(blocks))
+    return path
+
+
+@pytest.fixture
+def small_grid(monkeypatch, tmp_path):
+    """A grid of two cells, on a small data set, without the slow probes; cells run under tmp_path."""
+    dataset = make_dataset()
+    object.__setattr__(dataset, "checksum", CHECKSUM)
+    monkeypatch.setattr(grid, "load", lambda experiment: dataset)
+    monkeypatch.setattr(grid, "home", lambda: tmp_path)
+    monkeypatch.setattr("emargin.experiment.probing.further_predictions", lambda *a, **k: {})
+    return grid_file(tmp_path, [SMALL | {"method": ["random", "emargin"]}])
+
+
+def run_small(path, out, **keywords):
+    return run_grid(path, out, progress=False, device="cpu", **keywords)
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """The methods that `run` was called for."""
+    calls, real_run = [], grid.run
+
+    def counting(experiment, **keywords):
+        calls.append(experiment.method)
+        return real_run(experiment, **keywords)
+
+    monkeypatch.setattr(grid, "run", counting)
+    return calls
+
+
+def test_a_grid_is_the_product_of_its_lists_by_seed(tmp_path):
+    path = grid_file(tmp_path, [SMALL | {"method": ["random", "infonce"], "seed": [1, 2]},
+                                SMALL | {"method": ["emargin", "random"]}])
+    assert [(c.seed, c.method) for c in read_grid(path)] == [(1, "random"), (1, "infonce"), (1, "emargin"),
+                                                             (2, "random"), (2, "infonce")]
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("{", "cannot be read"), ("{}", "no list of objects"), ("[]", "has no cells"),
+    ('[{"method": "random"}, {"method": []}]', "block 2 has no cells.*no value for method"),
+    ('[{"methd": "random"}]', "unknown parameter.*did you mean 'method'"),
+    ('[{"dataset": "mitbh", "source": "real"}]', "unknown dataset.*did you mean 'mitbih'"),
+])
+def test_a_bad_grid_file_is_named(tmp_path, text, message):
+    (tmp_path / "grid.json").write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_grid(tmp_path / "grid.json")
+
+
+def test_rows_land_as_cells_end_and_a_killed_grid_resumes(tmp_path, monkeypatch, small_grid):
+    real_run, calls = grid.run, []
+
+    def killed_in_the_second(experiment, **keywords):
+        calls.append(experiment.method)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real_run(experiment, **keywords)
+
+    monkeypatch.setattr(grid, "run", killed_in_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        run_small(small_grid, tmp_path / "out")
+    assert set(Store(tmp_path / "out").rows.method) == {"random"}
+    rows = run_small(small_grid, tmp_path / "out")
+    assert calls == ["random", "emargin", "emargin"]
+    assert set(rows.method) == {"random", "emargin"}
+    assert len(json.loads((tmp_path / "out" / "provenance.json").read_text())) == 2
+    run_small(small_grid, tmp_path / "out")
+    assert len(calls) == 3
+
+
+def test_the_store_keeps_rows_and_arrays_of_every_cell(tmp_path, small_grid):
+    rows = run_small(small_grid, tmp_path / "out")
+    again = Store(tmp_path / "out")
+    pd.testing.assert_frame_equal(again.rows, rows, rtol=1e-8, check_dtype=False)
+    for cell in read_grid(small_grid):
+        here = np.load(grid.cell_folder(cell) / "arrays.npz")
+        assert again.arrays(cell.digest).keys() == set(here.files)
+        np.testing.assert_array_equal(again.arrays(cell.digest)["map"], here["map"])
+
+
+def test_a_cell_run_anew_replaces_all_that_the_store_has_of_it(tmp_path, small_grid):
+    run_small(small_grid, tmp_path / "out")
+    cell, kept = read_grid(small_grid)
+    (grid.cell_folder(cell) / "arrays.npz").unlink()
+    Store(tmp_path / "out").add([grid.cell_folder(cell)])
+    again = Store(tmp_path / "out")
+    assert again.arrays(cell.digest) == {} and again.arrays(kept.digest)
+    assert not again.rows.duplicated(["digest", "metric"]).any()
+
+
+@pytest.mark.parametrize(("error", "lasting"), [
+    (InputError("the disk is on fire"), True), (NonFiniteGradient("the disk is on fire"), True),
+    (MemoryError("the disk is on fire"), False)])
+def test_a_failed_cell_leaves_its_reason_and_the_others_go_on(tmp_path, monkeypatch, small_grid, counted, error,
+                                                             lasting):
+    """What bad input and bad numbers did they would do again; memory may be there the next time."""
+    working = grid.run
+
+    def failing(experiment, **keywords):
+        if experiment.method == "random":
+            raise error
+        return working(experiment, **keywords)
+
+    monkeypatch.setattr(grid, "run", failing)
+    rows = run_small(small_grid, tmp_path / "out")
+    failed = rows[rows.metric == "failed"]
+    assert failed.method.tolist() == ["random"] and failed.value.isna().all()
+    assert "on fire" in failed.note.item()
+    assert "silhouette" in set(rows.metric[rows.method == "emargin"])
+    monkeypatch.setattr(grid, "run", working)
+    again = run_small(small_grid, tmp_path / "out")
+    assert ("failed" in set(again.metric)) == lasting
+    assert counted == ["emargin"] + [] if lasting else ["emargin", "random"]
+
+
+def test_rows_hold_while_code_and_data_are_the_same(tmp_path, monkeypatch, small_grid):
+    run_small(small_grid, tmp_path / "out")
+    cells = read_grid(small_grid)
+
+    def states():
+        todo = plan(cells, Store(tmp_path / "out"))
+        return [todo.why.get(cell.digest, "done") for cell in cells]
+
+    assert states() == ["done", "done"]
+    with monkeypatch.context() as patch:
+        patch.setattr(grid, "checksum_of", lambda cell: "other recordings")
+        assert states() == ["stale", "stale"]
+    with monkeypatch.context() as patch:  # a clone without the data
+        patch.setattr(grid, "checksum_of", lambda cell: None)
+        assert states() == ["done", "done"]
+    versions = store.code_versions
+    monkeypatch.setattr(store, "code_versions",
+                        lambda cell: versions(cell) | ({"train": "newer"} if cell.method == "emargin" else {}))
+    assert states() == ["done", "stale"]
+
+
+def test_a_second_run_on_a_folder_is_refused(tmp_path, small_grid):
+    with Store(tmp_path / "out").locked(), pytest.raises(InputError, match="another run is writing to .*out"):
+        run_small(small_grid, tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "provenance.json", "arrays.npz"])
+def test_a_damaged_cell_runs_again(tmp_path, small_grid, name, capsys):
+    cells = read_grid(small_grid)
+    for cell in cells:
+        run_cell(cell, grid.cell_folder(cell), dataset=grid.load, device="cpu", progress=False)
+    (grid.cell_folder(cells[0]) / name).write_bytes(b"PK\x03\x04")
+    there = grid.finished(cells, Store(tmp_path / "out"))
+    assert there == [grid.cell_folder(cells[1])]
+    assert "damaged" in capsys.readouterr().err and not grid.cell_folder(cells[0]).exists()
+
+
+def test_a_damaged_checkpoint_costs_its_steps_alone(tmp_path, small_grid):
+    cell = read_grid(small_grid)[1]
+    folder = grid.cell_folder(cell)
+    folder.mkdir(parents=True)
+    (folder / "resume.pt").write_bytes(b"PK")
+    assert run_cell(cell, folder, dataset=grid.load, device="cpu", progress=False) == "done"
+
+
+def test_rows_of_two_machines_merge(tmp_path, small_grid):
+    rows = run_small(small_grid, tmp_path / "all")
+    for number, cell in enumerate(read_grid(small_grid)):
+        Store(tmp_path / f"machine{number}").add([grid.cell_folder(cell)])
+    status = main(["grid", "merge", str(tmp_path / "machine1"), str(tmp_path / "machine0"), "--out",
+                   str(tmp_path / "merged")])
+    assert status == 0
+    merged = Store(tmp_path / "merged")
+    pd.testing.assert_frame_equal(merged.rows, rows, rtol=1e-8, check_dtype=False)
+    assert (tmp_path / "merged" / "rows.csv").read_text() == (tmp_path / "all" / "rows.csv").read_text()
+    assert (tmp_path / "merged" / "arrays.npz").read_bytes() == (tmp_path / "all" / "arrays.npz").read_bytes()
+
+
+def test_cells_one_by_one_make_the_rows_of_the_grid(tmp_path, small_grid, capsys):
+    together = run_small(small_grid, tmp_path / "together")
+    shutil.rmtree(tmp_path / "runs")
+    out = ["--out", str(tmp_path / "apart")]
+    assert main(["grid", "plan", str(small_grid), *out, "--json", str(tmp_path / "plan.json")]) == 0
+    assert "2 cells: 0 done, 2 missing" in capsys.readouterr().out
+    ahead = json.loads((tmp_path / "plan.json").read_text())
+    for cell in ahead:
+        assert main(["grid", "cell", str(small_grid), cell["digest"], "--device", "cpu"]) == 0
+    assert main(["grid", "collect", str(small_grid), *out]) == 0
+    assert "2 cells: 2 done" in capsys.readouterr().out
+    pd.testing.assert_frame_equal(Store(tmp_path / "apart").rows, together, rtol=1e-8, check_dtype=False)
+
+
+def test_an_unknown_cell_is_named(small_grid, capsys):
+    assert main(["grid", "cell", str(small_grid), "0123456789abcdef"]) == 2
+    assert "no such cell" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_reported_without_a_traceback(tmp_path, small_grid, monkeypatch, capsys):
+    def full(path, text):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(results, "write_text", full)
+    assert main(["run", "--grid", str(small_grid), "--out", str(tmp_path / "out"), "--device", "cpu"]) == 2
+    assert "No space left on device" in capsys.readouterr().err
