@@ -9,10 +9,20 @@ STAMP := $(VENV)/.complete
 export OMP_NUM_THREADS ?= 1
 PAGES := _config.yml _toc.yml book $(wildcard results)
 
-.PHONY: help env test book html notebooks lint check-long audit bench clean
+# What `make reproduce` runs, and where its rows go: how many jobs at once, cells a job, Snakemake's profile, and GPU=1
+# for a GPU a job on a cluster. Snakemake has an environment of its own, since some of its pins are older than ours.
+GRID = workflow/grid.json
+OUT = results/grid
+JOBS = $(shell getconf _NPROCESSORS_ONLN)
+CELLS = 1
+GPU = 0
+PROFILE = workflow/profiles/default
+WORKFLOW := $(VENV)/workflow
+
+.PHONY: help env test book html notebooks lint check-long audit bench reproduce reproduce-quick clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 env: $(STAMP) ## Create or update the environment in .venv (the other commands do it first)
 
@@ -32,6 +42,19 @@ test: $(STAMP) ## Run the unit tests, then every notebook against its committed 
 
 check-long: $(STAMP) ## Run the tests that take minutes or hours: every method at full size, real data
 	$(BIN)/python -m pytest -m long tests
+
+reproduce: $(WORKFLOW)/.complete ## Run what is missing or stale of a grid (GRID=, OUT=, JOBS=)
+	@$(BIN)/python -m workflow.reproduce $(GRID) --out $(OUT) --jobs $(JOBS) --cells $(CELLS) --gpu $(GPU) \
+	  --profile $(PROFILE) --snakemake $(WORKFLOW)/bin/snakemake
+
+reproduce-quick: ## The same on the simulators, small, in minutes: every method in both fidelities, into runs/quick
+	@$(MAKE) --no-print-directory reproduce GRID=workflow/quick.json OUT=runs/quick CELLS=6
+
+$(WORKFLOW)/.complete: workflow/requirements.lock | $(STAMP)
+	@rm -f $@
+	$(PYTHON) -m venv --clear $(WORKFLOW)
+	$(WORKFLOW)/bin/python -m pip install --quiet --requirement workflow/requirements.lock
+	@touch $@
 
 audit: $(STAMP) ## Compare the released code with this module's: make audit RELEASED=path (it runs that code)
 	$(BIN)/python -m emargin.audit --released "$(RELEASED)"
