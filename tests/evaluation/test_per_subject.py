@@ -99,3 +99,17 @@ def test_many_resamples_at_once_give_what_each_gives_alone(draw):
         assert all(isinstance(value, float) for value in alone.values())
         assert {name: values[number] for name, values in together.items()} == pytest.approx(alone, nan_ok=True)
     assert np.isnan(together["silhouette"][-2:]).all() and np.isfinite(together["nmi"][-2])
+
+
+def test_a_cluster_without_drawn_people_has_no_part_in_davies_bouldin():
+    """Its centroid is very near to another one, which would make the worst ratio."""
+    tables = {"clusters": np.array([[[2], [2], [0]], [[0], [0], [4]]]), "spread": np.array([[2.0, 4, 0], [0, 0, 1]]),
+              "separation": np.array([[0, 3, 0.01], [3, 0, 3], [0.01, 3, 0]]), "silhouette": np.array([1.0, 2])}
+    assert resampling.scores_of(tables, np.array([1, 0]))["davies_bouldin"] == pytest.approx((1 + 2) / 3)
+
+
+def test_one_cluster_of_one_class_is_full_agreement():
+    tables = per_subject.cluster_tables(np.eye(4), np.zeros(4, int), np.array([0, 0, 1, 1]), np.array([0, 0, 1, 1]),
+                                        n_classes=2, n_subjects=2)
+    scores = resampling.scores_of(tables, np.array([1, 0]))
+    assert (scores["nmi"], scores["ari"]) == (1, 1)
