@@ -59,9 +59,10 @@ $(WORKFLOW)/.complete: workflow/requirements.lock | $(STAMP)
 audit: $(STAMP) ## Compare the released code with this module's: make audit RELEASED=path (it runs that code)
 	$(BIN)/python -m emargin.audit --released "$(RELEASED)"
 
-bench: $(STAMP) ## Time and memory: of the losses and a whole cell, for the page "Speed", and of every method's step
+bench: $(STAMP) ## Time and memory: of losses, a cell and training together, for the page "Speed"; of every step
 	OMP_NUM_THREADS= $(BIN)/python -m benchmarks.losses --out results/benchmarks/losses.json
 	OMP_NUM_THREADS= $(BIN)/python -m benchmarks.cell --out results/benchmarks/cell.json
+	OMP_NUM_THREADS= $(BIN)/python -m benchmarks.together --steps 4 --rounds 3 --out results/benchmarks/together.json
 	OMP_NUM_THREADS= $(BIN)/python -m benchmarks.steps
 
 book: $(STAMP) ## Execute the notebooks and build the book: _build/html/index.html

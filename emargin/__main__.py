@@ -51,6 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     runner.add_argument("--grid", type=Path, metavar="FILE", help="run the cells of a grid file instead")
     runner.add_argument("--out", type=Path, metavar="FOLDER",
                         help="where results go (default: a folder of its own under runs/)")
+    runner.add_argument("--together", type=int, default=1, metavar="N",
+                        help="with --grid: cells of InfoNCE and eMargin that train together at most, which pays on a "
+                             "GPU (default: 1)")
     runner.add_argument("--device", help="cpu, cuda, ... (default: CUDA where there is one)")
     _add_grid(commands.add_parser("grid", help="what is done of a grid, its cells one by one, its rows together"))
     lister = commands.add_parser("methods", help="list the methods")
@@ -150,12 +153,14 @@ def _merge(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    chosen = {name: value for name, value in vars(options).items() if name not in ("command", "grid", "out", "device")}
+    chosen = {name: value for name, value in vars(options).items() if name not in ("command", "grid", "out", "device",
+                                                                                   "together")}
     if options.grid is not None:
         if chosen:
             raise InputError("a grid file says all about its cells", found=", ".join(f"--{name}" for name in chosen),
                              wanted="--grid, --out and --device alone")
-        run_grid(options.grid, options.out or home() / "runs" / options.grid.stem, device=options.device)
+        run_grid(options.grid, options.out or home() / "runs" / options.grid.stem, device=options.device,
+                 together=options.together)
         return 0
     experiment = Experiment.from_dict(chosen)
     print(experiment)

@@ -27,7 +27,8 @@ from emargin.errors import InputError, NonFiniteGradient
 from emargin.experiment import run
 from emargin.paths import home
 from emargin.store import Store, read_cell, state
-from emargin.training import load_checkpoint
+from emargin.together import groups, prepare_cells
+from emargin.training import default_device, load_checkpoint
 from emargin.versions import code_versions
 
 DATA_FIELDS = ("dataset", "source", "surrogate", "protocol", "fold", "quick", "n_fft", "hop", "sequence_length",
@@ -129,11 +130,13 @@ def estimate(todo: Plan, store: Store) -> str:
 
 
 def run_grid(path: Path, folder: Path, *, device: torch.device | str | None = None, progress: bool = True,
-             cells_folder: Path | None = None) -> pd.DataFrame:
+             cells_folder: Path | None = None, together: int = 1) -> pd.DataFrame:
     """Run the cells of a grid file whose rows `folder` does not hold, in one process; returns all rows.
 
     Each cell's results are in `folder` as soon as it is done. A cell that fails leaves one row, metric "failed", with
     the reason as its note, and the others go on.
+    together: how many cells at most train together, by `emargin.together`, where their method allows it; their records
+    say with how many. What trains together starts again if it is interrupted.
     Raises InputError where another run is writing to the folder.
     """
     cells, store = read_grid(path), Store(folder)
@@ -141,14 +144,39 @@ def run_grid(path: Path, folder: Path, *, device: torch.device | str | None = No
         todo = plan(cells, store)
         print(todo, file=sys.stderr)
         loaded = _LastOnly(load)
+        company, trained = _company(todo.ahead, together), {}
         for number, cell in enumerate(todo.ahead, 1):
             start = time.perf_counter()
             place = cell_folder(cell, cells_folder)
+            group = company.get(cell.digest, [])
+            if len(group) > 1:
+                trained |= _train_together(group, loaded, cells_folder, device, progress)
             status = run_cell(cell, place, dataset=loaded, device=device, progress=progress)
+            if status == "done" and cell in trained:
+                record = json.loads((place / "provenance.json").read_text()) | {"trained_together": trained[cell]}
+                results.write_text(place / "provenance.json", json.dumps(record, indent=1))
             store.add([place])
             print(f"[{number}/{len(todo.ahead)}] {status} in {time.perf_counter() - start:.0f} s: {cell}",
                   file=sys.stderr)
     return store.rows
+
+
+def _company(cells: list[Experiment], most: int) -> dict[str, list[Experiment]]:
+    """The groups of cells that train together, at most so many in each, by the digest of the first of each to run."""
+    pieces = [group[start:start + most] for group in groups(cells) for start in range(0, len(group), most)]
+    return {piece[0].digest: piece for piece in pieces}
+
+
+def _train_together(cells: list[Experiment], loaded: Callable[[Experiment], Dataset], cells_folder: Path | None,
+                    device: torch.device | str | None, progress: bool) -> dict[Experiment, int]:
+    """Leaves encoders in the folders of those cells that it returns, with the number of all of them."""
+    folders = [results.writable_folder(cell_folder(cell, cells_folder)) for cell in cells]
+    try:
+        there = prepare_cells(cells, loaded(cells[0]), folders, device=device or default_device(), progress=progress)
+    except InputError as error:  # each cell meets it again by itself, and leaves its row
+        print(f"not trained together: {error}", file=sys.stderr)
+        return {}
+    return dict.fromkeys(there, len(cells))
 
 
 def cell_folder(cell: Experiment, root: Path | None = None) -> Path:

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from emargin import grid, results, store
+from emargin import experiment, grid, results, store
 from emargin.__main__ import main
-from emargin.errors import InputError, NonFiniteGradient
+from emargin.errors import InputError, MissingData, NonFiniteGradient
 from emargin.grid import plan, read_grid, run_cell, run_grid
 from emargin.store import Store
 from tests.conftest import make_dataset
@@ -221,3 +221,30 @@ def test_a_full_disk_is_reported_without_a_traceback(tmp_path, small_grid, monke
     monkeypatch.setattr(results, "write_text", full)
     assert main(["run", "--grid", str(small_grid), "--out", str(tmp_path / "out"), "--device", "cpu"]) == 2
     assert "No space left on device" in capsys.readouterr().err
+
+
+def test_cells_that_train_together_have_the_rows_of_cells_alone(tmp_path, small_grid, counted, monkeypatch):
+    """Up to rounding, and their records say so; methods that cannot run as ever."""
+    path = grid_file(tmp_path, [SMALL | {"method": ["random", "infonce", "emargin"], "seed": [1, 2]}])
+    alone = run_small(path, tmp_path / "alone", cells_folder=tmp_path / "a")
+    trained, real_train = [], experiment.train
+    monkeypatch.setattr(experiment, "train", lambda cell, *a, **k: trained.append(cell.method) or real_train(
+        cell, *a, **k))
+    together = run_small(path, tmp_path / "together", cells_folder=tmp_path / "b", together=3)
+    assert trained == ["random", "random", "emargin"]  # four cells in groups of three: the fourth is alone
+    np.testing.assert_allclose(together.value.astype(float), alone.value.astype(float), rtol=1e-4)
+    records = Store(tmp_path / "together").records.values()
+    company = {(record["experiment"]["method"], record["experiment"]["seed"]): record.get("trained_together")
+               for record in records}
+    assert company == {("infonce", 1): 3, ("emargin", 1): 3, ("infonce", 2): 3, ("emargin", 2): None,
+                       ("random", 1): None, ("random", 2): None}
+
+
+def test_a_group_without_data_leaves_a_row_for_each_cell(tmp_path, small_grid, monkeypatch):
+    def missing(cell):
+        raise MissingData("the recordings are not here")
+
+    monkeypatch.setattr(grid, "load", missing)
+    path = grid_file(tmp_path, [SMALL | {"method": "emargin", "seed": [1, 2]}])
+    rows = run_small(path, tmp_path / "out", together=2)
+    assert rows.metric.tolist() == ["failed", "failed"] and "not here" in rows.note[0]
