@@ -62,7 +62,7 @@ audit: $(STAMP) ## Compare the released code with this module's: make audit RELE
 bench: $(STAMP) ## Time and memory: of losses, a cell and training together, for the page "Speed"; of every step
 	OMP_NUM_THREADS= $(BIN)/python -m benchmarks.losses --out results/benchmarks/losses.json
 	OMP_NUM_THREADS= $(BIN)/python -m benchmarks.cell --out results/benchmarks/cell.json
-	OMP_NUM_THREADS= $(BIN)/python -m benchmarks.together --steps 4 --rounds 3 --out results/benchmarks/together.json
+	OMP_NUM_THREADS= $(BIN)/python -m benchmarks.together --steps 20 --rounds 3 --out results/benchmarks/together.json
 	OMP_NUM_THREADS= $(BIN)/python -m benchmarks.steps
 
 book: $(STAMP) ## Execute the notebooks and build the book: _build/html/index.html
