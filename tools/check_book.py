@@ -7,6 +7,7 @@ Prints one line a problem, `page: problem`, and exits 1 where there is any.
 
 import re
 import sys
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -83,7 +84,13 @@ def leads_somewhere(link: str, path: Path, book: Path) -> bool:
         return False
     if not parts.fragment or target.suffix != ".html":
         return True
-    return unquote(parts.fragment) in Page(target.read_text(encoding="utf8")).identifiers
+    return unquote(parts.fragment) in identifiers_of(target, target.stat().st_mtime_ns)
+
+
+@cache
+def identifiers_of(path: Path, changed: int) -> set[str]:
+    """The places in a page, which hundreds of links may lead to: it is read once for each time it was changed."""
+    return Page(path.read_text(encoding="utf8")).identifiers
 
 
 def main(book: Path) -> int:
