@@ -6,7 +6,6 @@ training set. A correlation resamples methods. With few people, seeds or methods
 than too wide.
 """
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -68,7 +67,7 @@ class Bootstrap:
         self.cells = {row[0]: (row[1:-1], row[-1]) for row in zip(  # digest -> its split, its seed
             first.digest, *(first[name] for name in SPLIT), first.seed, strict=True)}
         self.values = dict(zip(zip(store.rows.digest, store.rows.metric, strict=True), store.rows.value, strict=True))
-        self.tables = _tables_of(store)
+        self.tables = store.arrays_of_cells(TABLES)
         self.resampled: dict[str, dict[str, np.ndarray]] = {}
 
     def difference(self, first: Sequence[str], second: Sequence[str], metric: str) -> Interval:
@@ -238,20 +237,3 @@ def _ends(values: np.ndarray) -> tuple[float, float]:
 def _present(tables: dict[str, np.ndarray]) -> np.ndarray:
     """Which people `(R,)` have frames in any table."""
     return np.any([tables[name].sum((1, 2)) > 0 for name in ("clusters", *PROBES) if name in tables], axis=0)
-
-
-def _tables_of(store: Store) -> dict[str, dict[str, np.ndarray]]:
-    """The tables of `evaluation.per_subject`, by digest, of the cells that have them."""
-    path, tables = store.folder / "arrays.npz", {}
-    if not path.exists():
-        return tables
-    try:
-        with np.load(path) as kept:
-            for name in kept.files:
-                digest, _, table = name.partition("/")
-                if table in TABLES:
-                    tables.setdefault(digest, {})[table] = kept[name]
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} cannot be read", found=type(error).__name__, wanted="a file that this program wrote",
-                         todo="get it back from the repository") from error
-    return tables

@@ -1,6 +1,7 @@
 """Results: tidy rows, one a metric, and beside them a record of where they come from."""
 
 import importlib.metadata
+import io
 import json
 import os
 import platform
@@ -122,20 +123,20 @@ def writable_folder(folder: Path) -> Path:
 
 def write_text(path: Path, text: str) -> None:
     """Write beside the target, then rename: a reader never meets half a file."""
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    _write_beside(path, text.encode())
 
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """A compressed npz file, written beside the target and renamed."""
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)
+    _write_beside(path, stream.getbuffer())
+
+
+def _write_beside(path: Path, content: bytes | memoryview) -> None:
     beside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        with beside.open("wb") as stream:
-            np.savez_compressed(stream, **arrays)
+        beside.write_bytes(content)
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)

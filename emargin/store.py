@@ -2,7 +2,7 @@
 
 import json
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,7 +24,7 @@ class Store:
     """
 
     def __init__(self, folder: Path | str):
-        self.folder = results.writable_folder(Path(folder))
+        self.folder = Path(folder)
         self.rows = results.table([])
         if self._file("rows.csv").exists():
             self.rows = results.read_rows(self._file("rows.csv"))
@@ -43,8 +43,16 @@ class Store:
 
     def arrays(self, digest: str) -> dict[str, np.ndarray]:
         """The arrays of one cell, by name."""
-        with np.load(self._file("arrays.npz")) as kept:
-            return {name.split("/")[1]: kept[name] for name in kept.files if name.startswith(f"{digest}/")}
+        kept = self._kept(lambda cell, name: cell == digest)
+        return {name.partition("/")[2]: array for name, array in kept.items()}
+
+    def arrays_of_cells(self, names: Collection[str]) -> dict[str, dict[str, np.ndarray]]:
+        """Arrays of all cells that have any of these names, by digest and name; the file is opened once."""
+        found = {}
+        for key, array in self._kept(lambda cell, name: name in names).items():
+            digest, _, name = key.partition("/")
+            found.setdefault(digest, {})[name] = array
+        return found
 
     def add(self, folders: Iterable[Path]) -> None:
         """Take in finished cells, each from its folder, in place of what the store has of them."""
@@ -61,15 +69,12 @@ class Store:
     def merge(self, other: "Store") -> None:
         """Take in all cells of another store, in place of what this one has of them."""
         self.records |= other.records
-        arrays = {}
-        if other._file("arrays.npz").exists():
-            with np.load(other._file("arrays.npz")) as kept:
-                arrays = dict(kept)
-        self._replace(other.known, [other.rows], arrays)
+        self._replace(other.known, [other.rows], other._kept(lambda cell, name: True))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Only one process at a time. Raises InputError in the second."""
+        results.writable_folder(self.folder)
         try:
             with FileLock(self._file(".lock"), timeout=0):
                 yield
@@ -81,17 +86,8 @@ class Store:
         """Rows last: what they name is there."""
         if not digests:
             return
-        kept = {}
-        if self._file("arrays.npz").exists():
-            try:
-                with np.load(self._file("arrays.npz")) as there:
-                    kept = {name: there[name] for name in there.files if name.split("/")[0] not in digests}
-            except (OSError, ValueError, zipfile.BadZipFile) as error:
-                raise InputError(f"{self._file('arrays.npz')} cannot be read", found=type(error).__name__,
-                                 wanted="a file that this program wrote",
-                                 todo="get it back from the repository, or delete all three files of the folder"
-                                 ) from error
-        everything = kept | arrays
+        results.writable_folder(self.folder)
+        everything = self._kept(lambda cell, name: cell not in digests) | arrays
         self.rows = _in_order(pd.concat([self.rows[~self.rows.digest.isin(digests)], *rows], ignore_index=True))
         self.failed = set(self.rows.digest[self.rows.metric == "failed"])
         self.known = set(self.rows.digest)
@@ -99,6 +95,20 @@ class Store:
         results.write_text(self._file("provenance.json"),
                            json.dumps({digest: self.records[digest] for digest in sorted(self.records)}, indent=1))
         results.write_text(self._file("rows.csv"), results.rows_to_csv(self.rows))
+
+    def _kept(self, wanted: Callable[[str, str], bool]) -> dict[str, np.ndarray]:
+        """Those arrays whose digest and name are wanted, by `DIGEST/NAME`."""
+        path = self._file("arrays.npz")
+        if not path.exists():
+            return {}
+        try:
+            with path.open("rb") as stream, np.load(stream) as kept:
+                return {key: kept[key] for key in kept.files if wanted(*key.split("/"))}
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path} cannot be read", found=type(error).__name__,
+                             wanted="a file that this program wrote",
+                             todo="get it back from the repository, or delete all three files of the folder"
+                             ) from error
 
     def _file(self, name: str) -> Path:
         return self.folder / name

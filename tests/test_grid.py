@@ -158,6 +158,23 @@ def test_rows_hold_while_code_and_data_are_the_same(tmp_path, monkeypatch, small
     assert states() == ["done", "stale"]
 
 
+def test_reading_a_store_writes_nothing(tmp_path, small_grid):
+    """A reader's checkout may be read-only."""
+    store = Store(tmp_path / "none")
+    assert plan(read_grid(small_grid), store).done == [] and store.arrays("0") == {}
+    assert not (tmp_path / "none").exists()
+
+
+def test_arrays_of_all_cells_are_those_of_each(tmp_path, small_grid):
+    run_small(small_grid, tmp_path / "out")
+    store = Store(tmp_path / "out")
+    together = store.arrays_of_cells(("map", "map_labels"))
+    assert together.keys() == store.known
+    for digest, arrays in together.items():
+        assert arrays.keys() == {"map", "map_labels"}
+        np.testing.assert_array_equal(arrays["map"], store.arrays(digest)["map"])
+
+
 def test_a_second_run_on_a_folder_is_refused(tmp_path, small_grid):
     with Store(tmp_path / "out").locked(), pytest.raises(InputError, match="another run is writing to .*out"):
         run_small(small_grid, tmp_path / "out")

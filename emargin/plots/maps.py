@@ -61,13 +61,9 @@ class Map:
 
 
 def maps_of(store: Store, cells: Sequence[Experiment]) -> list[Map]:
-    """A map for each cell, in the order of the cells. The store's arrays are opened once: it holds thousands."""
+    """A map for each cell, in the order of the cells."""
     rows = store.rows.groupby("digest")
-    done = [cell.digest for cell in cells if cell.digest in store.known - store.failed]
-    arrays = {}
-    if done:
-        with np.load(store.folder / "arrays.npz") as kept:
-            arrays = {digest: (kept[f"{digest}/map"], kept[f"{digest}/map_labels"]) for digest in done}
+    arrays = store.arrays_of_cells(("map", "map_labels"))
 
     def found(cell: Experiment) -> Map:
         if cell.digest not in store.known:
@@ -75,7 +71,8 @@ def maps_of(store: Store, cells: Sequence[Experiment]) -> list[Map]:
         own = rows.get_group(cell.digest)
         if cell.digest in store.failed:
             return Map(cell, why_not=f"failed: {own.note.iloc[0]}")
-        points, labels = (array.astype(kind) for array, kind in zip(arrays[cell.digest], (float, int), strict=True))
+        own_arrays = arrays[cell.digest]
+        points, labels = own_arrays["map"].astype(float), own_arrays["map_labels"].astype(int)
         values = own.set_index("metric").value
         scores = {name: float(values[name]) for name in SCORES} | {"local_dimension": local_dimension(points)}
         return Map(cell, points, labels, scores)
