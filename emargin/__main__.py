@@ -5,13 +5,14 @@ import dataclasses
 import sys
 from pathlib import Path
 
+from emargin.cells import finished, run_cells, run_grid
 from emargin.config import Experiment
 from emargin.data.fetch import fetch
 from emargin.data.loading import load
 from emargin.data.verify import overview, verify
 from emargin.errors import InputError, NonFiniteGradient
 from emargin.experiment import default_folder, run
-from emargin.grid import estimate, finished, plan, read_grid, run_cells, run_grid
+from emargin.grid import estimate, plan, read_grid
 from emargin.methods import METHODS
 from emargin.paths import home
 from emargin.results import write_text

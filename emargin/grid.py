@@ -1,41 +1,20 @@
-"""Grids of experiments: which cells there are, which of them are done, and how one is run.
-
-A cell runs in a folder of its own, `runs/cells/DIGEST-CODE/`, so cells can run side by side, on one machine or many,
-and one that was killed goes on where it was. `Store` collects finished cells into the tables that are committed.
-"""
+"""Grids of experiments: which cells there are, where each runs, which are done, how long the others may take."""
 
 import itertools
 import json
-import shutil
-import sys
-import time
-import traceback
-import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-import torch
-from filelock import FileLock
-
-from emargin import results
 from emargin.config import Experiment
-from emargin.data.dataset import Dataset
-from emargin.data.loading import checksum_of, load
-from emargin.errors import InputError, NonFiniteGradient
-from emargin.experiment import run
+from emargin.data.loading import checksum_of
+from emargin.errors import InputError
 from emargin.paths import home
-from emargin.store import Store, read_cell, state
-from emargin.together import groups, prepare_cells
-from emargin.training import default_device, load_checkpoint
+from emargin.store import Store
 from emargin.versions import code_versions
 
-DATA_FIELDS = ("dataset", "source", "surrogate", "protocol", "fold", "quick", "n_fft", "hop", "sequence_length",
-               "stride")
 FRAMES_FIELDS = ("dataset", "source", "surrogate", "protocol", "quick", "n_fft", "hop")  # folds share their frames
 FILES_FIELDS = ("dataset", "source", "surrogate", "quick")  # what the checksum of the files depends on
-MAPPED_SEED = 1  # the seed whose embeddings are drawn
 
 
 def read_grid(path: Path) -> list[Experiment]:
@@ -67,22 +46,31 @@ def read_grid(path: Path) -> list[Experiment]:
     return sorted(dict.fromkeys(cells), key=lambda cell: cell.seed)
 
 
+def cell_folder(cell: Experiment, root: Path | None = None) -> Path:
+    """Where a cell runs: `runs/cells/DIGEST-CODE`, another place for another version of the code that trains it."""
+    code = code_versions(cell)
+    return (root or home() / "runs" / "cells") / f"{cell.digest}-{code['data'][:4]}{code['train'][:4]}"
+
+
 @dataclass(frozen=True)
 class Plan:
     """Cells by what is to be done: those whose rows are there and hold, and those to run, in order.
 
-    why: for a cell that is not done, "missing", "failed", "stale", or "stale without data": running it would only put a
-    failure in place of its rows, so it is not ahead.
+    why: for a cell that is not done, "missing", "failed", "stale" or, where its data are not on this machine and it
+    could but fail, so that it is not ahead, "without data".
     """
 
     done: list[Experiment]
     ahead: list[Experiment]
     why: dict[str, str]
+    absent: list[str]  # data sets, by name
 
     def __str__(self) -> str:
         kinds = list(self.why.values())
-        ahead = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
-        return f"{len(self.done) + len(self.why)} cells: {len(self.done)} done" + (f", {ahead}" if ahead else "")
+        ahead = "".join(f", {kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+        absent = (f" (not on this machine: {', '.join(self.absent)}; emargin data list says where it looks)"
+                  if self.absent else "")
+        return f"{len(self.done) + len(self.why)} cells: {len(self.done)} done{ahead}{absent}"
 
     def to_json(self) -> str:
         """The cells that are ahead, in order: digest, the folder each runs in, why, its name, source, and frames, the
@@ -91,7 +79,7 @@ class Plan:
         first = {}
         return json.dumps([{
             "digest": cell.digest, "folder": str(cell_folder(cell)), "why": self.why[cell.digest], "cell": str(cell),
-            "source": cell.source, "frames": first.setdefault(_values(cell, FRAMES_FIELDS), cell.digest),
+            "source": cell.source, "frames": first.setdefault(values_of(cell, FRAMES_FIELDS), cell.digest),
         } for cell in self.ahead], indent=1)
 
 
@@ -101,18 +89,19 @@ def plan(cells: list[Experiment], store: Store) -> Plan:
     Where the data are not at hand, the rows of their cells hold if their code does. A cell that failed is run again
     when its code or data change, or if it failed for a reason outside both.
     """
-    checksum = _once(checksum_of)
-    done, ahead, why = [], [], {}
+    checksum = once(checksum_of)
+    done, ahead, why, absent = [], [], {}, {}
     for cell in cells:
         state = store.state(cell, checksum(cell))
         if state == "done":
             done.append(cell)
-        elif state == "stale" and checksum(cell) is None:
-            why[cell.digest] = "stale without data"
+        elif checksum(cell) is None:
+            why[cell.digest] = "without data"
+            absent[cell.dataset] = True
         else:
             ahead.append(cell)
             why[cell.digest] = state
-    return Plan(done, ahead, why)
+    return Plan(done, ahead, why, list(absent))
 
 
 def estimate(todo: Plan, store: Store) -> str:
@@ -130,171 +119,19 @@ def estimate(todo: Plan, store: Store) -> str:
         if len(taken) < len(todo.ahead) else "")
 
 
-def run_grid(path: Path, folder: Path, *, device: torch.device | str | None = None, progress: bool = True,
-             cells_folder: Path | None = None, together: int = 1) -> pd.DataFrame:
-    """Run the cells of a grid file whose rows `folder` does not hold, in one process; returns all rows.
-
-    Each cell's results are in `folder` as soon as it is done. A cell that fails leaves one row, metric "failed", with
-    the reason as its note, and the others go on.
-    together: how many cells at most train together, by `emargin.together`, where their method allows it; their records
-    say with how many. What trains together starts again if it is interrupted.
-    Raises InputError where another run is writing to the folder.
-    """
-    cells, store = read_grid(path), Store(folder)
-    with store.locked():
-        todo = plan(cells, store)
-        print(todo, file=sys.stderr)
-        loaded = _LastOnly(load)
-        company, trained = _company(todo.ahead, together), {}
-        for number, cell in enumerate(todo.ahead, 1):
-            start = time.perf_counter()
-            place = cell_folder(cell, cells_folder)
-            group = company.get(cell.digest, [])
-            if len(group) > 1:
-                trained |= _train_together(group, loaded, cells_folder, device, progress)
-            status = run_cell(cell, place, dataset=loaded, device=device, progress=progress)
-            if status == "done" and cell in trained:
-                record = json.loads((place / "provenance.json").read_text()) | {"trained_together": trained[cell]}
-                results.write_text(place / "provenance.json", json.dumps(record, indent=1))
-            store.add([place])
-            print(f"[{number}/{len(todo.ahead)}] {status} in {time.perf_counter() - start:.0f} s: {cell}",
-                  file=sys.stderr)
-    return store.rows
-
-
-def _company(cells: list[Experiment], most: int) -> dict[str, list[Experiment]]:
-    """The groups of cells that train together, at most so many in each, by the digest of the first of each to run."""
-    pieces = [group[start:start + most] for group in groups(cells) for start in range(0, len(group), most)]
-    return {piece[0].digest: piece for piece in pieces}
-
-
-def _train_together(cells: list[Experiment], loaded: Callable[[Experiment], Dataset], cells_folder: Path | None,
-                    device: torch.device | str | None, progress: bool) -> dict[Experiment, int]:
-    """Leaves encoders in the folders of those cells that it returns, with the number of all of them."""
-    folders = [results.writable_folder(cell_folder(cell, cells_folder)) for cell in cells]
-    try:
-        there = prepare_cells(cells, loaded(cells[0]), folders, device=device or default_device(), progress=progress)
-    except InputError as error:  # each cell meets it again by itself, and leaves its row
-        print(f"not trained together: {error}", file=sys.stderr)
-        return {}
-    return dict.fromkeys(there, len(cells))
-
-
-def cell_folder(cell: Experiment, root: Path | None = None) -> Path:
-    """Where a cell runs: `runs/cells/DIGEST-CODE`, another place for another version of the code that trains it."""
-    code = code_versions(cell)
-    return (root or home() / "runs" / "cells") / f"{cell.digest}-{code['data'][:4]}{code['train'][:4]}"
-
-
-def run_cells(cells: Iterable[Experiment], *, device: torch.device | str | None = None) -> Iterator[str]:
-    """Run cells, each in its own folder, unless its rows are there and hold; says of each how it went.
-
-    Waits for another process that is running the same cell: where a scheduler was killed, its last jobs may go on.
-    """
-    loaded = _LastOnly(load)
-    for cell in cells:
-        folder = results.writable_folder(cell_folder(cell))
-        with FileLock(folder / ".lock"):
-            if _state(cell, folder, checksum_of(cell)) == "done":
-                yield f"done already: {cell}"
-            else:
-                yield f"{run_cell(cell, folder, dataset=loaded, device=device, progress=False)}: {cell}"
-
-
-def run_cell(cell: Experiment, folder: Path, *, dataset: Callable[[Experiment], Dataset] | None = None,
-             device: torch.device | str | None = None, progress: bool = True) -> str:
-    """Run one cell in its folder, from what an earlier run left there; returns "done" or "failed".
-
-    A failure leaves `rows.csv` with one row that says why. Bad input and a gradient that is not finite would fail again
-    and hold as a result; any other failure (memory, disk) prints its traceback, and the next plan runs the cell again.
-    dataset: how the data set is loaded, where not by `load`.
-    """
-    results.writable_folder(folder)
-    _discard_damaged(folder / "resume.pt", cell)
-    lasting = {}
-    try:
-        run(cell, dataset=(dataset or load)(cell), device=device, folder=folder, progress=progress,
-            maps=cell.seed == MAPPED_SEED)
-        return "done"
-    except (InputError, NonFiniteGradient) as error:
-        note, lasting = str(error), {"code": code_versions(cell), "data": checksum_of(cell)}
-    except Exception as error:
-        traceback.print_exc()
-        note = f"{type(error).__name__}: {error}"
-    failed = results.table([results.tidy(cell, "failed", float("nan"), None, note)])
-    (folder / "arrays.npz").unlink(missing_ok=True)
-    results.write_text(folder / "provenance.json", json.dumps({"experiment": json.loads(cell.to_json())} | lasting))
-    results.write_text(folder / "rows.csv", results.rows_to_csv(failed))
-    return "failed"
-
-
-def finished(cells: Iterable[Experiment], store: Store, root: Path | None = None) -> list[Path]:
-    """Folders of the cells that ran here, with the present code and on the present data, and that the store does not
-    hold; failed ones, too. A folder whose files are damaged is emptied, so that its cell runs again.
-    """
-    checksum, found = _once(checksum_of), []
-    for cell in cells:
-        folder = cell_folder(cell, root)
-        if (store.state(cell, checksum(cell)) != "done"
-                and _state(cell, folder, checksum(cell)) in ("done", "failed")):
-            found.append(folder)
-    return found
-
-
-def _state(cell: Experiment, folder: Path, checksum: str | None) -> str:
-    """As `Store.state`, of the folder that a cell runs in. One whose files are damaged is emptied."""
-    if not (folder / "rows.csv").exists():
-        return "missing"
-    try:
-        rows, record, _ = read_cell(folder)
-    except (InputError, OSError, ValueError, zipfile.BadZipFile) as error:
-        print(f"{folder}: damaged ({error}); its cell will run again", file=sys.stderr)
-        shutil.rmtree(folder)
-        return "missing"
-    return state(cell, record, failed="failed" in set(rows.metric), checksum=checksum)
-
-
-def _discard_damaged(checkpoint: Path, cell: Experiment) -> None:
-    """A checkpoint that cannot be read costs a cell its steps, not the grid a cell."""
-    if checkpoint.exists():
-        try:
-            load_checkpoint(checkpoint, cell)
-        except InputError as error:
-            print(f"{error} Starting again.", file=sys.stderr)
-            shutil.move(checkpoint, checkpoint.with_name("damaged.pt"))
-
-
-class _LastOnly:
-    """Loads data sets and keeps the last one: neighbouring cells of a grid share theirs, and only one fits for sure."""
-
-    def __init__(self, load: Callable[[Experiment], Dataset]):
-        self.load, self.key, self.dataset = load, None, None
-
-    def __call__(self, cell: Experiment) -> Dataset:
-        key = _data_key(cell)
-        if key != self.key:
-            self.dataset, self.key = None, None  # before the next one takes memory, too
-            self.dataset, self.key = self.load(cell), key
-        return self.dataset
-
-
-def _once(checksum: Callable[[Experiment], str | None]) -> Callable[[Experiment], str | None]:
+def once(checksum: Callable[[Experiment], str | None]) -> Callable[[Experiment], str | None]:
     """Reads the files of each data set once."""
     known = {}
 
     def remembered(cell):
-        key = _values(cell, FILES_FIELDS)
+        key = values_of(cell, FILES_FIELDS)
         if key not in known:
             known[key] = checksum(cell)
         return known[key]
     return remembered
 
 
-def _data_key(cell: Experiment) -> tuple:
-    return _values(cell, DATA_FIELDS)
-
-
-def _values(cell: Experiment, fields: tuple[str, ...]) -> tuple:
+def values_of(cell: Experiment, fields: tuple[str, ...]) -> tuple:
     return tuple(getattr(cell, name) for name in fields)
 
 

@@ -16,11 +16,16 @@ from emargin.errors import InputError
 from emargin.methods import METHODS
 from emargin.versions import code_versions
 
+# The page on spirals looks at principal components of these methods' embeddings; those of the others would be most of
+# what the arrays take.
+WITH_COMPONENTS = ("random", "random-calibrated", "infonce", "emargin")
+
 
 class Store:
-    """`rows.csv`, tidy rows; `provenance.json`, one record a cell; `arrays.npz`, small arrays of each cell.
+    """`rows.csv`, tidy rows; `provenance.json`, one record a cell and line; `arrays.npz`, small arrays of each cell.
 
-    The arrays of a cell go by `DIGEST/NAME`. Raises InputError for files that cannot be read.
+    A note that rows of a cell share is with the first of them. The arrays of a cell go by `DIGEST/NAME`.
+    Raises InputError for files that cannot be read.
     """
 
     def __init__(self, folder: Path | str):
@@ -63,6 +68,8 @@ class Store:
             digests.add(digest)
             rows.append(cell_rows)
             self.records[digest] = record
+            if cell_rows.method.iloc[0] not in WITH_COMPONENTS:
+                kept = {name: array for name, array in kept.items() if not name.startswith("component")}
             arrays |= {f"{digest}/{name}": array for name, array in kept.items()}
         self._replace(digests, rows, arrays)
 
@@ -89,11 +96,12 @@ class Store:
         results.writable_folder(self.folder)
         everything = self._kept(lambda cell, name: cell not in digests) | arrays
         self.rows = _in_order(pd.concat([self.rows[~self.rows.digest.isin(digests)], *rows], ignore_index=True))
+        self.rows.loc[self.rows.duplicated(["digest", "note"]), "note"] = ""
         self.failed = set(self.rows.digest[self.rows.metric == "failed"])
         self.known = set(self.rows.digest)
         results.write_arrays(self._file("arrays.npz"), {name: everything[name] for name in sorted(everything)})
-        results.write_text(self._file("provenance.json"),
-                           json.dumps({digest: self.records[digest] for digest in sorted(self.records)}, indent=1))
+        lines = ",\n".join(f'"{digest}": {json.dumps(record)}' for digest, record in sorted(self.records.items()))
+        results.write_text(self._file("provenance.json"), f"{{\n{lines}\n}}\n")
         results.write_text(self._file("rows.csv"), results.rows_to_csv(self.rows))
 
     def _kept(self, wanted: Callable[[str, str], bool]) -> dict[str, np.ndarray]:

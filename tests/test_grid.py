@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import emargin.cells
 from emargin import experiment, grid, results, store
 from emargin.__main__ import main
+from emargin.cells import finished, run_cell, run_grid
 from emargin.errors import InputError, MissingData, NonFiniteGradient
-from emargin.grid import plan, read_grid, run_cell, run_grid
+from emargin.grid import cell_folder, plan, read_grid
 from emargin.store import Store
 from tests.conftest import make_dataset
 
@@ -29,7 +31,7 @@ def small_grid(monkeypatch, tmp_path):
     """A grid of two cells, on a small data set, without the slow probes; cells run under tmp_path."""
     dataset = make_dataset()
     object.__setattr__(dataset, "checksum", CHECKSUM)
-    monkeypatch.setattr(grid, "load", lambda experiment: dataset)
+    monkeypatch.setattr("emargin.cells.load", lambda experiment: dataset)
     monkeypatch.setattr(grid, "home", lambda: tmp_path)
     monkeypatch.setattr("emargin.experiment.probing.further_predictions", lambda *a, **k: {})
     return grid_file(tmp_path, [SMALL | {"method": ["random", "emargin"]}])
@@ -42,13 +44,13 @@ def run_small(path, out, **keywords):
 @pytest.fixture
 def counted(monkeypatch):
     """The methods that `run` was called for."""
-    calls, real_run = [], grid.run
+    calls, real_run = [], experiment.run
 
     def counting(experiment, **keywords):
         calls.append(experiment.method)
         return real_run(experiment, **keywords)
 
-    monkeypatch.setattr(grid, "run", counting)
+    monkeypatch.setattr("emargin.cells.run", counting)
     return calls
 
 
@@ -72,7 +74,7 @@ def test_a_bad_grid_file_is_named(tmp_path, text, message):
 
 
 def test_rows_land_as_cells_end_and_a_killed_grid_resumes(tmp_path, monkeypatch, small_grid):
-    real_run, calls = grid.run, []
+    real_run, calls = experiment.run, []
 
     def killed_in_the_second(experiment, **keywords):
         calls.append(experiment.method)
@@ -80,7 +82,7 @@ def test_rows_land_as_cells_end_and_a_killed_grid_resumes(tmp_path, monkeypatch,
             raise KeyboardInterrupt
         return real_run(experiment, **keywords)
 
-    monkeypatch.setattr(grid, "run", killed_in_the_second)
+    monkeypatch.setattr("emargin.cells.run", killed_in_the_second)
     with pytest.raises(KeyboardInterrupt):
         run_small(small_grid, tmp_path / "out")
     assert set(Store(tmp_path / "out").rows.method) == {"random"}
@@ -96,17 +98,26 @@ def test_the_store_keeps_rows_and_arrays_of_every_cell(tmp_path, small_grid):
     rows = run_small(small_grid, tmp_path / "out")
     again = Store(tmp_path / "out")
     pd.testing.assert_frame_equal(again.rows, rows, rtol=1e-8, check_dtype=False)
+    assert rows.digest[rows.note != ""].tolist() == rows.digest.unique().tolist()  # class counts, once a cell
     for cell in read_grid(small_grid):
-        here = np.load(grid.cell_folder(cell) / "arrays.npz")
+        here = np.load(cell_folder(cell) / "arrays.npz")
         assert again.arrays(cell.digest).keys() == set(here.files)
         np.testing.assert_array_equal(again.arrays(cell.digest)["map"], here["map"])
+
+
+def test_components_are_kept_of_the_methods_that_the_book_compares(tmp_path, small_grid):
+    path = grid_file(tmp_path, [SMALL | {"method": ["infonce", "ts2vec"]}])
+    run_small(path, tmp_path / "out")
+    for cell in read_grid(path):
+        kept = Store(tmp_path / "out").arrays(cell.digest)
+        assert "map" in kept and ("components" in kept) == ("component_labels" in kept) == (cell.method == "infonce")
 
 
 def test_a_cell_run_anew_replaces_all_that_the_store_has_of_it(tmp_path, small_grid):
     run_small(small_grid, tmp_path / "out")
     cell, kept = read_grid(small_grid)
-    (grid.cell_folder(cell) / "arrays.npz").unlink()
-    Store(tmp_path / "out").add([grid.cell_folder(cell)])
+    (cell_folder(cell) / "arrays.npz").unlink()
+    Store(tmp_path / "out").add([cell_folder(cell)])
     again = Store(tmp_path / "out")
     assert again.arrays(cell.digest) == {} and again.arrays(kept.digest)
     assert not again.rows.duplicated(["digest", "metric"]).any()
@@ -118,20 +129,20 @@ def test_a_cell_run_anew_replaces_all_that_the_store_has_of_it(tmp_path, small_g
 def test_a_failed_cell_leaves_its_reason_and_the_others_go_on(tmp_path, monkeypatch, small_grid, counted, error,
                                                              lasting):
     """What bad input and bad numbers did they would do again; memory may be there the next time."""
-    working = grid.run
+    working = emargin.cells.run
 
     def failing(experiment, **keywords):
         if experiment.method == "random":
             raise error
         return working(experiment, **keywords)
 
-    monkeypatch.setattr(grid, "run", failing)
+    monkeypatch.setattr("emargin.cells.run", failing)
     rows = run_small(small_grid, tmp_path / "out")
     failed = rows[rows.metric == "failed"]
     assert failed.method.tolist() == ["random"] and failed.value.isna().all()
     assert "on fire" in failed.note.item()
     assert "silhouette" in set(rows.metric[rows.method == "emargin"])
-    monkeypatch.setattr(grid, "run", working)
+    monkeypatch.setattr("emargin.cells.run", working)
     again = run_small(small_grid, tmp_path / "out")
     assert ("failed" in set(again.metric)) == lasting
     assert counted == ["emargin"] + [] if lasting else ["emargin", "random"]
@@ -184,25 +195,25 @@ def test_a_second_run_on_a_folder_is_refused(tmp_path, small_grid):
 def test_a_damaged_cell_runs_again(tmp_path, small_grid, name, capsys):
     cells = read_grid(small_grid)
     for cell in cells:
-        run_cell(cell, grid.cell_folder(cell), dataset=grid.load, device="cpu", progress=False)
-    (grid.cell_folder(cells[0]) / name).write_bytes(b"PK\x03\x04")
-    there = grid.finished(cells, Store(tmp_path / "out"))
-    assert there == [grid.cell_folder(cells[1])]
-    assert "damaged" in capsys.readouterr().err and not grid.cell_folder(cells[0]).exists()
+        run_cell(cell, cell_folder(cell), device="cpu", progress=False)
+    (cell_folder(cells[0]) / name).write_bytes(b"PK\x03\x04")
+    there = finished(cells, Store(tmp_path / "out"))
+    assert there == [cell_folder(cells[1])]
+    assert "damaged" in capsys.readouterr().err and not cell_folder(cells[0]).exists()
 
 
 def test_a_damaged_checkpoint_costs_its_steps_alone(tmp_path, small_grid):
     cell = read_grid(small_grid)[1]
-    folder = grid.cell_folder(cell)
+    folder = cell_folder(cell)
     folder.mkdir(parents=True)
     (folder / "resume.pt").write_bytes(b"PK")
-    assert run_cell(cell, folder, dataset=grid.load, device="cpu", progress=False) == "done"
+    assert run_cell(cell, folder, device="cpu", progress=False) == "done"
 
 
 def test_rows_of_two_machines_merge(tmp_path, small_grid):
     rows = run_small(small_grid, tmp_path / "all")
     for number, cell in enumerate(read_grid(small_grid)):
-        Store(tmp_path / f"machine{number}").add([grid.cell_folder(cell)])
+        Store(tmp_path / f"machine{number}").add([cell_folder(cell)])
     status = main(["grid", "merge", str(tmp_path / "machine1"), str(tmp_path / "machine0"), "--out",
                    str(tmp_path / "merged")])
     assert status == 0
@@ -261,7 +272,7 @@ def test_a_group_without_data_leaves_a_row_for_each_cell(tmp_path, small_grid, m
     def missing(cell):
         raise MissingData("the recordings are not here")
 
-    monkeypatch.setattr(grid, "load", missing)
+    monkeypatch.setattr("emargin.cells.load", missing)
     path = grid_file(tmp_path, [SMALL | {"method": "emargin", "seed": [1, 2]}])
     rows = run_small(path, tmp_path / "out", together=2)
     assert rows.metric.tolist() == ["failed", "failed"] and "not here" in rows.note[0]

@@ -9,10 +9,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from emargin import encoders, together, training
+from emargin.cells import run_cell
 from emargin.data.dataset import Dataset
 from emargin.errors import InputError, NonFiniteGradient
 from emargin.experiment import run
-from emargin.grid import run_cell
 from emargin.losses import emargin, emargin_released, info_nce
 from emargin.together import groups, prepare_cells, stacked_losses, train_together
 from emargin.training import build, train

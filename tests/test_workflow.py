@@ -14,10 +14,11 @@ import yaml
 
 from emargin import experiment, grid, store
 from emargin.__main__ import main
+from emargin.cells import finished, run_cell, run_cells
 from emargin.config import FIDELITIES, Experiment
 from emargin.data import cache
 from emargin.errors import InputError
-from emargin.grid import cell_folder, estimate, finished, plan, read_grid, run_cell, run_cells
+from emargin.grid import cell_folder, estimate, plan, read_grid
 from emargin.methods import METHODS
 from emargin.store import Store
 from tests.conftest import make_dataset
@@ -80,7 +81,8 @@ def test_the_quick_grid_has_every_method_in_both_fidelities_on_the_simulators():
     assert {(cell.quick, cell.seed, cell.source) for cell in cells} == {(True, 1, "simulated")}
 
 
-def test_the_plan_names_the_job_that_frames_the_recordings_of_each_cell(tmp_path):
+def test_the_plan_names_the_job_that_frames_the_recordings_of_each_cell(tmp_path, monkeypatch):
+    monkeypatch.setattr(grid, "checksum_of", lambda cell: "files")
     real = {"dataset": "mitbih", "source": "real", "method": "random"}
     path = grid_file(tmp_path, real | {"fold": [1, 2], "seed": [1, 2]}, real | {"protocol": "released"},
                      real | {"surrogate": "phase"}, CELL | {"method": "random"})
@@ -104,11 +106,11 @@ def small_grid(monkeypatch, tmp_path):
     """A grid of two cells on a small data set, without the slow probes; cells run under tmp_path."""
     dataset = make_dataset()
     object.__setattr__(dataset, "checksum", "ecg-sim seed 0 full")
-    monkeypatch.setattr(grid, "load", lambda cell: dataset)
+    monkeypatch.setattr("emargin.cells.load", lambda cell: dataset)
     for module in (grid, reproduce):
         monkeypatch.setattr(module, "home", lambda: tmp_path)
     monkeypatch.setattr("emargin.experiment.probing.further_predictions", lambda *a, **k: {})
-    monkeypatch.setattr(grid, "MAPPED_SEED", None)
+    monkeypatch.setattr("emargin.cells.MAPPED", None)
     return grid_file(tmp_path, CELL | {"method": ["random", "emargin"]})
 
 
@@ -154,20 +156,31 @@ def test_rows_that_are_stale_hold_on_where_their_data_are_not(tmp_path, monkeypa
     assert [cell.digest for cell in plan(cells, out).ahead] == [cell.digest for cell in cells]
     monkeypatch.setattr(grid, "checksum_of", lambda cell: None)
     todo = plan(cells, out)
-    assert todo.ahead == [] and str(todo) == "2 cells: 0 done, 2 stale without data"
+    assert todo.ahead == [] and str(todo).startswith("2 cells: 0 done, 2 without data (not on this machine: ecg-sim;")
+
+
+def test_cells_without_data_are_reported_and_the_others_are_ahead(tmp_path):
+    """Running them would leave nothing but failures."""
+    absent = {"source": "real", "method": ["random", "infonce"]}
+    path = grid_file(tmp_path, absent | {"dataset": "mitbih"}, CELL | {"method": "random"},
+                     absent | {"dataset": "dsads"})
+    todo = plan(read_grid(path), Store(tmp_path / "out"))
+    assert [cell.dataset for cell in todo.ahead] == ["ecg-sim"]
+    assert str(todo) == ("5 cells: 0 done, 4 without data, 1 missing (not on this machine: mitbih, dsads; "
+                         "emargin data list says where it looks)")
 
 
 def test_a_cell_that_is_done_is_not_run_again_and_a_newer_evaluation_trains_nothing(tmp_path, monkeypatch, small_grid):
     cells = read_grid(small_grid)
     assert [outcome.split(":")[0] for outcome in run_cells(cells, device="cpu")] == ["done", "done"]
     assert [outcome.split(":")[0] for outcome in run_cells(cells, device="cpu")] == ["done already"] * 2
-    versions = grid.code_versions
+    versions = store.code_versions
 
     def newer(cell):
         return versions(cell) | {"evaluate": "newer"}
 
-    for module in (store, grid, experiment, sys.modules["emargin.results"]):
-        monkeypatch.setattr(module, "code_versions", newer)
+    for module in ("store", "grid", "cells", "experiment", "results"):
+        monkeypatch.setattr(f"emargin.{module}.code_versions", newer)
     assert finished(cells, Store(tmp_path / "out")) == []  # what is there is of the code before
     monkeypatch.setattr(experiment, "train", None)
     assert [outcome.split(":")[0] for outcome in run_cells(cells[1:], device="cpu")] == ["done"]
@@ -188,7 +201,7 @@ def test_a_cell_waits_for_another_process_that_is_running_it(tmp_path, monkeypat
     folder = cell_folder(cell)
     folder.mkdir(parents=True)
     aside = tmp_path / "aside"
-    run_cell(cell, aside, dataset=grid.load, device="cpu", progress=False)
+    run_cell(cell, aside, device="cpu", progress=False)
     other = subprocess.Popen(
         [sys.executable, "-c", "import sys, time, shutil, filelock\n"
          "with filelock.FileLock(sys.argv[1] + '/.lock'):\n"
@@ -282,11 +295,11 @@ def test_a_failed_cell_is_named_at_the_end(tmp_path, monkeypatch, small_grid, fa
     def unusable(cell):
         raise InputError("no bits")
 
-    monkeypatch.setattr(grid, "load", unusable)
-    path = grid_file(tmp_path, {"dataset": "mitbih", "source": "real", "method": "random"})
+    monkeypatch.setattr("emargin.cells.load", unusable)
+    path = grid_file(tmp_path, CELL | {"method": "random"})
     assert reproduced(path, tmp_path / "out", *fake("exit 0")) == 0 and "failed:" not in capsys.readouterr().out
     assert reproduced(path, tmp_path / "out", *fake(run_aside(path, tmp_path))) == 0
-    assert "failed: mitbih random released seed 1: no bits" in capsys.readouterr().out
+    assert "failed: ecg-sim random released seed 1: no bits" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("name", "commands"), [

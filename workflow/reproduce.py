@@ -17,9 +17,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from emargin.cells import finished
 from emargin.config import Experiment
 from emargin.errors import InputError
-from emargin.grid import Plan, cell_folder, estimate, finished, plan, read_grid
+from emargin.grid import Plan, cell_folder, estimate, plan, read_grid
 from emargin.paths import home
 from emargin.results import write_text
 from emargin.store import Store

@@ -45,7 +45,8 @@ class Map:
     """The t-SNE map of one cell, or the reason why there is none.
 
     points, labels: `(m, 2)` and `(m,)`. scores: those of SCORES, which are of the whole clustering draw, and
-    "local_dimension", which is of the map. why_not: "not run", or "failed" with the reason; then all else is empty.
+    "local_dimension", which is of the map. why_not: "not run", "failed" with the reason, or "no map kept", as of
+    further seeds; then all else is empty.
     """
 
     cell: Experiment
@@ -71,6 +72,8 @@ def maps_of(store: Store, cells: Sequence[Experiment]) -> list[Map]:
         own = rows.get_group(cell.digest)
         if cell.digest in store.failed:
             return Map(cell, why_not=f"failed: {own.note.iloc[0]}")
+        if cell.digest not in arrays:
+            return Map(cell, why_not="no map kept")
         own_arrays = arrays[cell.digest]
         points, labels = own_arrays["map"].astype(float), own_arrays["map_labels"].astype(int)
         values = own.set_index("metric").value
@@ -98,10 +101,10 @@ def pairs(maps: Sequence[Map]) -> list[tuple[Map | None, Map | None]]:
 def class_names(store: Store, dataset: str, protocol: str) -> tuple[str, ...]:
     """Names of the classes, in the order of their labels, from the rows of any cell of the set; none if none has run.
 
-    The note of a clustering score counts the frames of each class: "AFIB 1577, AFL 732".
+    The note of the clustering scores counts the frames of each class: "AFIB 1577, AFL 732".
     """
-    rows = store.rows
-    notes = rows.note[(rows.dataset == dataset) & (rows.protocol == protocol) & (rows.metric == "silhouette")]
+    rows = store.rows[(store.rows.metric != "failed") & (store.rows.note != "")]
+    notes = rows.note[(rows.dataset == dataset) & (rows.protocol == protocol)]
     return tuple(re.findall(r"(.+?) \d+(?:, |$)", notes.iloc[0])) if len(notes) else ()
 
 
