@@ -31,7 +31,8 @@ from emargin.versions import code_versions
 
 DATA_FIELDS = ("dataset", "source", "surrogate", "protocol", "fold", "quick", "n_fft", "hop", "sequence_length",
                "stride")
-MAPPED = ("original", 1)  # protocol and seed whose embeddings are drawn in the book
+IDENTITY = ("dataset", "source", "surrogate", "protocol", "fold", "method", "fidelity", "reading", "labels", "seed",
+            "quick")
 
 
 def run_grid(path: Path, folder: Path, *, device: torch.device | str | None = None, progress: bool = True,
@@ -112,7 +113,7 @@ def run_cell(cell: Experiment, folder: Path, *, dataset: Callable[[Experiment], 
     lasting = {}
     try:
         run(cell, dataset=(dataset or load)(cell), device=device, folder=folder, progress=progress,
-            maps=(cell.protocol, cell.seed) == MAPPED)
+            maps=is_drawn(cell))
         return "done"
     except (InputError, NonFiniteGradient) as error:
         note, lasting = str(error), {"code": code_versions(cell), "data": checksum_of(cell)}
@@ -124,6 +125,13 @@ def run_cell(cell: Experiment, folder: Path, *, dataset: Callable[[Experiment], 
     results.write_text(folder / "provenance.json", json.dumps({"experiment": json.loads(cell.to_json())} | lasting))
     results.write_text(folder / "rows.csv", results.rows_to_csv(failed))
     return "failed"
+
+
+def is_drawn(cell: Experiment) -> bool:
+    """Whether the book shows a map of the cell: one seed, one protocol, and no setting but those of its set and method.
+    """
+    plain = Experiment.from_dict({name: getattr(cell, name) for name in IDENTITY})
+    return (cell.protocol, cell.seed) == ("original", 1) and cell == plain
 
 
 def finished(cells: Iterable[Experiment], store: Store, root: Path | None = None) -> list[Path]:

@@ -177,18 +177,28 @@ def csv(table: pd.DataFrame) -> str:
     return text.getvalue()
 
 
-def ranks(table: pd.DataFrame, line: str) -> pd.DataFrame:
-    """The place of a line among the lines that the paper has too: a row a metric, a column a source, "2 of 9".
+def places(table: pd.DataFrame, line: str) -> pd.DataFrame:
+    """The place of a line among the lines that the paper has too: "metric", "column", "place", "of".
 
-    1 is best; lines with equal values share the better place. Empty where the line has no value there.
+    table: as `entries` gives it. 1 is best; lines with equal values share the better place. Without those metrics and
+    columns where the line has no value.
     """
-    shown = {}
+    found = []
     inside = table[table.line.isin(table.line[(table.column == "paper") & (table.state == "done")])]
     for (metric, column), group in inside.groupby(["metric", "column"], sort=False):
         values = group.dropna(subset="mean").set_index("line")["mean"]
-        places = values.rank(ascending=metric == "davies_bouldin", method="min")
-        shown[metric, column] = f"{places[line]:.0f} of {len(values)}" if line in places else ""
-    return pd.Series(shown, dtype=object).unstack(sort=False)
+        if line in values.index:
+            place = values.rank(ascending=metric == "davies_bouldin", method="min")[line]
+            found.append((metric, column, int(place), len(values)))
+    return pd.DataFrame(found, columns=["metric", "column", "place", "of"])
+
+
+def ranks(table: pd.DataFrame, line: str) -> pd.DataFrame:
+    """`places` as words, "2 of 9": a row a metric, a column a source; empty where the line has no value there."""
+    found = places(table, line)
+    words = found.assign(words=[f"{row.place} of {row.of}" for row in found.itertuples()])
+    shown = words.pivot(index="metric", columns="column", values="words")
+    return shown.reindex(index=table.metric.unique(), columns=table.column.unique()).astype(object).fillna("")
 
 
 def differences(bootstrap: Bootstrap, store: Store, cells: Sequence[Experiment], metrics: Sequence[str],

@@ -10,7 +10,8 @@ import pytest
 import emargin.cells
 from emargin import experiment, grid, results, store
 from emargin.__main__ import main
-from emargin.cells import finished, run_cell, run_grid
+from emargin.cells import finished, is_drawn, run_cell, run_grid
+from emargin.config import Experiment
 from emargin.errors import InputError, MissingData, NonFiniteGradient
 from emargin.grid import cell_folder, plan, read_grid
 from emargin.store import Store
@@ -34,6 +35,7 @@ def small_grid(monkeypatch, tmp_path):
     monkeypatch.setattr("emargin.cells.load", lambda experiment: dataset)
     monkeypatch.setattr(grid, "home", lambda: tmp_path)
     monkeypatch.setattr("emargin.experiment.probing.further_predictions", lambda *a, **k: {})
+    monkeypatch.setattr("emargin.cells.is_drawn", lambda cell: True)
     return grid_file(tmp_path, [SMALL | {"method": ["random", "emargin"]}])
 
 
@@ -111,6 +113,15 @@ def test_components_are_kept_of_the_methods_that_the_book_compares(tmp_path, sma
     for cell in read_grid(path):
         kept = Store(tmp_path / "out").arrays(cell.digest)
         assert "map" in kept and ("components" in kept) == ("component_labels" in kept) == (cell.method == "infonce")
+
+
+@pytest.mark.parametrize(("changed", "drawn"), [
+    ({}, True), ({"method": "infonce", "fidelity": "original"}, True),
+    ({"reading": "pair", "fidelity": "original"}, True),
+    ({"labels": "paper"}, True), ({"fold": 2, "surrogate": "phase"}, True), ({"seed": 2}, False),
+    ({"protocol": "released"}, False), ({"threshold": 0.2}, False), ({"iterations": 10}, False)])
+def test_maps_are_drawn_of_one_seed_at_the_settings_of_set_and_method(changed, drawn):
+    assert is_drawn(Experiment(**{"dataset": "ecg-sim"} | changed)) == drawn
 
 
 def test_a_cell_run_anew_replaces_all_that_the_store_has_of_it(tmp_path, small_grid):

@@ -110,7 +110,7 @@ def small_grid(monkeypatch, tmp_path):
     for module in (grid, reproduce):
         monkeypatch.setattr(module, "home", lambda: tmp_path)
     monkeypatch.setattr("emargin.experiment.probing.further_predictions", lambda *a, **k: {})
-    monkeypatch.setattr("emargin.cells.MAPPED", None)
+    monkeypatch.setattr("emargin.cells.is_drawn", lambda cell: False)
     return grid_file(tmp_path, CELL | {"method": ["random", "emargin"]})
 
 

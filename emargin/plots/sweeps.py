@@ -1,0 +1,114 @@
+"""Figures of the page on threshold and margin: scores over one setting, over two, and against each other."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from emargin.plots.style import MARKERS, MUTED, PALETTE, figure, mark_source
+
+SCORES = {"silhouette": "silhouette", "participation_ratio": "effective rank (log)",
+          "balanced_accuracy": "balanced accuracy,\nthe paper's probe",
+          "converged_balanced_accuracy": "balanced accuracy,\nconverged probe"}
+
+
+def over_setting(runs: pd.DataFrame, setting: str, title: str, losses: list[str], source: str, *,
+                 mark: float | None = None, log: bool = False) -> Figure:
+    """Scores over one setting: a panel a score, a line a loss through the means over seeds, a bar from least to most.
+
+    runs: a row a cell, columns "loss", the setting, and those of SCORES. mark: the paper's value. log: of the setting.
+    """
+    fig, axes = figure(1, len(SCORES), height=2.9)
+    for axis, (score, name) in zip(axes, SCORES.items(), strict=True):
+        for number, loss in enumerate(losses):
+            own = runs[runs.loss == loss].groupby(setting)[score].agg(["mean", "min", "max"])
+            look = {"color": PALETTE[number], "linewidth": 1.3}
+            axis.plot(own.index, own["mean"], marker=MARKERS[number], markersize=4, label=loss, **look)
+            axis.vlines(own.index, own["min"], own["max"], **look)
+        if mark is not None:
+            axis.axvline(mark, color=MUTED, linestyle=":", linewidth=0.9)
+        axis.set_title(name, fontsize=9)
+        if log:
+            axis.set_xscale("log")
+            axis.set_xticks(sorted(runs[setting].unique()), [f"{value:g}" for value in sorted(runs[setting].unique())])
+            axis.minorticks_off()
+            axis.tick_params(axis="x", labelsize=8)
+    axes[0].set_ylim(-0.02, 1)
+    axes[1].set_yscale("log")
+    axes[1].set_yticks([1, 2, 5, 10, 20], ["1", "2", "5", "10", "20"])
+    axes[1].minorticks_off()
+    for axis in axes[2:]:
+        axis.set_ylim(0, 1)
+    fig.supxlabel(title, fontsize=10)
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=len(losses))
+    mark_source(fig, source)
+    return fig
+
+
+def over_both(runs: pd.DataFrame, losses: list[str], score: str, source: str) -> Figure:
+    """A score over threshold and margin: a panel a loss, a field a pair of settings, with its value; grey: not run.
+
+    runs: a row a cell, columns "loss", "threshold", "margin" and the score.
+    """
+    thresholds, margins = sorted(runs.threshold.unique()), sorted(runs.margin.unique())
+    fig, axes = figure(1, len(losses), height=2.9, squeeze=False, sharey=True)
+    low, high = runs[score].min(), runs[score].max()
+    for axis, loss in zip(axes[0], losses, strict=True):
+        table = runs[runs.loss == loss].pivot_table(index="margin", columns="threshold", values=score)
+        table = table.reindex(index=margins, columns=thresholds)
+        axis.set_facecolor("#dddddd")
+        axis.imshow(table, cmap="cividis", vmin=low, vmax=high, aspect="auto", origin="lower")
+        for (row, column), value in np.ndenumerate(table.to_numpy()):
+            if not np.isnan(value):
+                dark = value < (low + high) / 2
+                axis.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8.5,
+                          color="white" if dark else "black")
+        axis.set_xticks(range(len(thresholds)), [f"{value:g}" for value in thresholds])
+        axis.set_yticks(range(len(margins)), [f"{value:g}" for value in margins])
+        axis.set(title=loss, xlabel="threshold θ")
+        axis.tick_params(length=0)
+    axes[0, 0].set_ylabel("margin m")
+    fig.suptitle(SCORES[score].replace("\n", " "), fontsize=10.5, x=0.01, ha="left")
+    mark_source(fig, source)
+    return fig
+
+
+def trade_off(runs: pd.DataFrame, losses: list[str], probe: str, source: str) -> Figure:
+    """Silhouette against a probe: a mark a cell, a shape a loss, coloured by the effective rank."""
+    fig, axis = figure(width=6.6, height=3.6)
+    ranks = np.log10(runs.participation_ratio)
+    for number, loss in enumerate(losses):
+        own = runs[runs.loss == loss]
+        dots = axis.scatter(own.silhouette, own[probe], c=np.log10(own.participation_ratio), cmap="viridis",
+                            vmin=0, vmax=max(1, ranks.max()), marker=MARKERS[number], s=30, linewidths=0.4,
+                            edgecolors="#555555", label=loss)
+    axis.set(xlabel="silhouette", title=SCORES[probe].replace("\n", " "))
+    axis.legend(loc="upper left", bbox_to_anchor=(1.2, 1), handletextpad=0.3)
+    ticks = [value for value in (1, 2, 5, 10, 20, 50) if np.log10(value) <= max(1, ranks.max())]
+    bar = plt.colorbar(dots, ax=axis, ticks=np.log10(ticks))
+    bar.ax.set_yticklabels([str(value) for value in ticks])
+    bar.set_label("effective rank")
+    bar.outline.set_visible(False)
+    mark_source(fig, source)
+    return fig
+
+
+def flips(found: pd.DataFrame, source: str) -> Figure:
+    """Share of pseudo-labels that noise changes, and shares of label 1 on both sides, over the signal-to-noise ratio.
+
+    found: index "snr" in dB, columns "flipped", "label 1", "label 1 without noise", "precision", "base".
+    """
+    fig, axes = figure(1, 2, height=2.8)
+    axes[0].plot(found.index, found.flipped, "o-", color=PALETTE[1], label="labels that flip")
+    axes[0].plot(found.index, found["label 1"], "s-", color=PALETTE[0], label="label 1")
+    axes[0].axhline(found["label 1 without noise"].iloc[0], color=PALETTE[0], linestyle=":", label="without noise")
+    axes[0].set(title="share of pairs", ylim=(0, 1))
+    axes[1].plot(found.index, found.precision, "^-", color=PALETTE[2], label="label 1 at a change")
+    axes[1].axhline(found.base.iloc[0], color=MUTED, linestyle=":", label="any pair at a change")
+    axes[1].set(title="precision", ylim=(0, 1.15 * found.precision.max()))
+    for axis in axes:
+        axis.set(xlabel="signal-to-noise ratio, dB")
+        axis.invert_xaxis()
+    fig.legend(loc="outside upper left", ncols=5, fontsize=8.5, columnspacing=1.2)
+    mark_source(fig, source)
+    return fig
