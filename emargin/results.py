@@ -21,6 +21,7 @@ from emargin.versions import code_versions
 IDENTITY = ("dataset", "source", "surrogate", "protocol", "fold", "method", "fidelity", "reading", "labels",
             "seed")
 COLUMNS = (*IDENTITY, "metric", "value", "n", "digest", "note")
+NUMBERS = ("fold", "seed", "value", "n")
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas")
 
 
@@ -37,7 +38,8 @@ def table(rows: list[dict]) -> pd.DataFrame:
 
 def read_rows(path: Path) -> pd.DataFrame:
     """Rows from a CSV file that `write_text` wrote. Raises InputError if a column is missing."""
-    rows = pd.read_csv(path, keep_default_na=False, na_values={"value": [""], "n": [""]})
+    words = {name: str for name in COLUMNS if name not in NUMBERS}  # a digest may look like one: 5e12345678901234
+    rows = pd.read_csv(path, dtype=words, keep_default_na=False, na_values={"value": [""], "n": [""]})
     missing = set(COLUMNS) - set(rows.columns)
     if missing:
         raise InputError(f"{path} is no file of result rows", found=f"no column {', '.join(sorted(missing))}",

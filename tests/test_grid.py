@@ -124,6 +124,13 @@ def test_maps_are_drawn_of_one_seed_at_the_settings_of_set_and_method(changed, d
     assert is_drawn(Experiment(**{"dataset": "ecg-sim"} | changed)) == drawn
 
 
+@pytest.mark.parametrize("digest", ["1234567890123456", "5e12345678901234", "0000000000000012"])
+def test_a_digest_that_looks_like_a_number_stays_a_word(tmp_path, digest):
+    row = results.tidy(Experiment(**SMALL), "silhouette", 0.5, 9) | {"digest": digest}
+    results.write_text(tmp_path / "rows.csv", results.rows_to_csv(results.table([row])))
+    assert results.read_rows(tmp_path / "rows.csv").digest.tolist() == [digest]
+
+
 def test_a_cell_run_anew_replaces_all_that_the_store_has_of_it(tmp_path, small_grid):
     run_small(small_grid, tmp_path / "out")
     cell, kept = read_grid(small_grid)
@@ -195,6 +202,18 @@ def test_arrays_of_all_cells_are_those_of_each(tmp_path, small_grid):
     for digest, arrays in together.items():
         assert arrays.keys() == {"map", "map_labels"}
         np.testing.assert_array_equal(arrays["map"], store.arrays(digest)["map"])
+
+
+def test_scores_tell_cells_apart_that_differ_in_a_setting(tmp_path, small_grid):
+    path = grid_file(tmp_path, [SMALL | {"method": "emargin", "margin": [0.5, 2.0], "seed": [1, 2]}])
+    first, second, *_ = read_grid(path)
+    run_small(grid_file(tmp_path, [SMALL | {"method": "emargin", "margin": [2.0, 0.5]}]), tmp_path / "out")
+    store = Store(tmp_path / "out")
+    table = store.scores([first, second, Experiment(**SMALL, seed=9)])
+    assert table.margin.tolist() == [0.5, 2.0] and table.temperature.tolist() == 2 * [first.temperature]
+    values = store.rows.set_index(["digest", "metric"]).value
+    assert table.silhouette.tolist() == [values[first.digest, "silhouette"], values[second.digest, "silhouette"]]
+    assert store.scores([]).empty and Store(tmp_path / "none").scores([first]).empty
 
 
 def test_a_second_run_on_a_folder_is_refused(tmp_path, small_grid):
