@@ -4,6 +4,7 @@ import json
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields as fields_of
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,16 @@ class Store:
         if cell.digest not in self.known:
             return "missing"
         return state(cell, self.records.get(cell.digest, {}), failed=cell.digest in self.failed, checksum=checksum)
+
+    def scores(self, cells: Iterable[Experiment]) -> pd.DataFrame:
+        """A line for each of these cells that has run and did not fail, in their order: its fields, then its metrics.
+
+        Unlike the rows it tells apart cells that differ in a setting, such as a margin.
+        """
+        wide = self.rows[self.rows.metric != "failed"].pivot(index="digest", columns="metric", values="value")
+        there = [cell for cell in cells if cell.digest in wide.index]
+        fields = pd.DataFrame([vars(cell) for cell in there], columns=[field.name for field in fields_of(Experiment)])
+        return fields.join(wide.loc[[cell.digest for cell in there]].reset_index(drop=True))
 
     def arrays(self, digest: str) -> dict[str, np.ndarray]:
         """The arrays of one cell, by name."""

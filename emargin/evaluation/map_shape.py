@@ -27,8 +27,8 @@ def local_dimension(points: np.ndarray, share: float = 0.1) -> float:
         raise InputError("the share of neighbours is out of range", found=share, wanted="above 0, at most 1")
     points = points.astype(np.float64)
     neighbours = min(max(3, round(share * len(points))), len(points) - 1)
-    near = points[cKDTree(points).query(points, neighbours + 1)[1]]
-    centred = near - near.mean(1, keepdims=True)
-    covariance = np.einsum("nki,nkj->nij", centred, centred)
-    trace, squares = np.trace(covariance, axis1=1, axis2=2), (covariance**2).sum((1, 2))
+    near = cKDTree(points).query(points, neighbours + 1)[1]
+    x, y = (own - own.mean(1, keepdims=True) for own in (points[:, 0][near], points[:, 1][near]))
+    xx, yy, xy = (np.einsum("nk,nk->n", *pair) for pair in ((x, x), (y, y), (x, y)))
+    trace, squares = xx + yy, xx**2 + yy**2 + 2 * xy**2
     return float(np.median(np.divide(trace**2, squares, out=np.zeros(len(points)), where=squares > 0)))

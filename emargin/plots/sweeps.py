@@ -29,8 +29,10 @@ def over_setting(runs: pd.DataFrame, setting: str, title: str, losses: list[str]
             axis.axvline(mark, color=MUTED, linestyle=":", linewidth=0.9)
         axis.set_title(name, fontsize=9)
         if log:
+            values = sorted(runs[setting].unique())
+            every = -(-len(values) // 5)  # labels that have room
             axis.set_xscale("log")
-            axis.set_xticks(sorted(runs[setting].unique()), [f"{value:g}" for value in sorted(runs[setting].unique())])
+            axis.set_xticks(values[::every], [f"{value:g}" for value in values[::every]])
             axis.minorticks_off()
             axis.tick_params(axis="x", labelsize=8)
     axes[0].set_ylim(-0.02, 1)
@@ -75,7 +77,7 @@ def over_both(runs: pd.DataFrame, losses: list[str], score: str, source: str) ->
 
 def trade_off(runs: pd.DataFrame, losses: list[str], probe: str, source: str) -> Figure:
     """Silhouette against a probe: a mark a cell, a shape a loss, coloured by the effective rank."""
-    fig, axis = figure(width=6.6, height=3.6)
+    fig, axis = figure(height=3.6)
     ranks = np.log10(runs.participation_ratio)
     for number, loss in enumerate(losses):
         own = runs[runs.loss == loss]
@@ -83,7 +85,7 @@ def trade_off(runs: pd.DataFrame, losses: list[str], probe: str, source: str) ->
                             vmin=0, vmax=max(1, ranks.max()), marker=MARKERS[number], s=30, linewidths=0.4,
                             edgecolors="#555555", label=loss)
     axis.set(xlabel="silhouette", title=SCORES[probe].replace("\n", " "))
-    axis.legend(loc="upper left", bbox_to_anchor=(1.2, 1), handletextpad=0.3)
+    fig.legend(loc="outside upper left", ncols=len(losses), handletextpad=0.3)
     ticks = [value for value in (1, 2, 5, 10, 20, 50) if np.log10(value) <= max(1, ranks.max())]
     bar = plt.colorbar(dots, ax=axis, ticks=np.log10(ticks))
     bar.ax.set_yticklabels([str(value) for value in ticks])
