@@ -17,8 +17,9 @@ import pandas as pd
 import torch
 from filelock import FileLock
 
-from emargin import results
+from emargin import results, series
 from emargin.config import Experiment
+from emargin.data.catalogue import UCR
 from emargin.data.dataset import Dataset
 from emargin.data.loading import checksum_of, load
 from emargin.errors import InputError, NonFiniteGradient
@@ -104,6 +105,7 @@ def run_cell(cell: Experiment, folder: Path, *, dataset: Callable[[Experiment], 
              device: torch.device | str | None = None, progress: bool = True) -> str:
     """Run one cell in its folder, from what an earlier run left there; returns "done" or "failed".
 
+    A set of the UCR archive has the scores of `emargin.series` beside those of its frames.
     A failure leaves `rows.csv` with one row that says why. Bad input and a gradient that is not finite would fail again
     and hold as a result; any other failure (memory, disk) prints its traceback, and the next plan runs the cell again.
     dataset: how the data set is loaded, where not by `load`.
@@ -112,8 +114,11 @@ def run_cell(cell: Experiment, folder: Path, *, dataset: Callable[[Experiment], 
     _discard_damaged(folder / "resume.pt", cell)
     lasting = {}
     try:
-        run(cell, dataset=(dataset or load)(cell), device=device, folder=folder, progress=progress,
-            maps=is_drawn(cell))
+        result = run(cell, dataset=(dataset or load)(cell), device=device, folder=folder, progress=progress,
+                     maps=is_drawn(cell))
+        if cell.dataset.startswith(UCR):
+            rows = pd.concat([result.rows, results.table(series.scores(cell, result.method, result.dataset))])
+            results.write_text(folder / "rows.csv", results.rows_to_csv(rows))
         return "done"
     except (InputError, NonFiniteGradient) as error:
         note, lasting = str(error), {"code": code_versions(cell), "data": checksum_of(cell)}
@@ -129,9 +134,11 @@ def run_cell(cell: Experiment, folder: Path, *, dataset: Callable[[Experiment], 
 
 def is_drawn(cell: Experiment) -> bool:
     """Whether the book shows a map of the cell: one seed, one protocol, and no setting but those of its set and method.
+
+    Series of the UCR archive are not drawn.
     """
     plain = Experiment.from_dict({name: getattr(cell, name) for name in IDENTITY})
-    return (cell.protocol, cell.seed) == ("original", 1) and cell == plain
+    return (cell.protocol, cell.seed) == ("original", 1) and cell == plain and not cell.dataset.startswith(UCR)
 
 
 def finished(cells: Iterable[Experiment], store: Store, root: Path | None = None) -> list[Path]:
@@ -153,6 +160,8 @@ def _state(cell: Experiment, folder: Path, checksum: str | None) -> str:
         return "missing"
     try:
         rows, record, _ = read_cell(folder)
+        if cell.dataset.startswith(UCR) and not rows.metric.str.startswith((series.PREFIX, "failed")).any():
+            return "missing"  # killed between the scores of frames and those of series
     except (InputError, OSError, ValueError, zipfile.BadZipFile) as error:
         print(f"{folder}: damaged ({error}); its cell will run again", file=sys.stderr)
         shutil.rmtree(folder)

@@ -1,0 +1,92 @@
+"""Whole series: pooling, scores on pooled embeddings, and the rows that a cell of the UCR archive leaves."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from sklearn.cluster import KMeans
+from sklearn.metrics import silhouette_score
+
+from emargin import cells, results, series
+from emargin.cells import run_cell
+from emargin.config import Experiment
+from emargin.errors import InputError
+from emargin.evaluation.features import Features, encode
+from emargin.grid import plan, read_grid
+from emargin.store import Store
+from emargin.training import train
+from emargin.versions import code_versions
+
+
+@pytest.fixture
+def ucr(tmp_path, monkeypatch):
+    """A set of two classes, a sine and noise: 24 series a side of 80 samples."""
+    monkeypatch.setenv("EMARGIN_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr("emargin.grid.home", lambda: tmp_path)
+    folder = tmp_path / "data" / "ucr" / "Waves"
+    folder.mkdir(parents=True)
+    draws = np.random.default_rng(0)
+    for side in ("TRAIN", "TEST"):
+        lines = []
+        for number in range(24):
+            values = draws.standard_normal(80) * (0.1 if number % 2 else 1)
+            values += np.sin(np.arange(80) / 3 + number) * (number % 2)
+            lines.append("\t".join(f"{value:.6f}" for value in [number % 2 + 1, *values]))
+        (folder / f"Waves_{side}.tsv").write_text("\n".join(lines) + "\n")
+    return "ucr-Waves"
+
+
+def test_pooling_is_the_mean_over_the_frames_of_each_series():
+    embedding = torch.randn(5, 7, 3)
+    labels = torch.arange(5)[:, None].expand(5, 7)
+    found = series.pooled(Features(embedding, labels, torch.arange(35).reshape(5, 7)))
+    np.testing.assert_allclose(found.embedding[2, 0], embedding[2].double().mean(0), rtol=1e-5)
+    rows, truth = found.flat()
+    assert rows.shape == (5, 3) and truth.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_sequences_of_several_classes_are_refused():
+    labels = torch.zeros(4, 6, dtype=torch.int64)
+    labels[1, 3] = 1
+    with pytest.raises(InputError, match="several classes.*1 of 4"):
+        series.pooled(Features(torch.randn(4, 6, 2), labels, torch.arange(24).reshape(4, 6)))
+
+
+def test_scores_are_those_of_the_protocol_on_pooled_embeddings(ucr):
+    from emargin.data.loading import load
+
+    experiment = Experiment(dataset=ucr, method="infonce", iterations=3)
+    dataset = load(experiment)
+    method, _ = train(experiment, dataset, progress=False)
+    found = {row["metric"]: row for row in series.scores(experiment, method, dataset)}
+    means = encode(method, dataset.test).embedding.double().mean(1).float().numpy()
+    clusters = KMeans(2, n_init=10, random_state=1).fit_predict(means)
+    assert found["series_silhouette"]["value"] == pytest.approx(silhouette_score(means, clusters), abs=1e-4)
+    assert {row["n"] for row in found.values()} == {24}
+    assert {"series_nmi", "series_participation_ratio", "series_balanced_accuracy",
+            "series_converged_balanced_accuracy", "series_knn_accuracy"} <= found.keys()
+    assert found["series_converged_balanced_accuracy"]["value"] > 0.8  # a sine and noise
+
+
+def test_a_cell_of_the_archive_has_rows_of_frames_and_of_series(ucr, tmp_path, monkeypatch):
+    (tmp_path / "grid.json").write_text(json.dumps([{"dataset": ucr, "method": "infonce", "iterations": 2}]))
+    (cell,) = read_grid(tmp_path / "grid.json")
+    folder = cells.cell_folder(cell)
+    with monkeypatch.context() as patch:  # killed between the two
+        patch.setattr("emargin.cells.series.scores", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            run_cell(cell, folder, device="cpu", progress=False)
+    assert (folder / "rows.csv").exists() and cells.finished([cell], Store(tmp_path / "out")) == []
+    assert run_cell(cell, folder, device="cpu", progress=False) == "done"
+    rows = results.read_rows(folder / "rows.csv")
+    assert {"silhouette", "series_silhouette"} <= set(rows.metric) and not rows.metric.duplicated().any()
+    store = Store(tmp_path / "out")
+    store.add(cells.finished([cell], store))
+    assert plan([cell], Store(tmp_path / "out")).done == [cell]
+
+
+def test_rows_of_the_archive_alone_depend_on_how_series_are_scored(ucr):
+    own, other = Experiment(dataset=ucr), Experiment(dataset="ecg-sim")
+    assert code_versions(own)["evaluate"] != code_versions(other)["evaluate"]
+    assert not cells.is_drawn(own) and cells.is_drawn(other)
