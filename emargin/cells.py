@@ -105,7 +105,7 @@ def run_cell(cell: Experiment, folder: Path, *, dataset: Callable[[Experiment], 
              device: torch.device | str | None = None, progress: bool = True) -> str:
     """Run one cell in its folder, from what an earlier run left there; returns "done" or "failed".
 
-    A set of the UCR archive has the scores of `emargin.series` beside those of its frames.
+    A set of the UCR archive is scored by series, by `emargin.series`, and every other one by frames.
     A failure leaves `rows.csv` with one row that says why. Bad input and a gradient that is not finite would fail again
     and hold as a result; any other failure (memory, disk) prints its traceback, and the next plan runs the cell again.
     dataset: how the data set is loaded, where not by `load`.
@@ -114,11 +114,11 @@ def run_cell(cell: Experiment, folder: Path, *, dataset: Callable[[Experiment], 
     _discard_damaged(folder / "resume.pt", cell)
     lasting = {}
     try:
-        result = run(cell, dataset=(dataset or load)(cell), device=device, folder=folder, progress=progress,
-                     maps=is_drawn(cell))
+        data = (dataset or load)(cell)
         if cell.dataset.startswith(UCR):
-            rows = pd.concat([result.rows, results.table(series.scores(cell, result.method, result.dataset))])
-            results.write_text(folder / "rows.csv", results.rows_to_csv(rows))
+            series.run(cell, data, folder, device=device or default_device(), progress=progress)
+        else:
+            run(cell, dataset=data, device=device, folder=folder, progress=progress, maps=is_drawn(cell))
         return "done"
     except (InputError, NonFiniteGradient) as error:
         note, lasting = str(error), {"code": code_versions(cell), "data": checksum_of(cell)}
@@ -134,11 +134,9 @@ def run_cell(cell: Experiment, folder: Path, *, dataset: Callable[[Experiment], 
 
 def is_drawn(cell: Experiment) -> bool:
     """Whether the book shows a map of the cell: one seed, one protocol, and no setting but those of its set and method.
-
-    Series of the UCR archive are not drawn.
     """
     plain = Experiment.from_dict({name: getattr(cell, name) for name in IDENTITY})
-    return (cell.protocol, cell.seed) == ("original", 1) and cell == plain and not cell.dataset.startswith(UCR)
+    return (cell.protocol, cell.seed) == ("original", 1) and cell == plain
 
 
 def finished(cells: Iterable[Experiment], store: Store, root: Path | None = None) -> list[Path]:
@@ -160,8 +158,6 @@ def _state(cell: Experiment, folder: Path, checksum: str | None) -> str:
         return "missing"
     try:
         rows, record, _ = read_cell(folder)
-        if cell.dataset.startswith(UCR) and not rows.metric.str.startswith((series.PREFIX, "failed")).any():
-            return "missing"  # killed between the scores of frames and those of series
     except (InputError, OSError, ValueError, zipfile.BadZipFile) as error:
         print(f"{folder}: damaged ({error}); its cell will run again", file=sys.stderr)
         shutil.rmtree(folder)

@@ -30,10 +30,10 @@ def code_versions(experiment: Experiment) -> dict[str, str]:
     """The versions of the three stages: "data", "train", "evaluate"."""
     data = ("emargin.data.protocols", "emargin.data.surrogates",
             *(f"emargin.data.{reader}" for reader in _readers(experiment)))
-    scored = ("emargin.experiment", "emargin.series") if experiment.dataset.startswith(UCR) else ("emargin.experiment",)
+    scored = "emargin.series" if experiment.dataset.startswith(UCR) else "emargin.experiment"
     return {"data": _version(data, also=("emargin.data.loading",), value=repr(settings_of(experiment.dataset))),
             "train": _version(("emargin.training", METHODS[experiment.method].__module__)),
-            "evaluate": _version(scored)}
+            "evaluate": _version((scored,))}
 
 
 def _readers(experiment: Experiment) -> tuple[str, ...]:
