@@ -1,5 +1,6 @@
 """What claims come to on the committed rows: in how many comparisons they hold, and a verdict by a fixed rule."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from emargin.config import Experiment
+from emargin.intervals import LOWER_IS_BETTER
 from emargin.store import Store
 from emargin.tables import METRICS, entries, nearest, places, runs_of
 
@@ -81,3 +83,19 @@ def above(table: pd.DataFrame, first: str, second: str) -> Count:
         return Count(0, 0)
     both = table[[first, second]].dropna()
     return count(both[first] > both[second])
+
+
+def places_on_sets(configurations: pd.DataFrame, metrics: Sequence[str], fidelity: str) -> pd.DataFrame:
+    """eMargin's place on each set among the methods of one fidelity with their defaults, and the untrained ones.
+
+    configurations: as `intervals.configurations` gives them. Returns "set", "metric", "place" from 1, the best, "of".
+    """
+    labels = "released" if fidelity == "released" else "paper"
+    chosen = configurations[((configurations.fidelity == fidelity) | configurations.method.str.startswith("random"))
+                            & configurations.reading.isin(["", "anchor"]) & configurations.labels.isin(["", labels])]
+    found = []
+    for (name, inside), metric in itertools.product(chosen.groupby("set"), metrics):
+        order = inside[metric].dropna().rank(ascending=metric in LOWER_IS_BETTER, method="min")
+        own = order[inside.method[order.index] == "emargin"]
+        found += [(name, metric, int(place), len(order)) for place in own]
+    return pd.DataFrame(found, columns=["set", "metric", "place", "of"])

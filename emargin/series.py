@@ -23,8 +23,7 @@ PREFIX = "series_"
 
 def run(experiment: Experiment, dataset: Dataset, folder: Path, *, device: torch.device | str = "cpu",
         progress: bool = True) -> None:
-    """Train, pool, score; leaves `provenance.json` and, last, `rows.csv` in the folder. It is short, and resumes nothing.
-    """
+    """Train, pool, score; leaves `provenance.json` and, last, `rows.csv` in the folder. Short: nothing resumes."""
     device, start = torch.device(device), time.perf_counter()
     method, _ = train(experiment, dataset, device=device, progress=progress)
     trained = time.perf_counter()

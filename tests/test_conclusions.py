@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from emargin import conclusions
-from emargin.conclusions import Count, above, emargin_places, means
+from emargin.conclusions import Count, above, emargin_places, means, places_on_sets
+from emargin.intervals import configurations
 from emargin.plots import conclusions as plots
 from tests.test_tables import PAPER, Written, cell
 
@@ -59,6 +60,20 @@ def test_lines_are_compared_where_both_have_values(written):
     assert above(released, "InfoNCE", conclusions.EMARGIN) == Count(1, 1)
     assert above(released, conclusions.EMARGIN, "InfoNCE") == Count(0, 1)
     assert above(released, "TNC", "InfoNCE") == Count(0, 0)
+
+
+def test_places_on_a_set_are_among_the_defaults_of_one_fidelity_and_the_untrained(written):
+    values = {cell("random"): 0.1, cell("infonce"): 0.2, cell("infonce", fidelity="original"): 0.9,
+              cell("emargin"): 0.15, cell("emargin", labels="paper"): 0.95, cell("emargin", fidelity="original"): 0.3,
+              cell("emargin", fidelity="original", reading="pair"): 0.99, cell("emargin", fold=2): 0.5}
+    for one, value in values.items():
+        written.add(one, value)
+    found = configurations(written.store().rows)
+    released = places_on_sets(found, ("silhouette", "davies_bouldin"), "released")
+    assert [tuple(row)[1:] for row in released.itertuples(index=False)] == [
+        ("silhouette", 2, 3), ("davies_bouldin", 2, 3), ("silhouette", 1, 1), ("davies_bouldin", 1, 1)]
+    (original,) = places_on_sets(found, ("silhouette",), "original").itertuples(index=False)
+    assert tuple(original)[1:] == ("silhouette", 2, 3)  # InfoNCE before it, the random encoder behind
 
 
 def test_every_place_has_its_mark_on_its_line():
