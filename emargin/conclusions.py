@@ -36,7 +36,7 @@ class Count:
         return "stands" if share >= MOST else "does not stand" if share <= FEW else "in part"
 
     def __str__(self) -> str:
-        return f"{self.holds} of {self.of}: {self.verdict}" if self.of else "not run"
+        return f"{self.verdict} ({self.holds} of {self.of})" if self.of else "not run"
 
 
 def count(holds: Sequence[bool]) -> Count:

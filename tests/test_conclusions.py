@@ -24,7 +24,7 @@ def test_a_verdict_needs_three_quarters_of_four(holds, of, verdict):
 
 
 def test_a_count_says_what_it_counted():
-    assert str(Count(3, 4)) == "3 of 4: stands" and str(Count(0, 0)) == "not run"
+    assert str(Count(3, 4)) == "stands (3 of 4)" and str(Count(0, 0)) == "not run"
     assert conclusions.count(pd.Series([True, False, True])) == Count(2, 3)
     assert conclusions.count(pd.Series([], dtype=bool)) == Count(0, 0)
 
