@@ -28,8 +28,8 @@ def test_a_line_goes_through_the_means_and_a_bar_from_least_to_most(runs):
     assert mark.get_xdata()[0] == 0.4
     bars = silhouette.collections[0].get_segments()
     np.testing.assert_allclose(bars[0], [[0.2, 0.13], [0.2, 0.14]])
-    assert [axis.get_title(loc="left").split("\n")[0] for axis in fig.axes] == [
-        "silhouette", "effective rank (log)", "balanced accuracy,", "balanced accuracy,"]
+    assert [axis.get_title(loc="left").split(",")[0] for axis in fig.axes] == [
+        "silhouette", "effective rank (log)", "balanced accuracy", "balanced accuracy"]
     np.testing.assert_allclose(others[0].lines[0].get_ydata(), [2.8, 4.6, 8.2])
 
 

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from emargin.plots.style import MARKERS, MUTED, PALETTE, figure, mark_source
 
 SCORES = {"silhouette": "silhouette", "participation_ratio": "effective rank (log)",
-          "balanced_accuracy": "balanced accuracy,\nthe paper's probe",
-          "converged_balanced_accuracy": "balanced accuracy,\nconverged probe"}
+          "balanced_accuracy": "balanced accuracy, the paper's probe",
+          "converged_balanced_accuracy": "balanced accuracy, converged probe"}
 
 
 def over_setting(runs: pd.DataFrame, setting: str, title: str, losses: list[str], source: str, *,
@@ -18,7 +18,8 @@ def over_setting(runs: pd.DataFrame, setting: str, title: str, losses: list[str]
 
     runs: a row a cell, columns "loss", the setting, and those of SCORES. mark: the paper's value. log: of the setting.
     """
-    fig, axes = figure(1, len(SCORES), height=2.9)
+    fig, axes = figure(2, 2, height=2.3)
+    axes = axes.flat
     for axis, (score, name) in zip(axes, SCORES.items(), strict=True):
         for number, loss in enumerate(losses):
             own = runs[runs.loss == loss].groupby(setting)[score].agg(["mean", "min", "max"])
@@ -27,7 +28,7 @@ def over_setting(runs: pd.DataFrame, setting: str, title: str, losses: list[str]
             axis.vlines(own.index, own["min"], own["max"], **look)
         if mark is not None:
             axis.axvline(mark, color=MUTED, linestyle=":", linewidth=0.9)
-        axis.set_title(name, fontsize=9)
+        axis.set_title(name, fontsize=9.5)
         if log:
             values = sorted(runs[setting].unique())
             every = -(-len(values) // 5)  # labels that have room
@@ -39,7 +40,7 @@ def over_setting(runs: pd.DataFrame, setting: str, title: str, losses: list[str]
     axes[1].set_yscale("log")
     axes[1].set_yticks([1, 2, 5, 10, 20], ["1", "2", "5", "10", "20"])
     axes[1].minorticks_off()
-    for axis in axes[2:]:
+    for axis in list(axes)[2:]:
         axis.set_ylim(0, 1)
     fig.supxlabel(title, fontsize=10)
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=len(losses))
@@ -70,7 +71,7 @@ def over_both(runs: pd.DataFrame, losses: list[str], score: str, source: str) ->
         axis.set(title=loss, xlabel="threshold θ")
         axis.tick_params(length=0)
     axes[0, 0].set_ylabel("margin m")
-    fig.suptitle(SCORES[score].replace("\n", " "), fontsize=10.5, x=0.01, ha="left")
+    fig.suptitle(SCORES[score], fontsize=10.5, x=0.01, ha="left")
     mark_source(fig, source)
     return fig
 
@@ -84,7 +85,7 @@ def trade_off(runs: pd.DataFrame, losses: list[str], probe: str, source: str) ->
         dots = axis.scatter(own.silhouette, own[probe], c=np.log10(own.participation_ratio), cmap="viridis",
                             vmin=0, vmax=max(1, ranks.max()), marker=MARKERS[number], s=30, linewidths=0.4,
                             edgecolors="#555555", label=loss)
-    axis.set(xlabel="silhouette", title=SCORES[probe].replace("\n", " "))
+    axis.set(xlabel="silhouette", title=SCORES[probe])
     fig.legend(loc="outside upper left", ncols=len(losses), handletextpad=0.3)
     ticks = [value for value in (1, 2, 5, 10, 20, 50) if np.log10(value) <= max(1, ranks.max())]
     bar = plt.colorbar(dots, ax=axis, ticks=np.log10(ticks))
