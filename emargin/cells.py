@@ -69,8 +69,12 @@ def run_grid(path: Path, folder: Path, *, device: torch.device | str | None = No
 
 
 def _company(cells: list[Experiment], most: int) -> dict[str, list[Experiment]]:
-    """The groups of cells that train together, at most so many in each, by the digest of the first of each to run."""
-    pieces = [group[start:start + most] for group in groups(cells) for start in range(0, len(group), most)]
+    """The groups of cells that train together, at most so many in each, by the digest of the first of each to run.
+
+    Those of the UCR archive are short and train alone.
+    """
+    longer = [cell for cell in cells if not cell.dataset.startswith(UCR)]
+    pieces = [group[start:start + most] for group in groups(longer) for start in range(0, len(group), most)]
     return {piece[0].digest: piece for piece in pieces}
 
 

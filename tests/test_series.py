@@ -9,7 +9,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
 
 from emargin import cells, results, series
-from emargin.cells import run_cell
+from emargin.cells import run_cell, run_grid
 from emargin.config import Experiment
 from emargin.errors import InputError
 from emargin.evaluation.features import Features, encode
@@ -84,6 +84,14 @@ def test_a_cell_of_the_archive_has_rows_of_series_alone(ucr, tmp_path, monkeypat
     store.add(cells.finished([cell], store))
     assert plan([cell], Store(tmp_path / "out")).done == [cell]
     assert set(store.records[cell.digest]["seconds"]) == {"train", "score"}
+
+
+def test_cells_of_the_archive_train_alone(ucr, tmp_path):
+    (tmp_path / "grid.json").write_text(json.dumps([{"dataset": ucr, "method": "infonce", "iterations": 2,
+                                                     "seed": [1, 2]}]))
+    rows = run_grid(tmp_path / "grid.json", tmp_path / "out", device="cpu", progress=False, together=2)
+    assert set(rows.seed) == {1, 2} and "failed" not in set(rows.metric)
+    assert all("trained_together" not in record for record in Store(tmp_path / "out").records.values())
 
 
 def test_rows_of_the_archive_depend_on_how_series_are_scored(ucr):
