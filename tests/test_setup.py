@@ -76,7 +76,7 @@ def test_the_citation_has_the_project_s_version():
 
 def test_the_bibliography_holds_the_paper_its_references_and_the_data():
     entries = parse_file(ROOT / "book" / "references.bib").entries
-    assert len(entries) == 1 + 29 + 5
+    assert len(entries) == 1 + 29 + 7
     assert [key for key, entry in entries.items() if {"title", "year"} - set(entry.fields)] == []
 
 
