@@ -32,8 +32,6 @@ from emargin.versions import code_versions
 
 DATA_FIELDS = ("dataset", "source", "surrogate", "protocol", "fold", "quick", "n_fft", "hop", "sequence_length",
                "stride")
-IDENTITY = ("dataset", "source", "surrogate", "protocol", "fold", "method", "fidelity", "reading", "labels", "seed",
-            "quick")
 
 
 def run_grid(path: Path, folder: Path, *, device: torch.device | str | None = None, progress: bool = True,
@@ -95,11 +93,11 @@ def run_cells(cells: Iterable[Experiment], *, device: torch.device | str | None 
 
     Waits for another process that is running the same cell: where a scheduler was killed, its last jobs may go on.
     """
-    loaded = LastOnly(load)
+    loaded, checksum = LastOnly(load), once(checksum_of)
     for cell in cells:
         folder = results.writable_folder(cell_folder(cell))
         with FileLock(folder / ".lock"):
-            if _state(cell, folder, checksum_of(cell)) == "done":
+            if _state(cell, folder, checksum(cell)) == "done":
                 yield f"done already: {cell}"
             else:
                 yield f"{run_cell(cell, folder, dataset=loaded, device=device, progress=False)}: {cell}"
@@ -139,7 +137,7 @@ def run_cell(cell: Experiment, folder: Path, *, dataset: Callable[[Experiment], 
 def is_drawn(cell: Experiment) -> bool:
     """Whether the book shows a map of the cell: one seed, one protocol, and no setting but those of its set and method.
     """
-    plain = Experiment.from_dict({name: getattr(cell, name) for name in IDENTITY})
+    plain = Experiment.from_dict({name: getattr(cell, name) for name in (*results.IDENTITY, "quick")})
     return (cell.protocol, cell.seed) == ("original", 1) and cell == plain
 
 

@@ -9,10 +9,11 @@ import pandas as pd
 
 from emargin.config import Experiment
 from emargin.intervals import LOWER_IS_BETTER
+from emargin.methods import METHODS
 from emargin.store import Store
 from emargin.tables import METRICS, entries, nearest, places, runs_of
 
-EMARGIN = "InfoNCE + eMargin"  # the line of its defaults: the anchor reading, each fidelity's own labels
+EMARGIN = METHODS["emargin"].title  # the line of its defaults: the anchor reading, each fidelity's own labels
 FEWEST_LINES = 5  # a place among fewer methods says little
 FEWEST = 4  # comparisons below which there is no verdict
 MOST, FEW = 3 / 4, 1 / 4

@@ -19,7 +19,7 @@ def over_setting(runs: pd.DataFrame, setting: str, title: str, losses: list[str]
     runs: a row a cell, columns "loss", the setting, and those of SCORES. mark: the paper's value. log: of the setting.
     """
     fig, axes = figure(2, 2, height=2.3)
-    axes = axes.flat
+    axes = axes.ravel()
     for axis, (score, name) in zip(axes, SCORES.items(), strict=True):
         for number, loss in enumerate(losses):
             own = runs[runs.loss == loss].groupby(setting)[score].agg(["mean", "min", "max"])
@@ -40,7 +40,7 @@ def over_setting(runs: pd.DataFrame, setting: str, title: str, losses: list[str]
     axes[1].set_yscale("log")
     axes[1].set_yticks([1, 2, 5, 10, 20], ["1", "2", "5", "10", "20"])
     axes[1].minorticks_off()
-    for axis in list(axes)[2:]:
+    for axis in axes[2:]:
         axis.set_ylim(0, 1)
     fig.supxlabel(title, fontsize=10)
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=len(losses))
@@ -79,15 +79,15 @@ def over_both(runs: pd.DataFrame, losses: list[str], score: str, source: str) ->
 def trade_off(runs: pd.DataFrame, losses: list[str], probe: str, source: str) -> Figure:
     """Silhouette against a probe: a mark a cell, a shape a loss, coloured by the effective rank."""
     fig, axis = figure(height=3.6)
-    ranks = np.log10(runs.participation_ratio)
+    highest = max(1, np.log10(runs.participation_ratio.max()))
     for number, loss in enumerate(losses):
         own = runs[runs.loss == loss]
         dots = axis.scatter(own.silhouette, own[probe], c=np.log10(own.participation_ratio), cmap="viridis",
-                            vmin=0, vmax=max(1, ranks.max()), marker=MARKERS[number], s=30, linewidths=0.4,
+                            vmin=0, vmax=highest, marker=MARKERS[number], s=30, linewidths=0.4,
                             edgecolors="#555555", label=loss)
     axis.set(xlabel="silhouette", title=SCORES[probe])
     fig.legend(loc="outside upper left", ncols=len(losses), handletextpad=0.3)
-    ticks = [value for value in (1, 2, 5, 10, 20, 50) if np.log10(value) <= max(1, ranks.max())]
+    ticks = [value for value in (1, 2, 5, 10, 20, 50) if np.log10(value) <= highest]
     bar = plt.colorbar(dots, ax=axis, ticks=np.log10(ticks))
     bar.ax.set_yticklabels([str(value) for value in ticks])
     bar.set_label("effective rank")
