@@ -27,7 +27,7 @@ from emargin.data.dataset import Dataset, Sequences
 from emargin.data.loading import load
 from emargin.encoders import FrameEncoder
 from emargin.errors import InputError
-from emargin.methods import METHODS
+from emargin.methods import COMPARED
 from emargin.training import train
 
 WARM_UP = 8  # steps before the first that is timed; the peak of memory is read after them
@@ -39,7 +39,7 @@ TEMPERATURE = 0.1  # of the baseline
 
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit status: 0 done, 2 bad input."""
-    trained = [name for name, method in METHODS.items() if not method.untrained]
+    trained = [name for name, method in COMPARED.items() if not method.untrained]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.steps", description=__doc__.partition("\n")[0])
     parser.add_argument("--methods", type=lambda names: names.split(","), default=trained, metavar="NAME,...",
                         help="default: all that are trained")
@@ -59,7 +59,7 @@ def measure(methods: list[str], dataset: str, threads: int, out: Path | None = N
     """
     experiments = [Experiment(dataset=dataset, method=name, fidelity=fidelity, iterations=WARM_UP + TURNS * TURN + 1)
                    for name in methods for fidelity in FIDELITIES]
-    untrained = [name for name in methods if METHODS[name].untrained]
+    untrained = [name for name in methods if COMPARED[name].untrained]
     if untrained:
         raise InputError("a method that is not trained has no steps", found=", ".join(untrained))
     surroundings.check(threads, out)

@@ -5,7 +5,8 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from emargin.cells import finished, run_cells, run_grid
+from emargin import validation
+from emargin.cells import LastOnly, finished, run_cells, run_grid
 from emargin.config import Experiment
 from emargin.data.fetch import fetch
 from emargin.data.loading import load
@@ -57,6 +58,11 @@ def _parser() -> argparse.ArgumentParser:
                              "GPU (default: 1)")
     runner.add_argument("--device", help="cpu, cuda, ... (default: CUDA where there is one)")
     _add_grid(commands.add_parser("grid", help="what is done of a grid, its cells one by one, its rows together"))
+    choose = commands.add_parser("choose", help="score settings on people held out of the training side")
+    choose.set_defaults(command=_choose)
+    choose.add_argument("grid", type=Path, metavar="FILE", help="a grid file of the settings to choose between")
+    choose.add_argument("--out", type=Path, required=True, metavar="CSV", help="where the scores go")
+    choose.add_argument("--device", help="cpu, cuda, ... (default: CUDA where there is one)")
     lister = commands.add_parser("methods", help="list the methods")
     lister.set_defaults(command=_methods)
     data = commands.add_parser("data", help="fetch, verify or list the real data sets")
@@ -170,6 +176,20 @@ def _run(options: argparse.Namespace) -> int:
     for row in result.rows.itertuples():
         print(f"{row.metric:28s} {row.value:10.4f}   n {row.n}")
     print(f"written to {folder}")
+    return 0
+
+
+def _choose(options: argparse.Namespace) -> int:
+    experiments, loaded = read_grid(options.grid), LastOnly(load)
+    ahead = validation.missing(experiments, options.out)
+    for number, experiment in enumerate(ahead, 1):
+        line = validation.score(experiment, loaded(experiment), options.device)
+        validation.add(line, options.out)
+        print(f"[{number}/{len(ahead)}] {line[validation.DECIDES]:.3f} {experiment}", file=sys.stderr)
+    for best in validation.chosen(experiments, validation.read(options.out)).values():
+        setting = ", ".join(f"{name} {getattr(best, name):g}" for name in validation.SETTINGS
+                            if getattr(best, name) is not None)
+        print(f"{best.dataset}, fold {best.fold}: {best.method} with {setting}")
     return 0
 
 

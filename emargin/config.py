@@ -11,13 +11,14 @@ from emargin.data.catalogue import DATASETS, READABLE, SIMULATED, UCR, Settings,
 from emargin.data.surrogates import SURROGATES
 from emargin.errors import InputError
 from emargin.losses import READINGS, SCOPES
-from emargin.methods import METHODS
+from emargin.methods import METHODS, REPAIRS
 from emargin.pseudo_labels import RULES
 
 FIDELITIES = ("released", "original")
 PROTOCOLS = ("original", "released")
 SOURCES = ("auto", "real", "simulated")
-LOSS_FIELDS = ("reading", "labels", "margin", "threshold", "sides", "scope")  # those that not every method has
+# those that not every method has
+LOSS_FIELDS = ("reading", "labels", "margin", "threshold", "sides", "scope", "weight", "label_share")
 QUICK_ITERATIONS, QUICK_LENGTH = 40, 100  # the quick profile: the same code on simulators, smaller
 
 
@@ -31,11 +32,12 @@ class Experiment:
     random order. None takes them as they are.
     protocol: how data are joined, split and standardised: "original" or "released". fold: which split, from 1.
     method, fidelity: what is trained, as its own paper defines it ("original") or as the released code computes it.
-    reading, labels: eMargin alone: "anchor", "pair", "all-pairs"; pseudo-labels by the rule "paper" or "released".
+    reading, labels: of eMargin: "anchor", "pair", "all-pairs"; pseudo-labels by the rule "paper" or "released".
     sides, scope: InfoNCE and eMargin: contrast with one or both neighbours, in a "sequence" or "flattened" batch.
     seed: of the weights, the order of batches and the method's own draws.
     quick: the quick profile; it belongs to the simulators alone and is switched off for real data.
-    temperature, margin, threshold: tau, m, theta. iterations: optimiser steps (0 for untrained methods).
+    temperature, margin, threshold: tau, m, theta. weight: of the term that a repair adds. label_share: of the labelled
+    training frames, what a method that uses labels sees. iterations: optimiser steps (0 for untrained methods).
     batch_size: sequences a step.
     learning_rate, weight_decay: of AdamW. n_fft, hop: STFT window and step in samples.
     sequence_length: T in frames. stride: frames from the start of a sequence to the next.
@@ -67,6 +69,8 @@ class Experiment:
     sequence_length: int | None = None
     stride: int | None = None
     surrogate: str | None = None
+    weight: float | None = None
+    label_share: float | None = None
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
@@ -125,6 +129,9 @@ class Experiment:
 
     def _complete_loss(self):
         released = self.fidelity == "released"
+        if self.method in REPAIRS and released:
+            raise InputError(f"no released code computes {self.method}", found="fidelity released", wanted="original",
+                             todo="choose fidelity original")
         emargin, contrast = self.method == "emargin", self.method in ("emargin", "infonce")
         defaults = {
             "reading": "anchor" if emargin and not released else None,
@@ -133,7 +140,11 @@ class Experiment:
             "threshold": 0.4 if emargin else None,
             "sides": (2 if released else 1) if contrast else None,
             "scope": ("flattened" if released else "sequence") if contrast else None,
+            "weight": None,
+            "label_share": None,
         }
+        if self.method in REPAIRS:
+            defaults |= REPAIRS[self.method].settings
         for name, value in defaults.items():
             if getattr(self, name) is None:
                 self._set(name, value)
@@ -154,9 +165,10 @@ class Experiment:
             if value is not None and not holds(value):
                 raise InputError(f"{name} is out of range", found=value, wanted=wanted)
 
-        for name in ("temperature", "margin", "learning_rate"):
+        for name in ("temperature", "margin", "learning_rate", "weight"):
             check(name, lambda v: 0 < v < float("inf"), "a positive number")
         check("threshold", lambda v: -1 <= v <= 1, "a cosine, from -1 to 1")
+        check("label_share", lambda v: 0 < v <= 1, "a share, above 0 and at most 1")
         check("weight_decay", lambda v: 0 <= v < float("inf"), "zero or more")
         check("sides", lambda v: v in (1, 2), "1 or 2")
         for name in ("iterations", "seed"):

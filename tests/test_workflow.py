@@ -19,14 +19,14 @@ from emargin.config import FIDELITIES, Experiment
 from emargin.data import cache
 from emargin.errors import InputError
 from emargin.grid import cell_folder, estimate, plan, read_grid
-from emargin.methods import METHODS
+from emargin.methods import COMPARED
 from emargin.store import Store
 from tests.conftest import make_dataset
 from tests.test_setup import LOCK, ROOT, pins
 from workflow import reproduce
 
 WORKFLOW = ROOT / "workflow"
-UNTRAINED = {name for name, method in METHODS.items() if method.untrained}
+UNTRAINED = {name for name, method in COMPARED.items() if method.untrained}
 CELL = {"dataset": "ecg-sim", "iterations": 2, "sequence_length": 10, "batch_size": 2}
 SNAKEMAKE = next((str(path) for path in (ROOT / ".venv" / "workflow" / "bin" / "snakemake",
                                          Path(shutil.which("snakemake") or "no snakemake")) if path.exists()), None)
@@ -49,9 +49,9 @@ def methods_of(cells):
     return {(cell.method, cell.fidelity) for cell in cells if cell.labels != "paper" or cell.fidelity == "original"}
 
 
-EVERY = {(name, fidelity) for name in METHODS for fidelity in FIDELITIES
+EVERY = {(name, fidelity) for name in COMPARED for fidelity in FIDELITIES
          if fidelity == "released" or name not in UNTRAINED}
-RELEASED = {(name, "released") for name in METHODS}
+RELEASED = {(name, "released") for name in COMPARED}
 
 
 @pytest.mark.parametrize(("file", "sets"), [

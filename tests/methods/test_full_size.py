@@ -11,10 +11,10 @@ import torch
 
 from emargin.config import Experiment
 from emargin.data.loading import load
-from emargin.methods import METHODS
+from emargin.methods import COMPARED
 from emargin.training import train
 
-TRAINED = [name for name in METHODS if not METHODS[name].untrained]
+TRAINED = [name for name in COMPARED if not COMPARED[name].untrained]
 
 
 @functools.lru_cache(maxsize=1)

@@ -1,0 +1,34 @@
+"""Cosine margin: the margin inside the exponent, with the positive in the denominator."""
+
+import torch
+
+from emargin.methods.repair import Repair, unit_sequences
+from emargin.pseudo_labels import pseudo_labels
+from emargin.similarity import Exponent, adjacent_products, log_sums
+
+
+class CosineMargin(Repair):
+    """InfoNCE within a sequence, in which a similar neighbour must be nearer than all others by a margin m.
+
+    With p_t = S_{t,t+1} - m (1 - y_t), anchors t = 0 .. T-2:
+
+        l_t = -p_t / tau + log(exp(p_t / tau) + sum_{k not in {t, t+1}} exp(S_tk / tau))
+
+    This is the additive margin of CosFace (Wang et al. 2018). The positive has to be in the denominator: without it, as
+    in the paper's equation 1, m would add a constant to the loss and nothing to its gradient. A dissimilar neighbour
+    stays a positive without a margin.
+    """
+
+    title = "Cosine margin"
+    summary = "InfoNCE; neighbours that the threshold calls similar must lead all others by a cosine of m"
+    settings = {"margin": 0.2, "threshold": 0.4, "labels": "paper"}
+
+    def loss(self, batch, generator):
+        experiment = self.experiment
+        dissimilar = pseudo_labels(batch, threshold=experiment.threshold, rule=experiment.labels)
+        unit = unit_sequences(self.encoder(batch))
+        cosines = adjacent_products(unit)
+        positive = torch.where(dissimilar, cosines, cosines - experiment.margin) / experiment.temperature
+        negatives, _ = log_sums(unit, Exponent(1 / experiment.temperature), exclude=(0, 1))
+        value = (torch.logaddexp(positive, negatives[:, :-1]) - positive).mean()
+        return value, {"label_share": dissimilar.float().mean()}

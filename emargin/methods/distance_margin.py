@@ -1,0 +1,36 @@
+"""Distance margin: the paper's margin map where it came from, on a distance and on the adjacent pair alone."""
+
+import torch
+
+from emargin.methods.repair import Repair, unit_sequences
+from emargin.pseudo_labels import pseudo_labels
+from emargin.similarity import Exponent, adjacent_products, log_sums
+
+
+class DistanceMargin(Repair):
+    """InfoNCE within a sequence, whose dissimilar pairs are pushed to a distance m instead of pulled together.
+
+    With the cosine distance d_t = 1 - S_{t,t+1} and the pseudo-label y_t, anchors t = 0 .. T-2:
+
+        l_t = (1 - y_t) (-S_{t,t+1}) / tau + y_t max(0, m - d_t)^2 / (2 tau) + log sum_{k not in {t, t+1}} exp(S_tk/tau)
+
+    The contrastive loss that the margin map is taken from (Hadsell, Chopra and LeCun 2006) has a distance where the
+    paper has a similarity. On a distance the hinge acts within the margin and rests beyond it; distances here are at
+    most 2, and with outputs that are not negative at most 1, so m belongs between 0 and 1.
+    """
+
+    title = "Distance margin"
+    summary = "InfoNCE; neighbours that the threshold calls dissimilar are kept a distance m apart"
+    settings = {"margin": 0.5, "threshold": 0.4, "labels": "paper"}
+
+    def loss(self, batch, generator):
+        experiment = self.experiment
+        dissimilar = pseudo_labels(batch, threshold=experiment.threshold, rule=experiment.labels)
+        unit = unit_sequences(self.encoder(batch))
+        cosines = adjacent_products(unit)
+        lacking = (experiment.margin - (1 - cosines)).clamp(min=0)  # what a pair's distance lacks of the margin
+        pair = torch.where(dissimilar, lacking.square() / 2, -cosines)
+        negatives, _ = log_sums(unit, Exponent(1 / experiment.temperature), exclude=(0, 1))
+        value = (negatives[:, :-1] + pair / experiment.temperature).mean()
+        return value, {"label_share": dissimilar.float().mean(),
+                       "hinge_share": (dissimilar & (lacking > 0)).float().mean()}

@@ -1,0 +1,27 @@
+"""The released eMargin with VICReg's variance and covariance terms: what is left of it when the rank may not fall."""
+
+from emargin.losses import emargin_released
+from emargin.methods.repair import Repair, variance_covariance
+from emargin.pseudo_labels import pseudo_labels
+from emargin.similarity import unit_rows
+
+
+class EMarginVICReg(Repair):
+    """The released loss plus w (variance + covariance) of the batch's embedding, rows scaled to the length sqrt(C).
+
+    With that length the variances of the C channels add up to at most C, so 1 each, where the variance term stops, is
+    the most that all of them can have.
+    """
+
+    title = "eMargin + VICReg terms"
+    summary = "the released eMargin, with a penalty on channels that do not vary or that vary together"
+    settings = {"margin": 5.0, "threshold": 0.4, "labels": "released", "weight": 1.0}
+
+    def loss(self, batch, generator):
+        experiment = self.experiment
+        labels = pseudo_labels(batch.flatten(0, 1), threshold=experiment.threshold, rule=experiment.labels)
+        embedding = self.encoder(batch)
+        value, _ = emargin_released(embedding, labels, temperature=experiment.temperature, margin=experiment.margin)
+        rows = unit_rows(embedding.flatten(0, 1)) * embedding.shape[-1] ** 0.5
+        variance, covariance = variance_covariance(rows)
+        return value + experiment.weight * (variance + covariance), {"variance": variance, "covariance": covariance}

@@ -1,0 +1,95 @@
+"""With labels of some training frames: eMargin and InfoNCE with a semi-supervised term, and supervised training."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from emargin.data.catalogue import settings_of
+from emargin.encoders import EMBEDDING
+from emargin.errors import InputError
+from emargin.losses import emargin_released, info_nce
+from emargin.methods.repair import Repair
+from emargin.pseudo_labels import pseudo_labels
+
+
+class Labelled(Repair):
+    """A linear head on the encoder, and a share of the labelled training frames of each class to train it with.
+
+    The share is drawn once, before the first step, at least one frame a class. Each step draws as many of these frames
+    as its batch has, every class equally likely, with replacement; no head takes part in the evaluation.
+    """
+
+    def __init__(self, experiment, n_features):
+        super().__init__(experiment, n_features)
+        self.head = nn.Linear(EMBEDDING, len(settings_of(experiment.dataset).draw))
+
+    def prepare(self, train, generator):
+        """Raises InputError where no frame has a label, or one that the data set has no class for."""
+        covered = train.indices().unique()  # the table may hold frames of the test side, too
+        labels = train.labels[covered]
+        if not (labels >= 0).any() or labels.max() >= self.head.out_features:
+            raise InputError(f"{self.title} needs labelled training frames", found=labels.unique().tolist(),
+                             wanted=f"labels from 0 to {self.head.out_features - 1}")
+        self.table, self.classes, self.rows = train.frames, labels[labels >= 0].unique(), []
+        for label in self.classes:
+            rows = covered[labels == label]
+            n = max(1, round(self.experiment.label_share * len(rows)))
+            self.rows.append(rows[torch.randperm(len(rows), generator=generator)[:n]])
+
+    def drawn(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """n labelled frames `(n, D)` and their classes `(n,)`."""
+        sizes = torch.tensor([len(rows) for rows in self.rows])
+        kind = torch.randint(len(sizes), (n,), generator=generator)
+        place = (torch.rand(n, generator=generator) * sizes[kind]).long().clamp(max=sizes[kind] - 1)
+        row = torch.cat(self.rows)[(sizes.cumsum(0) - sizes)[kind] + place]
+        return self.table[row], self.classes[kind]
+
+    def loss(self, batch, generator):
+        frames, classes = self.drawn(batch.shape[0] * batch.shape[1], generator)
+        unlabelled = batch.flatten(0, 1)
+        embedding = self.encoder(torch.cat([unlabelled, frames.to(batch.device)]))
+        supervised = cross_entropy(self.head(embedding[len(unlabelled):]), classes.to(batch.device))
+        contrast = self.contrast(embedding[:len(unlabelled)].view(*batch.shape[:2], -1), batch)
+        return contrast + self.experiment.weight * supervised, {"contrast": contrast, "supervised": supervised}
+
+    def contrast(self, embedding: Tensor, batch: Tensor) -> Tensor:
+        """What the unlabelled batch `(B, T, D)` with its embedding `(B, T, C)` adds to the loss, a scalar."""
+        raise NotImplementedError
+
+
+class EMarginLabels(Labelled):
+    """The released eMargin plus w times the cross-entropy of labelled frames."""
+
+    title = "eMargin + labels"
+    summary = "the released eMargin, with the cross-entropy of a share of labelled frames"
+    settings = {"margin": 5.0, "threshold": 0.4, "labels": "released", "weight": 1.0, "label_share": 0.05}
+
+    def contrast(self, embedding, batch):
+        experiment = self.experiment
+        labels = pseudo_labels(batch.flatten(0, 1), threshold=experiment.threshold, rule=experiment.labels)
+        return emargin_released(embedding, labels, temperature=experiment.temperature, margin=experiment.margin)[0]
+
+
+class InfoNCELabels(Labelled):
+    """InfoNCE of two sides on the flattened batch, the contrast of the released code, plus the same term: the control
+    that tells what the margin adds to the labels.
+    """
+
+    title = "InfoNCE + labels"
+    summary = "the released InfoNCE, with the cross-entropy of a share of labelled frames"
+    settings = {"weight": 1.0, "label_share": 0.05}
+
+    def contrast(self, embedding, batch):
+        return info_nce(embedding, temperature=self.experiment.temperature, sides=2, scope="flattened")
+
+
+class Supervised(Labelled):
+    """Cross-entropy alone, on as many drawn frames a step as the others' batches have; the loop's own are not used."""
+
+    title = "Supervised"
+    summary = "the shared encoder trained with the labels of all training frames"
+    settings = {"label_share": 1.0}
+
+    def loss(self, batch, generator):
+        frames, classes = self.drawn(batch.shape[0] * batch.shape[1], generator)
+        return cross_entropy(self.head(self.encoder(frames.to(batch.device))), classes.to(batch.device)), {}
