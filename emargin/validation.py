@@ -70,10 +70,15 @@ def score(experiment: Experiment, dataset: Dataset, device: torch.device | str |
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Lines that `add` wrote; none where there is no file."""
+    """Lines that `add` wrote; none where there is no file. Raises InputError if a column is missing."""
     if not path.exists():
         return pd.DataFrame(columns=list(COLUMNS))
-    return pd.read_csv(path, dtype={name: str for name in ("digest", "code", "data")})
+    lines = pd.read_csv(path, dtype={name: str for name in ("digest", "code", "data")})
+    absent = [name for name in COLUMNS if name not in lines]
+    if absent:
+        raise InputError(f"{path} is no file of scores", found=f"no column {', '.join(absent)}",
+                         wanted=", ".join(COLUMNS), todo="name another file with --out")
+    return lines
 
 
 def add(line: dict, path: Path) -> None:

@@ -57,6 +57,7 @@ def test_distance_margin(small, margin):
     assert value == pytest.approx(slow(z, lambda s, y, negatives: (
         (1 - y) * -s / TAU + y * max(0, margin - (1 - s)) ** 2 / (2 * TAU) + math.log(negatives))), rel=1e-9)
     assert 0 < measured["label_share"] < 1
+    assert measured["hinge_share"] == pytest.approx(slow(z, lambda s, y, _: float(y == 1 and margin - (1 - s) > 0)))
 
 
 def test_the_hinge_of_the_distance_margin_acts_within_the_margin_and_rests_beyond_it(small):
