@@ -9,9 +9,12 @@ import torch
 
 from emargin import validation
 from emargin.__main__ import main
+from emargin.data.catalogue import settings_of
 from emargin.data.dataset import Sequences
 from emargin.errors import InputError
+from emargin.grid import read_grid
 from tests.conftest import make_dataset
+from tests.test_setup import ROOT
 
 
 def with_people(dataset, people):
@@ -107,6 +110,12 @@ def test_the_best_mean_over_seeds_is_chosen_and_the_first_of_equals(small, tmp_p
         validation.chosen(cells(0.1, seeds=(3,)), validation.read(path))
 
 
+def test_another_file_is_not_taken_for_scores(tmp_path):
+    (tmp_path / "rows.csv").write_text("dataset,metric\nmitbih,nmi\n")
+    with pytest.raises(InputError, match="no file of scores. found: no column fold, method"):
+        validation.read(tmp_path / "rows.csv")
+
+
 def test_the_command_scores_what_is_missing_and_names_the_choice(dataset, tmp_path, monkeypatch, capsys):
     grid, out = tmp_path / "choices.json", tmp_path / "validation.csv"
     grid.write_text(json.dumps([{"dataset": "ecg-sim", "sequence_length": 10, "batch_size": 3, "iterations": 2,
@@ -126,3 +135,23 @@ def test_the_command_scores_what_is_missing_and_names_the_choice(dataset, tmp_pa
     assert scored == [0.2, 0.4, 0.2]
     dataset = dataclasses.replace(dataset, checksum="ecg-sim seed 0 full")
     assert np.isfinite(validation.read(out)[validation.DECIDES]).all()
+
+
+def test_the_grid_of_repairs_has_the_chosen_settings_and_their_scores_are_of_the_present_code(monkeypatch, tmp_path):
+    monkeypatch.setenv("EMARGIN_DATA", str(tmp_path / "no data"))
+    choices, path = read_grid(ROOT / "workflow" / "choices.json"), ROOT / "results" / "repairs" / "validation.csv"
+    assert validation.missing(choices, path) == []
+    best = validation.chosen(choices, validation.read(path))
+    found = {}
+    for cell in read_grid(ROOT / "workflow" / "repairs.json"):
+        found.setdefault((cell.dataset, cell.fold, cell.method), []).append(cell)
+    for key, one in best.items():
+        settings = {(cell.temperature, cell.margin, cell.weight) for cell in found[key]}
+        if one.method == "infonce":  # with its own temperature, too
+            default = settings_of(one.dataset).temperature
+            assert settings == {(default, None, None), (one.temperature, None, None)}
+        else:
+            assert settings == {(one.temperature, one.margin, one.weight)}
+        assert {cell.seed for cell in found[key]} == {1, 2, 3}
+        assert {cell.label_share for cell in found[key]} == (
+            {0.01, 0.05, 0.1} if one.method.endswith("-labels") else {None})

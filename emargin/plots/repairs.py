@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from emargin.plots.style import MARKERS, MUTED, PALETTE, figure, mark_source
 
-SCORES = {"converged_balanced_accuracy": "balanced accuracy, converged probe", "silhouette": "silhouette"}
+SCORES = {"converged_balanced_accuracy": "converged probe", "silhouette": "silhouette"}
 
 
 def against(runs: pd.DataFrame, sets: dict[str, str], names: list[str], first: str, second: str,
@@ -31,8 +31,10 @@ def against(runs: pd.DataFrame, sets: dict[str, str], names: list[str], first: s
                               marker=MARKERS[number % len(MARKERS)], markersize=6, linewidth=0.9, linestyle="",
                               label=name)
         axis.set_title(title)
-    fig.supxlabel(titles[0], fontsize=10)
-    fig.supylabel(titles[1], fontsize=10)
+    for axis in axes[-1]:
+        axis.set_xlabel(titles[0])
+    for axis in axes[:, 0]:
+        axis.set_ylabel(titles[1])
     shown = {label: handle for axis in axes.flat
              for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     order = [name for name in names if name in shown]
@@ -42,12 +44,13 @@ def against(runs: pd.DataFrame, sets: dict[str, str], names: list[str], first: s
 
 
 def over_labels(runs: pd.DataFrame, sets: dict[str, str], names: list[str], levels: list[str], source: str) -> Figure:
-    """The scores of SCORES over the share of labelled frames: a row a score, a column a data set.
+    """The scores of SCORES over the share of labelled frames: a row a score, a column a data set; balanced accuracies
+    have a range of their own in each panel.
 
     runs: a row a cell, columns "dataset", "name", "label_share" and the scores. names: methods drawn as lines through
     their means, with a bar from least to most. levels: methods drawn as one level line each.
     """
-    fig, axes = figure(len(SCORES), len(sets), height=2.3, squeeze=False, sharex=True, sharey="row")
+    fig, axes = figure(len(SCORES), len(sets), height=2.3, squeeze=False, sharex=True)
     for row, (score, title) in zip(axes, SCORES.items(), strict=True):
         for axis, (dataset, set_title) in zip(row, sets.items(), strict=True):
             own = runs[runs.dataset == dataset]
@@ -64,10 +67,10 @@ def over_labels(runs: pd.DataFrame, sets: dict[str, str], names: list[str], leve
             axis.minorticks_off()
             if score == next(iter(SCORES)):
                 axis.set_title(set_title, fontsize=9.5)
-        row[0].set_ylabel(title, fontsize=9)
-        row[0].set_ylim(0, 1)
-    fig.supxlabel("labelled frames of each class, %", fontsize=10)
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=len(names) + len(levels),
-               fontsize=8.5, columnspacing=1.2)
+            else:
+                axis.set(ylim=(0, 1), xlabel="labels, %")
+            axis.tick_params(labelsize=8.5)
+        row[0].set_ylabel(title)
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
     mark_source(fig, source)
     return fig
