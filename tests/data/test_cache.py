@@ -298,4 +298,4 @@ def test_an_interruption_while_caching_leaves_nothing(folder, root, monkeypatch)
 def test_the_default_place_is_one_that_git_ignores(monkeypatch):
     monkeypatch.delenv("EMARGIN_CACHE")
     assert cache.cache_root() == cache.home() / "runs" / "cache"
-    assert "runs/" in (cache.home() / ".gitignore").read_text().splitlines()
+    assert (cache.home() / "runs" / ".gitignore").read_text().splitlines() == ["*", "!.gitignore"]
