@@ -46,6 +46,18 @@ def read_grid(path: Path) -> list[Experiment]:
     return sorted(dict.fromkeys(cells), key=lambda cell: cell.seed)
 
 
+def read_chapter(store: Store) -> dict[str, list[Experiment]]:
+    """What the book's results chapter shows, by the name of the grid file.
+
+    All cells of `workflow/grid.json`, run or not; those of `workflow/paper.json`, for which a reader needs the paper's
+    own recordings, as soon as the store has rows of the data set.
+    """
+    there = set(store.rows.dataset)
+    return {"workflow/grid.json": read_grid(home() / "workflow" / "grid.json"),
+            "workflow/paper.json": [cell for cell in read_grid(home() / "workflow" / "paper.json")
+                                    if cell.dataset in there]}
+
+
 def cell_folder(cell: Experiment, root: Path | None = None) -> Path:
     """Where a cell runs: `runs/cells/DIGEST-CODE`, another place for another version of the code that trains it."""
     code = code_versions(cell)

@@ -13,7 +13,7 @@ from emargin.__main__ import main
 from emargin.cells import finished, is_drawn, run_cell, run_grid
 from emargin.config import Experiment
 from emargin.errors import InputError, MissingData, NonFiniteGradient
-from emargin.grid import cell_folder, plan, read_grid
+from emargin.grid import cell_folder, plan, read_chapter, read_grid
 from emargin.store import Store
 from tests.conftest import make_dataset
 
@@ -54,6 +54,19 @@ def counted(monkeypatch):
 
     monkeypatch.setattr("emargin.cells.run", counting)
     return calls
+
+
+def test_the_chapter_shows_the_paper_s_own_sets_once_they_have_rows(tmp_path, monkeypatch):
+    (tmp_path / "workflow").mkdir()
+    for name, datasets in (("grid", ["mitbih"]), ("paper", ["harth", "ecg"])):
+        (tmp_path / "workflow" / f"{name}.json").write_text(json.dumps([{"dataset": datasets, "seed": [1, 2]}]))
+    monkeypatch.setattr(grid, "home", lambda: tmp_path)
+    kept = Store(tmp_path / "results")
+    assert [len(cells) for cells in read_chapter(kept).values()] == [2, 0]
+    kept.rows = results.table([results.tidy(Experiment("ecg"), "silhouette", 0.5, 9)])
+    shown = read_chapter(kept)
+    assert {name: [cell.dataset for cell in cells] for name, cells in shown.items()} == {
+        "workflow/grid.json": ["mitbih", "mitbih"], "workflow/paper.json": ["ecg", "ecg"]}
 
 
 def test_a_grid_is_the_product_of_its_lists_by_seed(tmp_path):
