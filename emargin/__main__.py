@@ -5,18 +5,20 @@ import dataclasses
 import sys
 from pathlib import Path
 
+import torch
+
 from emargin import validation
-from emargin.cells import LastOnly, finished, run_cells, run_grid
+from emargin.cells import LastOnly, finished, run_cells, run_grid, run_in
 from emargin.config import Experiment
 from emargin.data.fetch import fetch
 from emargin.data.loading import load
 from emargin.data.verify import overview, verify
 from emargin.errors import InputError, NonFiniteGradient
-from emargin.experiment import default_folder, run
+from emargin.experiment import default_folder
 from emargin.grid import estimate, plan, read_grid
 from emargin.methods import METHODS
 from emargin.paths import home
-from emargin.results import write_text
+from emargin.results import read_rows, writable_folder, write_text
 from emargin.store import Store
 
 
@@ -53,16 +55,16 @@ def _parser() -> argparse.ArgumentParser:
     runner.add_argument("--grid", type=Path, metavar="FILE", help="run the cells of a grid file instead")
     runner.add_argument("--out", type=Path, metavar="FOLDER",
                         help="where results go (default: a folder of its own under runs/)")
-    runner.add_argument("--together", type=int, default=1, metavar="N",
+    runner.add_argument("--together", type=_one_or_more, default=1, metavar="N",
                         help="with --grid: cells of InfoNCE and eMargin that train together at most, which pays on a "
                              "GPU (default: 1)")
-    runner.add_argument("--device", help="cpu, cuda, ... (default: CUDA where there is one)")
+    runner.add_argument("--device", type=_device, help="cpu, cuda, ... (default: CUDA where there is one)")
     _add_grid(commands.add_parser("grid", help="what is done of a grid, its cells one by one, its rows together"))
     choose = commands.add_parser("choose", help="score settings on people held out of the training side")
     choose.set_defaults(command=_choose)
     choose.add_argument("grid", type=Path, metavar="FILE", help="a grid file of the settings to choose between")
     choose.add_argument("--out", type=Path, required=True, metavar="CSV", help="where the scores go")
-    choose.add_argument("--device", help="cpu, cuda, ... (default: CUDA where there is one)")
+    choose.add_argument("--device", type=_device, help="cpu, cuda, ... (default: CUDA where there is one)")
     lister = commands.add_parser("methods", help="list the methods")
     lister.set_defaults(command=_methods)
     data = commands.add_parser("data", help="fetch, verify or list the real data sets")
@@ -74,6 +76,20 @@ def _parser() -> argparse.ArgumentParser:
         named.add_argument("name", metavar="NAME", help="a set of `emargin data list`, sleepedf, or ucr-NAME")
     actions.add_parser("list", help="what is there of each set").set_defaults(command=_list)
     return parser
+
+
+def _device(name: str) -> torch.device:
+    """Raises ArgumentTypeError for a device that is not there."""
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise argparse.ArgumentTypeError(f"no device {name!r} on this machine") from error
+
+
+def _one_or_more(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}, but wanted is one or more")
+    return int(text)
 
 
 def _add_grid(parser: argparse.ArgumentParser) -> None:
@@ -92,7 +108,7 @@ def _add_grid(parser: argparse.ArgumentParser) -> None:
             named.add_argument("digests", nargs="+" if action == "cell" else 1, metavar="DIGEST",
                                help="as `emargin grid plan` gives them")
         if action == "cell":
-            named.add_argument("--device", help="cpu, cuda, ... (default: CUDA where there is one)")
+            named.add_argument("--device", type=_device, help="cpu, cuda, ... (default: CUDA where there is one)")
         elif action != "frames":
             named.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the rows are")
         if action == "plan":
@@ -152,6 +168,9 @@ def _collect(options: argparse.Namespace) -> int:
 
 def _merge(options: argparse.Namespace) -> int:
     store = Store(options.out)
+    absent = [str(folder) for folder in options.folders if not (folder / "rows.csv").exists()]
+    if absent:
+        raise InputError("nothing to merge", found=f"no rows.csv in {', '.join(absent)}", wanted="folders of rows")
     with store.locked():
         for folder in options.folders:
             store.merge(Store(folder))
@@ -171,9 +190,9 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     experiment = Experiment.from_dict(chosen)
     print(experiment)
-    folder = options.out or default_folder(experiment)
-    result = run(experiment, device=options.device, folder=folder)
-    for row in result.rows.itertuples():
+    folder = writable_folder(options.out or default_folder(experiment))
+    run_in(folder, experiment, load(experiment), device=options.device)
+    for row in read_rows(folder / "rows.csv").itertuples():
         print(f"{row.metric:28s} {row.value:10.4f}   n {row.n}")
     print(f"written to {folder}")
     return 0

@@ -11,6 +11,7 @@ import time
 import traceback
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -53,17 +54,27 @@ def run_grid(path: Path, folder: Path, *, device: torch.device | str | None = No
         for number, cell in enumerate(todo.ahead, 1):
             start = time.perf_counter()
             place = cell_folder(cell, cells_folder)
-            group = company.get(cell.digest, [])
-            if len(group) > 1:
-                trained |= _train_together(group, loaded, cells_folder, device, progress)
-            status = run_cell(cell, place, dataset=loaded, device=device, progress=progress)
-            if status == "done" and cell in trained:
-                record = json.loads((place / "provenance.json").read_text()) | {"trained_together": trained[cell]}
-                results.write_text(place / "provenance.json", json.dumps(record, indent=1))
+            group = company.get(cell.digest, [cell])
+            with _alone([cell_folder(one, cells_folder) for one in group]):
+                if len(group) > 1:
+                    trained |= _train_together(group, loaded, cells_folder, device, progress)
+                status = run_cell(cell, place, dataset=loaded, device=device, progress=progress)
+                if status == "done" and cell in trained:
+                    record = json.loads((place / "provenance.json").read_text()) | {"trained_together": trained[cell]}
+                    results.write_text(place / "provenance.json", json.dumps(record, indent=1))
             store.add([place])
             print(f"[{number}/{len(todo.ahead)}] {status} in {time.perf_counter() - start:.0f} s: {cell}",
                   file=sys.stderr)
     return store.rows
+
+
+@contextmanager
+def _alone(folders: list[Path]) -> Iterator[None]:
+    """Waits for other processes that work in these folders. All lock them in one order, so none waits in a ring."""
+    with ExitStack() as held:
+        for folder in sorted(folders):
+            held.enter_context(FileLock(results.writable_folder(folder) / ".lock"))
+        yield
 
 
 def _company(cells: list[Experiment], most: int) -> dict[str, list[Experiment]]:
@@ -82,8 +93,8 @@ def _train_together(cells: list[Experiment], loaded: Callable[[Experiment], Data
     folders = [results.writable_folder(cell_folder(cell, cells_folder)) for cell in cells]
     try:
         there = prepare_cells(cells, loaded(cells[0]), folders, device=device or default_device(), progress=progress)
-    except InputError as error:  # each cell meets it again by itself, and leaves its row
-        print(f"not trained together: {error}", file=sys.stderr)
+    except Exception as error:  # each cell trains alone then; what stops it there, too, is in its row
+        print(f"not trained together: {type(error).__name__}: {error}", file=sys.stderr)
         return {}
     return dict.fromkeys(there, len(cells))
 
@@ -95,8 +106,8 @@ def run_cells(cells: Iterable[Experiment], *, device: torch.device | str | None 
     """
     loaded, checksum = LastOnly(load), once(checksum_of)
     for cell in cells:
-        folder = results.writable_folder(cell_folder(cell))
-        with FileLock(folder / ".lock"):
+        folder = cell_folder(cell)
+        with _alone([folder]):
             if _state(cell, folder, checksum(cell)) == "done":
                 yield f"done already: {cell}"
             else:
@@ -107,20 +118,16 @@ def run_cell(cell: Experiment, folder: Path, *, dataset: Callable[[Experiment], 
              device: torch.device | str | None = None, progress: bool = True) -> str:
     """Run one cell in its folder, from what an earlier run left there; returns "done" or "failed".
 
-    A set of the UCR archive is scored by series, by `emargin.series`, and every other one by frames.
     A failure leaves `rows.csv` with one row that says why. Bad input and a gradient that is not finite would fail again
     and hold as a result; any other failure (memory, disk) prints its traceback, and the next plan runs the cell again.
     dataset: how the data set is loaded, where not by `load`.
     """
     results.writable_folder(folder)
+    (folder / "rows.csv").unlink(missing_ok=True)  # a run that is killed leaves no old rows beside a new record
     _discard_damaged(folder / "resume.pt", cell)
     lasting = {}
     try:
-        data = (dataset or load)(cell)
-        if cell.dataset.startswith(UCR):
-            series.run(cell, data, folder, device=device or default_device(), progress=progress)
-        else:
-            run(cell, dataset=data, device=device, folder=folder, progress=progress, maps=is_drawn(cell))
+        run_in(folder, cell, (dataset or load)(cell), device=device, progress=progress, maps=is_drawn(cell))
         return "done"
     except (InputError, NonFiniteGradient) as error:
         note, lasting = str(error), {"code": code_versions(cell), "data": checksum_of(cell)}
@@ -134,6 +141,34 @@ def run_cell(cell: Experiment, folder: Path, *, dataset: Callable[[Experiment], 
     return "failed"
 
 
+def run_in(folder: Path, cell: Experiment, data: Dataset, *, device: torch.device | str | None = None,
+           progress: bool = True, maps: bool = False) -> None:
+    """Run an experiment in a folder, on data that are loaded; its files are those of `emargin.experiment.run`.
+
+    A set of the UCR archive is scored by series, by `emargin.series`, and every other one by frames. A checkpoint that
+    other data or other code left in the folder is removed, since what goes on from it would be neither's result.
+    Raises InputError where a side of the data has fewer sequences than the batch that its probe takes, and what the
+    training raises.
+    """
+    batch, sides = cell.batch_size, {"training": data.train}
+    if cell.protocol == "released":  # which drops the last batch of the test side, too
+        sides["test"] = data.test
+    for name, side in sides.items():
+        if len(side) < batch:
+            raise InputError(f"data set {data.name}: fewer sequences than a batch",
+                             found=f"{len(side)} on the {name} side", wanted=f"at least {batch}",
+                             todo="shorten sequence_length, or lower batch_size")
+    code = code_versions(cell)
+    origin, file = json.dumps({"data": data.checksum, "code": [code["data"], code["train"]]}), folder / "origin.json"
+    if not file.exists() or file.read_text() != origin:
+        (folder / "resume.pt").unlink(missing_ok=True)
+        results.write_text(file, origin)
+    if cell.dataset.startswith(UCR):
+        series.run(cell, data, folder, device=device or default_device(), progress=progress)
+    else:
+        run(cell, dataset=data, device=device, folder=folder, progress=progress, maps=maps)
+
+
 def is_drawn(cell: Experiment) -> bool:
     """Whether the book shows a map of the cell: one seed, one protocol, and no setting but those of its set and method.
     """
@@ -143,7 +178,7 @@ def is_drawn(cell: Experiment) -> bool:
 
 def finished(cells: Iterable[Experiment], store: Store, root: Path | None = None) -> list[Path]:
     """Folders of the cells that ran here, with the present code and on the present data, and that the store does not
-    hold; failed ones, too. A folder whose files are damaged is emptied, so that its cell runs again.
+    hold; failed ones, too. Damaged results are removed, so that their cell runs again.
     """
     checksum, found = once(checksum_of), []
     for cell in cells:
@@ -155,14 +190,15 @@ def finished(cells: Iterable[Experiment], store: Store, root: Path | None = None
 
 
 def _state(cell: Experiment, folder: Path, checksum: str | None) -> str:
-    """As `Store.state`, of the folder that a cell runs in. One whose files are damaged is emptied."""
+    """As `Store.state`, of the folder that a cell runs in. Results that are damaged are removed; its encoder stays."""
     if not (folder / "rows.csv").exists():
         return "missing"
     try:
         rows, record, _ = read_cell(folder)
-    except (InputError, OSError, ValueError, zipfile.BadZipFile) as error:
+    except (InputError, EOFError, ValueError, zipfile.BadZipFile) as error:
         print(f"{folder}: damaged ({error}); its cell will run again", file=sys.stderr)
-        shutil.rmtree(folder)
+        for name in ("rows.csv", "arrays.npz", "provenance.json"):
+            (folder / name).unlink(missing_ok=True)
         return "missing"
     return state(cell, record, failed="failed" in set(rows.metric), checksum=checksum)
 

@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,8 +172,8 @@ class Experiment:
         check("label_share", lambda v: 0 < v <= 1, "a share, above 0 and at most 1")
         check("weight_decay", lambda v: 0 <= v < float("inf"), "zero or more")
         check("sides", lambda v: v in (1, 2), "1 or 2")
-        for name in ("iterations", "seed"):
-            check(name, lambda v: v >= 0, "zero or more")
+        check("iterations", lambda v: v >= 0, "zero or more")
+        check("seed", lambda v: 0 <= v < 2**32, "zero or more, below 2^32")
         for name in ("fold", "batch_size", "n_fft", "hop", "sequence_length", "stride"):
             check(name, lambda v: v >= 1, "one or more")
 
@@ -186,8 +187,12 @@ class Experiment:
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
     def for_method(self, method: str, fidelity: str = "released") -> "Experiment":
-        """The same data, seed and training for another method, whose loss has its own defaults."""
-        kept = {name: value for name, value in dataclasses.asdict(self).items() if name not in LOSS_FIELDS}
+        """The same data, seed and training for another method, whose loss has its own defaults.
+
+        The number of steps of a method without training is not taken over.
+        """
+        left = LOSS_FIELDS if not METHODS[self.method].untrained else (*LOSS_FIELDS, "iterations")
+        kept = {name: value for name, value in dataclasses.asdict(self).items() if name not in left}
         return Experiment(**kept | {"method": method, "fidelity": fidelity})
 
     def to_json(self) -> str:
@@ -239,7 +244,7 @@ def _typed(field: dataclasses.Field, value):
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if kind == "float" and number:
         return float(value)
-    if kind == "int" and number and value == int(value):
+    if kind == "int" and number and math.isfinite(value) and value == int(value):
         return int(value)
     if kind in ("str", "bool") and type(value).__name__ == kind:
         return value

@@ -37,14 +37,23 @@ def table(rows: list[dict]) -> pd.DataFrame:
 
 
 def read_rows(path: Path) -> pd.DataFrame:
-    """Rows from a CSV file that `write_text` wrote. Raises InputError if a column is missing."""
+    """Rows from a CSV file that `write_text` wrote. Raises InputError if it cannot be read or a column is missing."""
     words = {name: str for name in COLUMNS if name not in NUMBERS}  # a digest may look like one: 5e12345678901234
-    rows = pd.read_csv(path, dtype=words, keep_default_na=False, na_values={"value": [""], "n": [""]})
+    rows = read_csv(path, dtype=words, keep_default_na=False, na_values={"value": [""], "n": [""]})
     missing = set(COLUMNS) - set(rows.columns)
     if missing:
         raise InputError(f"{path} is no file of result rows", found=f"no column {', '.join(sorted(missing))}",
                          wanted=", ".join(COLUMNS))
     return rows.astype({"n": "Int64"})
+
+
+def read_csv(path: Path, **keywords) -> pd.DataFrame:
+    """As pandas reads it. Raises InputError for a file that is no table."""
+    try:
+        return pd.read_csv(path, **keywords)
+    except ValueError as error:  # pandas' own errors and those of the encoding
+        raise InputError(f"{path} cannot be read", found=str(error), wanted="a CSV file that this program wrote",
+                         todo="get it back from the repository, or remove it") from error
 
 
 def rows_to_csv(rows: pd.DataFrame) -> str:
@@ -78,7 +87,10 @@ def comparison(rows: pd.DataFrame, metrics: dict[str, str], digits: int = 2) -> 
 
 
 def provenance(experiment: Experiment, device: torch.device, checksum: str, seconds: dict[str, float]) -> dict:
-    """What a run was: experiment, code, data, versions, machine, seconds a stage, peak memory in MB."""
+    """What a run was: experiment, code, data, versions, machine, seconds a stage, peak memory in MB.
+
+    The peak is that of the process so far, which may have run other cells before.
+    """
     memory = {"host": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if platform.system() == "Darwin"
                                                                                   else 1e3))}
     if device.type == "cuda":

@@ -101,7 +101,7 @@ class Store:
                              todo="wait for it, or name another folder with --out") from error
 
     def _replace(self, digests: set[str], rows: list[pd.DataFrame], arrays: dict[str, np.ndarray]) -> None:
-        """Rows last: what they name is there."""
+        """The record last: whoever is stopped on the way leaves an old one beside new rows, which makes them stale."""
         if not digests:
             return
         results.writable_folder(self.folder)
@@ -111,9 +111,9 @@ class Store:
         self.failed = set(self.rows.digest[self.rows.metric == "failed"])
         self.known = set(self.rows.digest)
         results.write_arrays(self._file("arrays.npz"), {name: everything[name] for name in sorted(everything)})
+        results.write_text(self._file("rows.csv"), results.rows_to_csv(self.rows))
         lines = ",\n".join(f'"{digest}": {json.dumps(record)}' for digest, record in sorted(self.records.items()))
         results.write_text(self._file("provenance.json"), f"{{\n{lines}\n}}\n")
-        results.write_text(self._file("rows.csv"), results.rows_to_csv(self.rows))
 
     def _kept(self, wanted: Callable[[str, str], bool]) -> dict[str, np.ndarray]:
         """Those arrays whose digest and name are wanted, by `DIGEST/NAME`."""
@@ -165,7 +165,10 @@ def _json(path: Path) -> dict:
     if not path.exists():
         return {}
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError(f"a {type(found).__name__}")
     except ValueError as error:
         raise InputError(f"{path} cannot be read", found=str(error), wanted="JSON that this program wrote",
                          todo="get it back from the repository") from error
+    return found

@@ -1,6 +1,8 @@
 """Choose a method's settings by people held out of the training side; the test side is never looked at."""
 
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from emargin.config import Experiment
 from emargin.data.dataset import Dataset, Sequences
 from emargin.data.loading import checksum_of
 from emargin.data.protocols import statistics_of
-from emargin.errors import InputError
+from emargin.errors import InputError, NonFiniteGradient
 from emargin.evaluation.features import encode_both
 from emargin.evaluation.probing import further_probes
 from emargin.grid import once
@@ -58,22 +60,32 @@ def _only(sequences: Sequences, kept: torch.Tensor) -> Sequences:
 
 
 def score(experiment: Experiment, dataset: Dataset, device: torch.device | str | None = None) -> dict:
-    """Train without the held-out people and score them: a line of `COLUMNS`."""
+    """Train without the held-out people and score them: a line of `COLUMNS`, without a score if training diverges."""
     device = device or default_device()
     split = hold_out(dataset)
-    method, _ = train(experiment, split, device=device, progress=False)
-    probe = further_probes(*encode_both(method, split, device), seed=experiment.seed, rows=ROWS)["converged"]
+    try:
+        method, _ = train(experiment, split, device=device, progress=False)
+    except NonFiniteGradient as error:
+        print(f"{experiment}: {error}", file=sys.stderr)
+        reached = float("nan")
+    else:
+        probes = further_probes(*encode_both(method, split, device), seed=experiment.seed, rows=ROWS)
+        reached = probes["converged"]["balanced_accuracy"]
     line = {name: getattr(experiment, name) for name in COLUMNS if hasattr(experiment, name)}
-    return line | {"code": code_versions(experiment)["train"], "data": dataset.checksum,
+    return line | {"code": _code(experiment), "data": dataset.checksum,
                    "people": f"{len(split.train.subjects.unique())} + {len(split.test.subjects.unique())}",
-                   DECIDES: probe["balanced_accuracy"]}
+                   DECIDES: reached}
+
+
+def _code(experiment: Experiment) -> str:
+    return "-".join(code_versions(experiment).values())
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Lines that `add` wrote; none where there is no file. Raises InputError if a column is missing."""
+    """Lines that `add` wrote; none where there is no file. Raises InputError if it is no such file."""
     if not path.exists():
         return pd.DataFrame(columns=list(COLUMNS))
-    lines = pd.read_csv(path, dtype={name: str for name in ("digest", "code", "data")})
+    lines = results.read_csv(path, dtype={name: str for name in ("digest", "code", "data")})
     absent = [name for name in COLUMNS if name not in lines]
     if absent:
         raise InputError(f"{path} is no file of scores", found=f"no column {', '.join(absent)}",
@@ -98,14 +110,15 @@ def missing(experiments: Sequence[Experiment], path: Path) -> list[Experiment]:
 
     def holds(one: Experiment) -> bool:
         code, data = known.get(one.digest, (None, None))
-        return code == code_versions(one)["train"] and checksum(one) in (None, data)
+        return code == _code(one) and checksum(one) in (None, data)
     return [one for one in experiments if not holds(one)]
 
 
 def chosen(experiments: Sequence[Experiment], lines: pd.DataFrame) -> dict[tuple, Experiment]:
     """The best experiment of each (data set, fold, method) by the mean over seeds; of equals, the one named first.
 
-    Returns the one with the lowest seed. Raises InputError where one of them has no line.
+    Returns the one with the lowest seed. A setting with a training that diverged is not chosen. Raises InputError where
+    an experiment has no line, those of a method differ in more than `SETTINGS` and seed, or every setting diverged.
     """
     values = lines.set_index("digest")[DECIDES]
     absent = [one for one in experiments if one.digest not in values.index]
@@ -113,11 +126,19 @@ def chosen(experiments: Sequence[Experiment], lines: pd.DataFrame) -> dict[tuple
         raise InputError("settings cannot be chosen", found=f"no score of {absent[0]}", wanted="a line of each",
                          todo="emargin choose")
     groups: dict[tuple, dict[tuple, list[Experiment]]] = {}
+    first: dict[tuple, Experiment] = {}
     for one in experiments:
-        setting = tuple(getattr(one, name) for name in SETTINGS)
-        groups.setdefault((one.dataset, one.fold, one.method), {}).setdefault(setting, []).append(one)
+        key, setting = (one.dataset, one.fold, one.method), tuple(getattr(one, name) for name in SETTINGS)
+        like = first.setdefault(key, one)
+        if replace(one, seed=like.seed, **{name: getattr(like, name) for name in SETTINGS}) != like:
+            raise InputError("settings cannot be chosen", found=f"{one} beside {like}",
+                             wanted=f"differences in {', '.join(SETTINGS)} and seed alone", todo="use two files")
+        groups.setdefault(key, {}).setdefault(setting, []).append(one)
     best = {}
     for key, settings in groups.items():
-        same = max(settings.values(), key=lambda same: np.mean([values[one.digest] for one in same]))
-        best[key] = min(same, key=lambda one: one.seed)
+        means = [np.mean([values[one.digest] for one in same]) for same in settings.values()]
+        if np.isnan(means).all():
+            raise InputError("settings cannot be chosen", found=f"no training of {first[key]} that ends",
+                             wanted="one setting at least")
+        best[key] = min(list(settings.values())[np.nanargmax(means)], key=lambda one: one.seed)
     return best

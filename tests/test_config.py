@@ -92,6 +92,9 @@ def test_the_quick_profile_is_smaller():
     ({"margin": float("inf")}, "margin is out of range"),
     ({"threshold": 1.5}, "threshold is out of range.*1.5.*-1 to 1"),
     ({"seed": -1}, "seed is out of range"),
+    ({"seed": 2**32}, "seed is out of range.*4294967296"),
+    ({"seed": float("inf")}, "seed has the wrong type.*inf"),
+    ({"seed": float("nan")}, "seed has the wrong type.*nan"),
     ({"iterations": -5}, "iterations is out of range"),
     ({"batch_size": 0}, "batch_size is out of range"),
     ({"sides": 3}, "sides is out of range"),
@@ -125,6 +128,8 @@ def test_for_method_keeps_the_data_and_the_training_and_leaves_the_loss_to_the_m
                        method="emargin", margin=2.0, labels="paper")
     assert start.for_method("emargin") == Experiment(dataset="harth-sim", quick=True, seed=3, iterations=7,
                                                      sequence_length=30, temperature=0.2)
+    untrained = Experiment(dataset="harth-sim", method="random")
+    assert (untrained.iterations, untrained.for_method("infonce").iterations) == (0, 600)
     other = start.for_method("infonce", "original")
     assert other == Experiment(dataset="harth-sim", quick=True, seed=3, iterations=7, sequence_length=30,
                                temperature=0.2, method="infonce", fidelity="original")

@@ -150,8 +150,19 @@ def test_command_line_runs_an_experiment(tmp_path, capsys, no_probes):
 
 
 @pytest.mark.parametrize(("words", "message"), [
+    (["run", "--device", "bogus"], "no device 'bogus' on this machine"),
+    (["run", "--grid", "workflow/quick.json", "--together", "0"], "'0', but wanted is one or more"),
+])
+def test_command_line_refuses_words_of_the_wrong_kind(words, message, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert stopped.value.code == 2 and message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("words", "message"), [
     (["--method", "emargn"], "did you mean 'emargin'"),
     (["--temperature", "-1"], "temperature is out of range"),
+    (["--dataset", "ecg-sim", "--quick", "--method", "random", "--batch-size", "5000"], "fewer sequences than a batch"),
     (["--grid", "no.json", "--seed", "2"], "a grid file says all"),
     (["--grid", "no.json"], "cannot be read"),
 ])

@@ -6,11 +6,12 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock, Timeout
 
 import emargin.cells
 from emargin import experiment, grid, results, store
 from emargin.__main__ import main
-from emargin.cells import finished, is_drawn, run_cell, run_grid
+from emargin.cells import finished, is_drawn, run_cell, run_grid, run_in
 from emargin.config import Experiment
 from emargin.errors import InputError, MissingData, NonFiniteGradient
 from emargin.grid import cell_folder, plan, read_chapter, read_grid
@@ -242,7 +243,109 @@ def test_a_damaged_cell_runs_again(tmp_path, small_grid, name, capsys):
     (cell_folder(cells[0]) / name).write_bytes(b"PK\x03\x04")
     there = finished(cells, Store(tmp_path / "out"))
     assert there == [cell_folder(cells[1])]
-    assert "damaged" in capsys.readouterr().err and not cell_folder(cells[0]).exists()
+    assert "damaged" in capsys.readouterr().err
+    assert not (cell_folder(cells[0]) / "rows.csv").exists() and (cell_folder(cells[0]) / "encoder.pt").exists()
+
+
+def test_a_store_whose_record_is_no_object_is_named(tmp_path):
+    (tmp_path / "provenance.json").write_text("[]")
+    with pytest.raises(InputError, match="provenance.json cannot be read. found: a list"):
+        Store(tmp_path)
+
+
+def test_a_folder_without_rows_is_not_merged(tmp_path, capsys):
+    assert main(["grid", "merge", str(tmp_path / "misspelt"), "--out", str(tmp_path / "merged")]) == 2
+    assert "nothing to merge" in capsys.readouterr().err and not (tmp_path / "merged").exists()
+
+
+@pytest.mark.parametrize("stopped_at", ["arrays.npz", "rows.csv", "provenance.json"])
+def test_a_store_that_is_killed_while_a_stale_cell_is_replaced_has_it_stale(tmp_path, small_grid, monkeypatch,
+                                                                            stopped_at):
+    run_small(small_grid, tmp_path / "out")
+    cells, kept = read_grid(small_grid), Store(tmp_path / "out")
+    kept.records[cells[0].digest]["code"] = "older"
+    kept._replace({"0"}, [], {})
+    assert [Store(tmp_path / "out").state(cell, CHECKSUM) for cell in cells] == ["stale", "done"]
+
+    def stopping(write):
+        def wrapped(path, content):
+            if path.name == stopped_at:
+                raise KeyboardInterrupt
+            write(path, content)
+        return wrapped
+
+    for name in ("write_text", "write_arrays"):
+        monkeypatch.setattr(results, name, stopping(getattr(results, name)))
+    with pytest.raises(KeyboardInterrupt):
+        kept.add([cell_folder(cells[0])])
+    assert [Store(tmp_path / "out").state(cell, CHECKSUM) for cell in cells] == ["stale", "done"]
+
+
+def test_a_cell_that_is_killed_while_it_runs_anew_has_no_rows(tmp_path, small_grid, monkeypatch):
+    cell = read_grid(small_grid)[0]
+    run_cell(cell, cell_folder(cell), device="cpu", progress=False)
+
+    def killed(*arguments, **keywords):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(emargin.cells, "run", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_cell(cell, cell_folder(cell), device="cpu", progress=False)
+    assert finished([cell], Store(tmp_path / "out")) == []
+
+
+@pytest.mark.parametrize("change", ["data", "code"])
+def test_a_checkpoint_of_other_data_or_code_is_not_gone_on_from(tmp_path, small_grid, monkeypatch, change):
+    cell, data = read_grid(small_grid)[1], make_dataset()
+    folder = cell_folder(cell)
+    folder.mkdir(parents=True)
+    seen = []
+    monkeypatch.setattr(emargin.cells, "run", lambda *a, **k: seen.append((folder / "resume.pt").exists()))
+    for again in (False, True, False):
+        run_in(folder, cell, data)
+        (folder / "resume.pt").write_bytes(b"half-way")
+        if again:
+            if change == "data":
+                object.__setattr__(data, "checksum", "of other recordings")
+            else:
+                monkeypatch.setattr(emargin.cells, "code_versions", lambda cell: {"data": "d", "train": "other"})
+    assert seen == [False, True, False]
+
+
+def test_too_few_sequences_for_a_batch_are_refused_without_training_too(tmp_path, small_grid):
+    cell = Experiment(**SMALL | {"batch_size": 500}, method="random")
+    assert run_cell(cell, tmp_path / "cell", device="cpu", progress=False) == "failed"
+    assert "fewer sequences than a batch. found: 12 on the training side" in (tmp_path / "cell/rows.csv").read_text()
+    with pytest.raises(InputError, match="2 on the test side"):
+        run_in(tmp_path, Experiment(**SMALL | {"batch_size": 3}, method="random", protocol="released"),
+               make_dataset(n_test=2))
+
+
+def test_a_training_together_that_fails_leaves_its_cells_to_train_alone(tmp_path, small_grid, monkeypatch, capsys):
+    def no_memory(*arguments, **keywords):
+        raise MemoryError("too large")
+
+    monkeypatch.setattr(emargin.cells, "prepare_cells", no_memory)
+    path = grid_file(tmp_path, [SMALL | {"method": "emargin", "seed": [1, 2]}])
+    rows = run_small(path, tmp_path / "out", together=2)
+    assert rows.digest.nunique() == 2 and "failed" not in set(rows.metric)
+    assert "not trained together: MemoryError: too large" in capsys.readouterr().err
+
+
+def test_a_grid_waits_for_another_process_in_the_folder_of_a_cell(tmp_path, small_grid, monkeypatch):
+    held = []
+
+    def locked(folder):
+        lock = FileLock(folder / ".lock", timeout=0)
+        with pytest.raises(Timeout), lock:
+            pass
+
+    real = emargin.cells.run_cell
+    monkeypatch.setattr(emargin.cells, "run_cell",
+                        lambda cell, folder, **keywords: (held.append(folder), locked(folder),
+                                                          real(cell, folder, **keywords))[-1])
+    run_small(small_grid, tmp_path / "out")
+    assert len(held) == 2
 
 
 def test_a_damaged_checkpoint_costs_its_steps_alone(tmp_path, small_grid):

@@ -9,6 +9,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
 
 from emargin import cells, results, series
+from emargin.__main__ import main
 from emargin.cells import run_cell, run_grid
 from emargin.config import Experiment
 from emargin.errors import InputError
@@ -84,6 +85,12 @@ def test_a_cell_of_the_archive_has_rows_of_series_alone(ucr, tmp_path, monkeypat
     store.add(cells.finished([cell], store))
     assert plan([cell], Store(tmp_path / "out")).done == [cell]
     assert set(store.records[cell.digest]["seconds"]) == {"train", "score"}
+
+
+def test_the_command_scores_a_set_of_the_archive_by_series(ucr, tmp_path, capsys):
+    assert main(["run", "--dataset", ucr, "--method", "random", "--device", "cpu", "--out", str(tmp_path / "run")]) == 0
+    assert results.read_rows(tmp_path / "run" / "rows.csv").metric.str.startswith(series.PREFIX).all()
+    assert "series_silhouette" in capsys.readouterr().out
 
 
 def test_cells_of_the_archive_train_alone(ucr, tmp_path):

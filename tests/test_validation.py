@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from emargin import validation
+from emargin import results, validation
 from emargin.__main__ import main
 from emargin.data.catalogue import settings_of
 from emargin.data.dataset import Sequences
-from emargin.errors import InputError
+from emargin.errors import InputError, NonFiniteGradient
 from emargin.grid import read_grid
+from emargin.training import train
 from tests.conftest import make_dataset
 from tests.test_setup import ROOT
 
@@ -108,6 +109,39 @@ def test_the_best_mean_over_seeds_is_chosen_and_the_first_of_equals(small, tmp_p
     assert len(validation.read(path)) == 4  # a line of the same experiment is replaced
     with pytest.raises(InputError, match="no score of.*seed 3"):
         validation.chosen(cells(0.1, seeds=(3,)), validation.read(path))
+
+
+def test_a_setting_that_diverges_has_a_line_and_is_not_chosen(dataset, experiments, tmp_path, monkeypatch, capsys):
+    def diverging(experiment, *arguments, **keywords):
+        if experiment.margin == 0.2:
+            raise NonFiniteGradient("step 2")
+        return train(experiment, *arguments, **keywords)
+
+    monkeypatch.setattr(validation, "train", diverging)
+    for one in experiments:
+        validation.add(validation.score(one, dataset, "cpu"), tmp_path / "validation.csv")
+    assert "step 2" in capsys.readouterr().err
+    lines = validation.read(tmp_path / "validation.csv")
+    assert lines[validation.DECIDES].isna().tolist() == [True, False]
+    assert list(validation.chosen(experiments, lines).values()) == [experiments[1]]
+    with pytest.raises(InputError, match="no training of .* that ends"):
+        validation.chosen(experiments[:1], lines)
+
+
+def test_a_choice_is_between_settings_alone(small, tmp_path):
+    one, other = (small(method="infonce", fidelity=fidelity) for fidelity in ("released", "original"))
+    for experiment in (one, other):
+        validation.add(line(experiment, 0.5), tmp_path / "validation.csv")
+    with pytest.raises(InputError, match="cannot be chosen.*original.*beside.*released"):
+        validation.chosen([one, other], validation.read(tmp_path / "validation.csv"))
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00\x81\x9d"])
+def test_a_file_that_is_no_table_is_named(tmp_path, content):
+    (tmp_path / "rows.csv").write_bytes(content)
+    for read in (validation.read, results.read_rows):
+        with pytest.raises(InputError, match="rows.csv cannot be read"):
+            read(tmp_path / "rows.csv")
 
 
 def test_another_file_is_not_taken_for_scores(tmp_path):

@@ -13,6 +13,7 @@ import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -161,7 +162,8 @@ def _load(place: Path, files: list[Path], *, warn: bool = True) -> tuple[Recordi
     if times != header["files"]:
         if files_digest(files) != header["checksum"]:
             raise _Unusable("the files of the set have changed")
-        _write_header(place, header | {"files": times})
+        with suppress(OSError):  # the frames are right; only the times are read again next time
+            _write_header(place, header | {"files": times})
     values = np.asarray(np.load(place / "frames.npy", mmap_mode="r", allow_pickle=False))
     labels = np.load(place / "labels.npy", allow_pickle=False)
     pieces, start = [], 0

@@ -13,13 +13,14 @@ and a white noise (`-noise`). Four further real sets take the hyperparameters of
 the UCR archive is `ucr-NAME`.
 """
 
+import math
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emargin.data.npz import read_description
 from emargin.data.ucr import classes_and_length
-from emargin.errors import MissingData
+from emargin.errors import InputError, MissingData
 from emargin.paths import home
 
 
@@ -132,10 +133,14 @@ def own_settings(folder: Path) -> Settings:
     """Settings for the reader's own recordings: one-second frames, half overlapping, as in HARTH and ECG.
 
     Frames that are features already are taken as they come. T is 100; all of it can be set in the Experiment.
-    Raises InputError if `dataset.json` is missing or cannot be read.
+    Raises InputError if `dataset.json` is missing or cannot be read, or its sampling rate is no positive number.
     """
     description = read_description(folder / "dataset.json")
     rate = description.get("sampling_rate")
+    number = isinstance(rate, int | float) and not isinstance(rate, bool)
+    if rate is not None and not (number and 0 < rate < math.inf):
+        raise InputError(f"sampling_rate in {folder / 'dataset.json'} cannot be used", found=repr(rate),
+                         wanted="a positive number, in Hz")
     n_fft = None if rate is None else max(2, round(rate))
     return Settings(n_fft=n_fft, hop=None if n_fft is None else n_fft // 2, sequence_length=100, stride=100,
                     temperature=0.1, iterations=200, train_share=0.8, draw=(1000,) * len(description["classes"]),

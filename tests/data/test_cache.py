@@ -16,6 +16,7 @@ from emargin.data import cache, loading
 from emargin.data.checksums import files_digest
 from emargin.data.loading import load
 from emargin.data.recordings import Recording, RecordingSet
+from emargin.errors import InputError
 
 
 @pytest.fixture(autouse=True)
@@ -293,6 +294,25 @@ def test_an_interruption_while_caching_leaves_nothing(folder, root, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         load(experiment(folder))
     assert list(root.iterdir()) == []
+
+
+def test_a_cache_that_may_not_be_written_still_serves_frames(folder, monkeypatch):
+    first = bits(load(experiment(folder)))
+    for file in folder.iterdir():
+        os.utime(file, (1, 1))
+
+    def refuse(*arguments):
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr(cache, "_write_header", refuse)
+    assert bits(load(experiment(folder))) == first
+
+
+@pytest.mark.parametrize("rate", ["50", float("nan"), [50], True, 0])
+def test_a_sampling_rate_that_is_no_number_is_named(folder, rate):
+    (folder / "dataset.json").write_text(json.dumps({"classes": ["a", "b"], "sampling_rate": rate}))
+    with pytest.raises(InputError, match="sampling_rate in .*dataset.json cannot be used"):
+        experiment(folder)
 
 
 def test_the_default_place_is_one_that_git_ignores(monkeypatch):
