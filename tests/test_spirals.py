@@ -14,7 +14,6 @@ from emargin.evaluation.curves import (
     explained_share,
     leading_direction,
     positions,
-    rank_of_thickness,
     thick_cuts,
     thick_segment,
     thickness_of_rank,
@@ -76,7 +75,7 @@ def test_kmeans_on_a_thick_segment_agrees_with_the_formula(k, rank):
 
 
 def test_thickness_and_rank_are_inverse_and_hold_for_points():
-    assert rank_of_thickness(thickness_of_rank(1.7)) == pytest.approx(1.7)
+    assert (1 + 12 * thickness_of_rank(1.7) ** 2) ** 2 == pytest.approx(1.7)
     assert thickness_of_rank(1) == 0
     points = thick_segment(2000, thickness_of_rank(1.3), 1000, np.random.default_rng(0))
     assert participation_ratio(torch.from_numpy(points)) == pytest.approx(1.3, rel=0.02)

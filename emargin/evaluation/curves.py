@@ -58,13 +58,8 @@ def _integral(h, c: float):
     return 0.5 * (h * np.hypot(h, c) + (c**2 * np.arcsinh(h / c) if c > 0 else 0))
 
 
-def rank_of_thickness(thickness: float) -> float:
-    """Effective rank of the thick segment: (1/12 + s^2)^2 / (1/12)^2 = (1 + 12 s^2)^2."""
-    return (1 + 12 * thickness**2) ** 2
-
-
 def thickness_of_rank(rank: float) -> float:
-    """The thickness s of the segment whose effective rank is `rank` >= 1."""
+    """The thickness s of the segment whose effective rank, (1/12 + s^2)^2 / (1/12)^2, is `rank` >= 1."""
     return math.sqrt((math.sqrt(rank) - 1) / 12)
 
 
