@@ -18,7 +18,8 @@ from emargin.methods import METHODS
 
 ROOT = Path(__file__).parent
 # Not followed: no number depends on them, or (settings, the lists of all methods and all readers) on only a part of
-# them, which is named below.
+# them, which is named below. Nor is the cache of frames, which `loading` uses: it has a version of its own, and its
+# tests hold what it gives to what the readers give, bit for bit.
 LEFT_OUT = {"emargin", "emargin.config", "emargin.data", "emargin.data.catalogue", "emargin.data.loading",
             "emargin.errors", "emargin.evaluation", "emargin.methods", "emargin.paths", "emargin.results",
             "emargin.versions"}
