@@ -37,15 +37,15 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-test: $(STAMP) ## Run the unit tests, then every notebook against its committed outputs
-	$(BIN)/python -m pytest --nbval --nbval-current-env tests notebooks
+test: $(STAMP) ## Run the unit tests, then every notebook against its committed outputs; on simulators alone
+	EMARGIN_DATA=_build/no-data $(BIN)/python -m pytest --nbval --nbval-current-env tests notebooks
 
 check-long: $(STAMP) ## Run the tests that take minutes or hours: every method at full size, real data
 	$(BIN)/python -m pytest -m long tests
 
 reproduce: $(WORKFLOW)/.complete ## Run what is missing or stale of a grid (GRID=, OUT=, JOBS=)
-	@$(BIN)/python -m workflow.reproduce $(GRID) --out $(OUT) --jobs $(JOBS) --cells $(CELLS) --gpu $(GPU) \
-	  --profile $(PROFILE) --snakemake $(WORKFLOW)/bin/snakemake
+	@$(BIN)/python -m workflow.reproduce "$(GRID)" --out "$(OUT)" --jobs $(JOBS) --cells $(CELLS) --gpu $(GPU) \
+	  --profile "$(PROFILE)" --snakemake $(WORKFLOW)/bin/snakemake
 
 reproduce-quick: ## The same on the simulators, small, in minutes: every method in both fidelities, into runs/quick
 	@$(MAKE) --no-print-directory reproduce GRID=workflow/quick.json OUT=runs/quick CELLS=6

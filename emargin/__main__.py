@@ -191,6 +191,9 @@ def _run(options: argparse.Namespace) -> int:
     experiment = Experiment.from_dict(chosen)
     print(experiment)
     folder = writable_folder(options.out or default_folder(experiment))
+    if (folder / "rows.csv").exists() and set(read_rows(folder / "rows.csv").digest) != {experiment.digest}:
+        raise InputError("results would be overwritten", found=f"rows of other experiments in {folder}",
+                         wanted="a folder of its own", todo="name another one with --out, or leave --out away")
     run_in(folder, experiment, load(experiment), device=options.device)
     for row in read_rows(folder / "rows.csv").itertuples():
         print(f"{row.metric:28s} {row.value:10.4f}   n {row.n}")

@@ -9,7 +9,6 @@ import shutil
 import sys
 import time
 import traceback
-import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -23,7 +22,7 @@ from emargin.config import Experiment
 from emargin.data.catalogue import UCR
 from emargin.data.dataset import Dataset
 from emargin.data.loading import checksum_of, load
-from emargin.errors import InputError, NonFiniteGradient
+from emargin.errors import InputError, MissingData, NonFiniteGradient
 from emargin.experiment import run
 from emargin.grid import cell_folder, once, plan, read_grid, values_of
 from emargin.store import Store, read_cell, state
@@ -62,7 +61,8 @@ def run_grid(path: Path, folder: Path, *, device: torch.device | str | None = No
                 if status == "done" and cell in trained:
                     record = json.loads((place / "provenance.json").read_text()) | {"trained_together": trained[cell]}
                     results.write_text(place / "provenance.json", json.dumps(record, indent=1))
-            store.add([place])
+            if _is_news(cell, place, None, store):
+                store.add([place])
             print(f"[{number}/{len(todo.ahead)}] {status} in {time.perf_counter() - start:.0f} s: {cell}",
                   file=sys.stderr)
     return store.rows
@@ -111,7 +111,9 @@ def run_cells(cells: Iterable[Experiment], *, device: torch.device | str | None 
             if _state(cell, folder, checksum(cell)) == "done":
                 yield f"done already: {cell}"
             else:
-                yield f"{run_cell(cell, folder, dataset=loaded, device=device, progress=False)}: {cell}"
+                status = run_cell(cell, folder, dataset=loaded, device=device, progress=False)
+                why = f" ({results.read_rows(folder / 'rows.csv').note[0]})" if status == "failed" else ""
+                yield f"{status}: {cell}{why}"
 
 
 def run_cell(cell: Experiment, folder: Path, *, dataset: Callable[[Experiment], Dataset] | None = None,
@@ -119,7 +121,8 @@ def run_cell(cell: Experiment, folder: Path, *, dataset: Callable[[Experiment], 
     """Run one cell in its folder, from what an earlier run left there; returns "done" or "failed".
 
     A failure leaves `rows.csv` with one row that says why. Bad input and a gradient that is not finite would fail again
-    and hold as a result; any other failure (memory, disk) prints its traceback, and the next plan runs the cell again.
+    and hold as a result. Any other failure does not: missing data, or memory or disk, which print their traceback; the
+    next plan runs the cell again.
     dataset: how the data set is loaded, where not by `load`.
     """
     results.writable_folder(folder)
@@ -129,6 +132,8 @@ def run_cell(cell: Experiment, folder: Path, *, dataset: Callable[[Experiment], 
     try:
         run_in(folder, cell, (dataset or load)(cell), device=device, progress=progress, maps=is_drawn(cell))
         return "done"
+    except MissingData as error:  # holds on this machine alone
+        note = str(error)
     except (InputError, NonFiniteGradient) as error:
         note, lasting = str(error), {"code": code_versions(cell), "data": checksum_of(cell)}
     except Exception as error:
@@ -183,10 +188,15 @@ def finished(cells: Iterable[Experiment], store: Store, root: Path | None = None
     checksum, found = once(checksum_of), []
     for cell in cells:
         folder = cell_folder(cell, root)
-        if (store.state(cell, checksum(cell)) != "done"
-                and _state(cell, folder, checksum(cell)) in ("done", "failed")):
+        if store.state(cell, checksum(cell)) != "done" and _is_news(cell, folder, checksum(cell), store):
             found.append(folder)
     return found
+
+
+def _is_news(cell: Experiment, folder: Path, checksum: str | None, store: Store) -> bool:
+    """Whether a folder has something for the store: no failure that need not last where the store has numbers."""
+    found = _state(cell, folder, checksum)
+    return found == "done" or found == "failed" and cell.digest not in store.known - store.failed
 
 
 def _state(cell: Experiment, folder: Path, checksum: str | None) -> str:
@@ -195,7 +205,7 @@ def _state(cell: Experiment, folder: Path, checksum: str | None) -> str:
         return "missing"
     try:
         rows, record, _ = read_cell(folder)
-    except (InputError, EOFError, ValueError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a flipped bit meets every layer: the archive, the compression, the array's header
         print(f"{folder}: damaged ({error}); its cell will run again", file=sys.stderr)
         for name in ("rows.csv", "arrays.npz", "provenance.json"):
             (folder / name).unlink(missing_ok=True)

@@ -1,7 +1,6 @@
 """Committed results of a grid: three files in one folder, made of the folders in which its cells ran."""
 
 import json
-import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields as fields_of
@@ -31,6 +30,9 @@ class Store:
 
     def __init__(self, folder: Path | str):
         self.folder = Path(folder)
+        self._read()
+
+    def _read(self) -> None:
         self.rows = results.table([])
         if self._file("rows.csv").exists():
             self.rows = results.read_rows(self._file("rows.csv"))
@@ -85,16 +87,18 @@ class Store:
         self._replace(digests, rows, arrays)
 
     def merge(self, other: "Store") -> None:
-        """Take in all cells of another store, in place of what this one has of them."""
-        self.records |= other.records
-        self._replace(other.known, [other.rows], other._kept(lambda cell, name: True))
+        """Take in the cells of another store, in place of what this one has; no failure in place of numbers."""
+        taken = other.known - (other.failed & (self.known - self.failed))
+        self.records |= {digest: other.records[digest] for digest in taken if digest in other.records}
+        self._replace(taken, [other.rows[other.rows.digest.isin(taken)]], other._kept(lambda cell, name: cell in taken))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Only one process at a time. Raises InputError in the second."""
+        """Only one process at a time, from what is there when its turn comes. Raises InputError in the second."""
         results.writable_folder(self.folder)
         try:
             with FileLock(self._file(".lock"), timeout=0):
+                self._read()
                 yield
         except Timeout as error:
             raise InputError(f"another run is writing to {self.folder}", wanted="one run a folder",
@@ -105,7 +109,7 @@ class Store:
         if not digests:
             return
         results.writable_folder(self.folder)
-        everything = self._kept(lambda cell, name: cell not in digests) | arrays
+        everything = self._kept(lambda cell, name: cell in self.known - digests) | arrays
         self.rows = _in_order(pd.concat([self.rows[~self.rows.digest.isin(digests)], *rows], ignore_index=True))
         self.rows.loc[self.rows.duplicated(["digest", "note"]), "note"] = ""
         self.failed = set(self.rows.digest[self.rows.metric == "failed"])
@@ -123,7 +127,7 @@ class Store:
         try:
             with path.open("rb") as stream, np.load(stream) as kept:
                 return {key: kept[key] for key in kept.files if wanted(*key.split("/"))}
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+        except Exception as error:  # a flipped bit meets every layer: the archive, the compression, the array's header
             raise InputError(f"{path} cannot be read", found=type(error).__name__,
                              wanted="a file that this program wrote",
                              todo="get it back from the repository, or delete all three files of the folder"

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from emargin.config import Experiment
 from emargin.errors import InputError, MissingData, NonFiniteGradient
 from emargin.grid import cell_folder, plan, read_chapter, read_grid
 from emargin.store import Store
+from emargin.versions import code_versions
 from tests.conftest import make_dataset
 
 SMALL = {"dataset": "ecg-sim", "iterations": 2, "sequence_length": 10, "batch_size": 2}
@@ -352,8 +354,67 @@ def test_a_damaged_checkpoint_costs_its_steps_alone(tmp_path, small_grid):
     cell = read_grid(small_grid)[1]
     folder = cell_folder(cell)
     folder.mkdir(parents=True)
+    code = code_versions(cell)
+    (folder / "origin.json").write_text(json.dumps({"data": CHECKSUM, "code": [code["data"], code["train"]]}))
     (folder / "resume.pt").write_bytes(b"PK")
     assert run_cell(cell, folder, device="cpu", progress=False) == "done"
+    assert (folder / "damaged.pt").exists()
+
+
+def test_a_failure_of_this_machine_takes_no_numbers_from_a_store(tmp_path, small_grid, monkeypatch, capsys):
+    run_small(small_grid, tmp_path / "out")
+    cell, kept = read_grid(small_grid)[0], Store(tmp_path / "out")
+    kept.records[cell.digest]["code"] = "older"
+    kept._replace({"0"}, [], {})
+
+    def absent(cell):
+        raise MissingData("the recordings are not here")
+
+    monkeypatch.setattr("emargin.cells.load", absent)
+    shutil.rmtree(tmp_path / "runs")
+    assert main(["grid", "cell", str(small_grid), cell.digest]) == 0
+    assert "failed: ecg-sim" in (said := capsys.readouterr().out) and "the recordings are not here" in said
+    assert main(["grid", "collect", str(small_grid), "--out", str(tmp_path / "out")]) == 0
+    now = Store(tmp_path / "out")
+    assert now.state(cell, CHECKSUM) == "stale" and cell.digest not in now.failed
+    assert main(["grid", "collect", str(small_grid), "--out", str(tmp_path / "new")]) == 0
+    assert Store(tmp_path / "new").failed == {cell.digest}
+    now.merge(Store(tmp_path / "new"))
+    assert cell.digest not in now.failed and len(now.known) == 2
+
+
+def test_a_run_of_one_experiment_writes_over_no_other_rows(tmp_path, small_grid, capsys):
+    rows = run_small(small_grid, tmp_path / "out")
+    assert main(["run", "--dataset", "ecg-sim", "--method", "random", "--out", str(tmp_path / "out")]) == 2
+    assert "results would be overwritten" in capsys.readouterr().err
+    assert len(Store(tmp_path / "out").rows) == len(rows)
+
+
+def test_a_store_is_read_when_its_lock_is_held(tmp_path, small_grid):
+    late = Store(tmp_path / "out")
+    run_small(small_grid, tmp_path / "out")
+    with late.locked():
+        assert len(late.known) == 2
+
+
+def test_arrays_of_no_cell_do_not_stay(tmp_path, small_grid):
+    run_small(small_grid, tmp_path / "out")
+    kept = Store(tmp_path / "out")
+    kept._replace({"0"}, [], {"inf/map": np.zeros(2)})
+    kept._replace({"0"}, [], {})
+    assert {name.partition("/")[0] for name in np.load(tmp_path / "out" / "arrays.npz").files} == kept.known
+
+
+@pytest.mark.parametrize(("field", "value"), [("surrogate", "phase"), ("protocol", "released"), ("fold", 2),
+                                              ("sequence_length", 20), ("stride", 5), ("n_fft", 32), ("hop", 4),
+                                              ("quick", True), ("dataset", "sleepeeg-sim")])
+def test_neighbouring_cells_share_data_where_all_that_makes_them_is_the_same(field, value):
+    loads = []
+    shared = emargin.cells.LastOnly(lambda cell: loads.append(cell) or object())
+    fields = {"dataset": "ecg-sim", "method": "random", "sequence_length": 10, "stride": 10, "n_fft": 16, "hop": 8}
+    cell, other = Experiment(**fields), Experiment(**fields | {field: value})
+    assert shared(cell) is shared(replace(cell, method="infonce", iterations=9, seed=2))
+    assert shared(cell) is not shared(other) and len(loads) == 2
 
 
 def test_rows_of_two_machines_merge(tmp_path, small_grid):

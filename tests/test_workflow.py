@@ -291,6 +291,24 @@ def test_rows_land_while_snakemake_runs(tmp_path, monkeypatch, small_grid, aside
     assert re.search(r"of 2 cells in 0 min, ", capsys.readouterr().out)
 
 
+def test_an_error_while_rows_are_taken_in_stops_snakemake_first(tmp_path, monkeypatch, small_grid, fake):
+    monkeypatch.setattr(reproduce, "EVERY", 0)
+    commands = f"trap 'touch {tmp_path}/told; exit 1' INT; i=0; while [ $i -lt 100 ]; do sleep 0.1; i=$((i + 1)); done"
+
+    def damaged(todo, start):
+        raise InputError("rows.csv cannot be read")
+
+    monkeypatch.setattr(reproduce, "_progress", damaged)
+    assert reproduced(small_grid, tmp_path / "out", *fake(commands)) == 2
+    assert (tmp_path / "told").exists()
+
+
+def test_folders_of_one_name_have_plans_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(reproduce, "home", lambda: tmp_path)
+    names = [reproduce._name_of(tmp_path / place) for place in ("results/grid", "other/grid", "../grid")]
+    assert names[:2] == ["results-grid", "other-grid"] and len(set(names)) == 3 and "/" not in "".join(names)
+
+
 def test_a_failed_cell_is_named_at_the_end(tmp_path, monkeypatch, small_grid, fake, capsys):
     def unusable(cell):
         raise InputError("no bits")
@@ -393,5 +411,5 @@ def test_on_slurm_a_job_asks_for_memory_and_time_and_a_gpu_where_told(tmp_path, 
                      "--slurm-init-seconds-before-status-checks", 1, profile="slurm", gpu=gpu, cells_a_job=2)
     assert done.returncode == 1 and (tmp_path / "calls").exists(), done.stdout
     first, second = (tmp_path / "calls").read_text().splitlines()
-    assert "--mem 3000 " in first and "-t 60 " in first and ("--gpus=1" in first) == wanted, first
-    assert "--mem 6000 " in second and "-t 120 " in second, second
+    assert "--mem 4000 " in first and "-t 60 " in first and ("--gpus=1" in first) == wanted, first
+    assert "--mem 8000 " in second and "-t 120 " in second, second

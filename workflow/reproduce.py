@@ -61,7 +61,7 @@ def _reproduce(cells: list[Experiment], store: Store, options: argparse.Namespac
         print("Nothing to run.")
         return 0
     print(estimate(todo, store), flush=True)
-    work = home() / "runs" / "reproduce" / store.folder.resolve().name
+    work = home() / "runs" / "reproduce" / _name_of(store.folder)
     shutil.rmtree(work / "done", ignore_errors=True)  # marks of an earlier plan
     work.mkdir(parents=True, exist_ok=True)
     write_text(work / "plan.json", todo.to_json())
@@ -82,6 +82,13 @@ def _reproduce(cells: list[Experiment], store: Store, options: argparse.Namespac
         for row in store.rows[store.rows.digest.isin(cell.digest for cell in todo.ahead)
                               & (store.rows.metric == "failed")].itertuples():
             print(f"failed: {row.dataset} {row.method} {row.fidelity} seed {row.seed}: {row.note}")
+
+
+def _name_of(folder: Path) -> str:
+    """`results-grid` for `results/grid` in the checkout; another name for every other folder."""
+    place = folder.resolve()
+    place = place.relative_to(home().resolve()) if place.is_relative_to(home().resolve()) else place
+    return str(place).replace(os.sep, "-")
 
 
 def _run(command: list[str], look: Callable[[], None]) -> int:
@@ -112,7 +119,7 @@ def _run(command: list[str], look: Callable[[], None]) -> int:
                 if time.monotonic() - looked >= EVERY:
                     look()
                     looked = time.monotonic()
-    except OSError:  # a full disk, while rows were taken in
+    except BaseException:  # a full disk or a damaged table, while rows were taken in
         process.send_signal(signal.SIGINT)
         process.wait()
         raise
