@@ -59,6 +59,28 @@ def test_a_run_writes_its_files_and_no_others(small, small_dataset, tmp_path, no
     assert Experiment.from_json(state["experiment"]) == result.experiment
 
 
+def test_rows_are_written_last(small, small_dataset, tmp_path, no_probes, monkeypatch):
+    written = []
+    for name in ("write_text", "write_arrays"):
+        monkeypatch.setattr(results, name, lambda path, content: written.append(path.name))
+    run(small(), dataset=small_dataset, device="cpu", folder=tmp_path, progress=False)
+    assert {"arrays.npz", "provenance.json"} < set(written) and written[-1] == "rows.csv"
+
+
+def test_a_file_that_is_half_written_leaves_the_old_one(tmp_path, monkeypatch):
+    results.write_text(tmp_path / "rows.csv", "old")
+    write = type(tmp_path).write_bytes
+
+    def full(path, content):
+        write(path, bytes(content)[:2])
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(type(tmp_path), "write_bytes", full)
+    with pytest.raises(OSError, match="no space"):
+        results.write_text(tmp_path / "rows.csv", "new and longer")
+    assert (tmp_path / "rows.csv").read_text() == "old" and len(list(tmp_path.iterdir())) == 1
+
+
 def test_an_encoder_of_the_same_code_and_data_is_not_trained_again(small, small_dataset, tmp_path, no_probes,
                                                                    monkeypatch):
     first = run(small(), dataset=small_dataset, device="cpu", folder=tmp_path, progress=False)
