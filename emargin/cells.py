@@ -205,6 +205,8 @@ def _state(cell: Experiment, folder: Path, checksum: str | None) -> str:
         return "missing"
     try:
         rows, record, _ = read_cell(folder)
+    except MemoryError:
+        raise
     except Exception as error:  # a flipped bit meets every layer: the archive, the compression, the array's header
         print(f"{folder}: damaged ({error}); its cell will run again", file=sys.stderr)
         for name in ("rows.csv", "arrays.npz", "provenance.json"):

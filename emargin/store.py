@@ -109,7 +109,8 @@ class Store:
         if not digests:
             return
         results.writable_folder(self.folder)
-        everything = self._kept(lambda cell, name: cell in self.known - digests) | arrays
+        others = self.known - digests
+        everything = self._kept(lambda cell, name: cell in others) | arrays
         self.rows = _in_order(pd.concat([self.rows[~self.rows.digest.isin(digests)], *rows], ignore_index=True))
         self.rows.loc[self.rows.duplicated(["digest", "note"]), "note"] = ""
         self.failed = set(self.rows.digest[self.rows.metric == "failed"])
@@ -127,6 +128,8 @@ class Store:
         try:
             with path.open("rb") as stream, np.load(stream) as kept:
                 return {key: kept[key] for key in kept.files if wanted(*key.split("/"))}
+        except MemoryError:
+            raise
         except Exception as error:  # a flipped bit meets every layer: the archive, the compression, the array's header
             raise InputError(f"{path} cannot be read", found=type(error).__name__,
                              wanted="a file that this program wrote",
