@@ -26,7 +26,7 @@ from emargin.errors import InputError, MissingData, NonFiniteGradient
 from emargin.experiment import run
 from emargin.grid import cell_folder, once, plan, read_grid, values_of
 from emargin.store import Store, read_cell, state
-from emargin.together import groups, prepare_cells
+from emargin.together import groups, origin_of, prepare_cells
 from emargin.training import default_device, load_checkpoint
 from emargin.versions import code_versions
 
@@ -61,8 +61,8 @@ def run_grid(path: Path, folder: Path, *, device: torch.device | str | None = No
                 if status == "done" and cell in trained:
                     record = json.loads((place / "provenance.json").read_text()) | {"trained_together": trained[cell]}
                     results.write_text(place / "provenance.json", json.dumps(record, indent=1))
-            if _is_news(cell, place, None, store):
-                store.add([place])
+                if _is_news(cell, place, None, store):
+                    store.add([place])
             print(f"[{number}/{len(todo.ahead)}] {status} in {time.perf_counter() - start:.0f} s: {cell}",
                   file=sys.stderr)
     return store.rows
@@ -163,8 +163,7 @@ def run_in(folder: Path, cell: Experiment, data: Dataset, *, device: torch.devic
             raise InputError(f"data set {data.name}: fewer sequences than a batch",
                              found=f"{len(side)} on the {name} side", wanted=f"at least {batch}",
                              todo="shorten sequence_length, or lower batch_size")
-    code = code_versions(cell)
-    origin, file = json.dumps({"data": data.checksum, "code": [code["data"], code["train"]]}), folder / "origin.json"
+    origin, file = json.dumps(origin_of(cell, data)), folder / "origin.json"
     if not file.exists() or file.read_text() != origin:
         (folder / "resume.pt").unlink(missing_ok=True)
         results.write_text(file, origin)

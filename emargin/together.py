@@ -79,7 +79,7 @@ def prepare_cells(cells: list[Experiment], dataset: Dataset, folders: list[Path]
     others go on: trained alone, it fails at that step and says so. The caller holds the locks of the folders.
     Returns the cells whose folders have an encoder now. Raises InputError as `train_together` does.
     """
-    origins = {cell: _origin(cell, dataset) for cell in cells}
+    origins = {cell: origin_of(cell, dataset) for cell in cells}
     places = dict(zip(cells, folders, strict=True))
     ahead = [cell for cell in cells if not _is_trained(cell, places[cell], origins[cell])]
     outcomes = _train(ahead, dataset, torch.device(device), "float32", progress, go_on=True) if ahead else {}
@@ -102,7 +102,7 @@ def groups(cells: list[Experiment]) -> list[list[Experiment]]:
     return list(found.values())
 
 
-def _origin(cell: Experiment, dataset: Dataset) -> dict:
+def origin_of(cell: Experiment, dataset: Dataset) -> dict:
     """What `emargin.experiment` compares before it takes an encoder for its own."""
     code = code_versions(cell)
     return {"data": dataset.checksum, "code": [code["data"], code["train"]]}

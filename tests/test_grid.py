@@ -310,7 +310,7 @@ def test_a_checkpoint_of_other_data_or_code_is_not_gone_on_from(tmp_path, small_
             if change == "data":
                 object.__setattr__(data, "checksum", "of other recordings")
             else:
-                monkeypatch.setattr(emargin.cells, "code_versions", lambda cell: {"data": "d", "train": "other"})
+                monkeypatch.setattr("emargin.together.code_versions", lambda cell: {"data": "d", "train": "other"})
     assert seen == [False, True, False]
 
 
