@@ -38,8 +38,8 @@ def run_grid(path: Path, folder: Path, *, device: torch.device | str | None = No
              cells_folder: Path | None = None, together: int = 1) -> pd.DataFrame:
     """Run the cells of a grid file whose rows `folder` does not hold, in one process; returns all rows.
 
-    Each cell's results are in `folder` as soon as it is done. A cell that fails leaves one row, metric "failed", with
-    the reason as its note, and the others go on.
+    A cell that has run before, in its own folder, is taken in as it is. Each cell's results are in `folder` as soon as
+    it is done. A cell that fails leaves one row, metric "failed", with the reason as its note, and the others go on.
     together: how many cells at most train together, by `emargin.together`, where their method allows it; their records
     say with how many. What trains together starts again if it is interrupted.
     Raises InputError where another run is writing to the folder.
@@ -48,16 +48,19 @@ def run_grid(path: Path, folder: Path, *, device: torch.device | str | None = No
     with store.locked():
         todo = plan(cells, store)
         print(todo, file=sys.stderr)
-        loaded = LastOnly(load)
+        loaded, checksum = LastOnly(load), once(checksum_of)
         company, trained = _company(todo.ahead, together), {}
         for number, cell in enumerate(todo.ahead, 1):
             start = time.perf_counter()
             place = cell_folder(cell, cells_folder)
             group = company.get(cell.digest, [cell])
             with _alone([cell_folder(one, cells_folder) for one in group]):
-                if len(group) > 1:
-                    trained |= _train_together(group, loaded, cells_folder, device, progress)
-                status = run_cell(cell, place, dataset=loaded, device=device, progress=progress)
+                if _state(cell, place, checksum(cell)) == "done":
+                    status = "done already"
+                else:
+                    if len(group) > 1:
+                        trained |= _train_together(group, loaded, cells_folder, device, progress)
+                    status = run_cell(cell, place, dataset=loaded, device=device, progress=progress)
                 if status == "done" and cell in trained:
                     record = json.loads((place / "provenance.json").read_text()) | {"trained_together": trained[cell]}
                     results.write_text(place / "provenance.json", json.dumps(record, indent=1))

@@ -73,7 +73,13 @@ class Store:
         return found
 
     def add(self, folders: Iterable[Path]) -> None:
-        """Take in finished cells, each from its folder, in place of what the store has of them."""
+        """Take in finished cells, each from its folder, in place of what the store has of them.
+
+        Adds to the files as they are now: a long run keeps what the repository brought in meanwhile.
+        """
+        folders = list(folders)
+        if folders:
+            self._read()
         rows, arrays, digests = [], {}, set()
         for folder in folders:
             cell_rows, record, kept = read_cell(folder)

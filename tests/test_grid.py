@@ -397,6 +397,22 @@ def test_a_store_is_read_when_its_lock_is_held(tmp_path, small_grid):
         assert len(late.known) == 2
 
 
+def test_a_store_adds_to_what_its_files_hold_by_then(tmp_path, small_grid):
+    run_small(small_grid, tmp_path / "out")
+    one, two = (cell_folder(cell) for cell in read_grid(small_grid))
+    early = Store(tmp_path / "shared")
+    Store(tmp_path / "shared").add([one])
+    early.add([two])
+    for there in (early, Store(tmp_path / "shared")):
+        assert len(there.known) == len(there.records) == 2 and not there.rows.duplicated(["digest", "metric"]).any()
+
+
+def test_a_grid_takes_in_cells_that_have_run_elsewhere(tmp_path, small_grid, counted):
+    rows = run_small(small_grid, tmp_path / "here")
+    pd.testing.assert_frame_equal(run_small(small_grid, tmp_path / "there"), rows, rtol=1e-8)
+    assert counted == ["random", "emargin"]
+
+
 def test_arrays_of_no_cell_do_not_stay(tmp_path, small_grid):
     run_small(small_grid, tmp_path / "out")
     kept = Store(tmp_path / "out")
