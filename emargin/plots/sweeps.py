@@ -13,10 +13,11 @@ SCORES = {"silhouette": "silhouette", "participation_ratio": "effective rank (lo
 
 
 def over_setting(runs: pd.DataFrame, setting: str, title: str, losses: list[str], source: str, *,
-                 mark: float | None = None, log: bool = False) -> Figure:
+                 mark: float | None = None, log: bool = False, beside: pd.Series | None = None) -> Figure:
     """Scores over one setting: a panel a score, a line a loss through the means over seeds, a bar from least to most.
 
     runs: a row a cell, columns "loss", the setting, and those of SCORES. mark: the paper's value. log: of the setting.
+    beside: the scores of another encoder, each a dashed line across its panel; its name is the line's.
     """
     fig, axes = figure(2, 2, height=2.3)
     axes = axes.ravel()
@@ -28,6 +29,8 @@ def over_setting(runs: pd.DataFrame, setting: str, title: str, losses: list[str]
             axis.vlines(own.index, own["min"], own["max"], **look)
         if mark is not None:
             axis.axvline(mark, color=MUTED, linestyle=":", linewidth=0.9)
+        if beside is not None:
+            axis.axhline(beside[score], color=MUTED, linestyle="--", linewidth=0.9, label=beside.name)
         axis.set_title(name, fontsize=9.5)
         if log:
             values = sorted(runs[setting].unique())
@@ -40,10 +43,11 @@ def over_setting(runs: pd.DataFrame, setting: str, title: str, losses: list[str]
     axes[1].set_yscale("log")
     axes[1].set_yticks([1, 2, 5, 10, 20], ["1", "2", "5", "10", "20"])
     axes[1].minorticks_off()
-    for axis in axes[2:]:
-        axis.set_ylim(0, 1)
+    probes = runs[["balanced_accuracy", "converged_balanced_accuracy"]]
+    for axis in axes[2:]:  # both alike, in steps of a tenth
+        axis.set_ylim(np.floor(10 * probes.min().min()) / 10, np.ceil(10 * probes.max().max()) / 10)
     fig.supxlabel(title, fontsize=10)
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=len(losses))
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=4)
     mark_source(fig, source)
     return fig
 
