@@ -19,19 +19,21 @@ def runs():
 
 
 def test_a_line_goes_through_the_means_and_a_bar_from_least_to_most(runs):
-    fig = sweeps.over_setting(runs[runs.margin == 5], "threshold", "theta", ["a", "b"], "real data", mark=0.4)
+    beside = pd.Series({name: 0.5 for name in sweeps.SCORES}, name="random")
+    fig = sweeps.over_setting(runs[runs.margin == 5], "threshold", "theta", ["a", "b"], "real data", mark=0.4,
+                              beside=beside)
     silhouette, *others = fig.axes
-    first, second, mark = silhouette.lines
+    first, second, mark, random = silhouette.lines
     np.testing.assert_allclose(first.get_xdata(), [0.2, 0.4, 0.8])
     np.testing.assert_allclose(first.get_ydata(), [0.135, 0.155, 0.195])
     np.testing.assert_allclose(second.get_ydata() - first.get_ydata(), 0.2)
-    assert mark.get_xdata()[0] == 0.4
+    assert mark.get_xdata()[0] == 0.4 and random.get_ydata()[0] == 0.5 and random.get_label() == "random"
     bars = silhouette.collections[0].get_segments()
     np.testing.assert_allclose(bars[0], [[0.2, 0.13], [0.2, 0.14]])
     assert [axis.get_title(loc="left").split(",")[0] for axis in fig.axes] == [
         "silhouette", "effective rank (log)", "balanced accuracy", "balanced accuracy"]
     np.testing.assert_allclose(others[0].lines[0].get_ydata(), [2.8, 4.6, 8.2])
-    assert [axis.get_ylim() for axis in others[1:]] == [(0, 1), (0, 1)]
+    np.testing.assert_allclose([axis.get_ylim() for axis in others[1:]], [(0.3, 0.7), (0.3, 0.7)])
 
 
 def test_a_field_holds_the_value_of_its_settings_and_gaps_stay_grey(runs):

@@ -44,8 +44,9 @@ def over_setting(runs: pd.DataFrame, setting: str, title: str, losses: list[str]
     axes[1].set_yticks([1, 2, 5, 10, 20], ["1", "2", "5", "10", "20"])
     axes[1].minorticks_off()
     probes = runs[["balanced_accuracy", "converged_balanced_accuracy"]]
-    for axis in axes[2:]:  # both alike, in steps of a tenth
-        axis.set_ylim(np.floor(10 * probes.min().min()) / 10, np.ceil(10 * probes.max().max()) / 10)
+    low, high = np.floor(10 * probes.min().min()) / 10, np.ceil(10 * probes.max().max()) / 10
+    for axis in axes[2:]:
+        axis.set_ylim(low, max(high, low + 0.1))
     fig.supxlabel(title, fontsize=10)
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=4)
     mark_source(fig, source)
