@@ -52,10 +52,13 @@ def fetch(name: str) -> Path:
     """
     name = known_name(name)
     if name == FEATURES:
-        raise InputError(f"{FEATURES} cannot be fetched: no archive publishes it, and how its features were computed "
-                         "is not published either, so it cannot be rebuilt from Sleep-EDF",
-                         wanted="the features in the public repository matteo-omizzolo/sleep-EDF, commit a30daa3f",
-                         todo=f"write them as npz recordings, one a night, with dataset.json, into {folder_of(name)}")
+        raise InputError(f"{FEATURES} cannot be fetched: a third party computed the features from Sleep-EDF and keeps "
+                         "them in a repository, not in an archive",
+                         wanted="the files data/processed/sleep_edf_subjects/SC4*.npz of the public repository "
+                         "matteo-omizzolo/sleep-EDF (MIT licence), commit a30daa3f",
+                         todo="write X and y of each night as the arrays features (float32) and labels (int8) of an "
+                         f"npz file of the same name into {folder_of(name)}, and beside them dataset.json: "
+                         '{"classes": ["W", "N1", "N2", "N3", "REM"]}')
     folder = folder_of(name)
     if name in PHYSIONET or name == NIGHTS:
         _fetch_files(name, folder)

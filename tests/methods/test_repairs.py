@@ -197,7 +197,8 @@ def test_supervised_training_learns_the_classes(small):
 # --- configuration
 
 def test_names():
-    assert list(METHODS) == [*COMPARED, *REPAIRS]
+    known = [*COMPARED, *REPAIRS]
+    assert list(METHODS)[:len(known)] == known  # the tables' order; a method of the reader's own comes after these
     assert not set(COMPARED) & set(REPAIRS)
 
 
