@@ -30,6 +30,8 @@ PAPER_NAMES = {1: {"TS2Vec + SoftCLT": "SoftCLT"}, 2: {"Random Init": "Random In
 PAPER_SEEDS = 3
 PAPER_SETS = {"harth": "HARTH", "sleepeeg": "SleepEEG", "ecg": "ECG"}
 NEAREST = {"mitbih": "ecg", "dsads": "harth", "spsw-har": "harth", "sleepedf-features": "sleepeeg"}
+SET_TITLES = {"mitbih": "MIT-BIH Arrhythmia", "dsads": "Daily and Sports Activities", "spsw-har": "SP-SW-HAR",
+              "sleepedf-features": "features of Sleep-EDF"}
 COLUMNS = ("paper", *FIDELITIES)
 
 

@@ -206,7 +206,7 @@ def test_the_page_has_an_anchor_and_its_grade_for_every_item():
         assert html.count(f'<section id="d{item["id"]}" class="grade-{item["grade"].lower()}">') == 1
     assert html.count("<section") == html.count("</section>") == len(ITEMS)
     for grade in "abc":
-        assert f"#ledger-{grade}:checked ~ section:not(.grade-{grade})" in html and f'id="ledger-{grade}"' in html
+        assert f":has(#ledger-{grade}:checked) section:not(.grade-{grade})" in html and f'id="ledger-{grade}"' in html
     targets = set(re.findall(r'href="#(\w+)"', html))
     assert targets <= {f"d{item['id']}" for item in ITEMS}
 

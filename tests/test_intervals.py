@@ -315,7 +315,7 @@ def test_the_scatter_draws_every_configuration_with_both_values():
     frame = pd.DataFrame({"set": ["a"] * 5 + ["b"], "method": ["random", "emargin", "emargin", "tnc", "cpc", "tnc"],
                           "fidelity": ["released", "released", "original", "original", "released", "released"],
                           "silhouette": np.arange(6) / 10, "nmi": [0.1, 0.2, 0.3, 0.4, np.nan, 0.6]})
-    axes = claim.scatter(frame, "nmi", {"a": "A", "b": "B"}, "source").axes
+    axes = claim.scatter(frame, "nmi", {"a": "A", "b": "B"}, "source", title="NMI").axes
     points = {marks.get_label(): marks.get_offsets().tolist() for marks in axes[0].collections}
     assert points == {"random encoders": [[0, 0.1]], "released": [], "original": [[pytest.approx(0.3), 0.4]],
                       "eMargin, released": [[0.1, 0.2]], "eMargin, original": [[0.2, 0.3]]}

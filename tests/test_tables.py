@@ -257,3 +257,10 @@ def test_any_frame_becomes_a_table_that_sorts():
     page = html.frame_table(frame, "A name")
     assert '<th scope="row">a &amp; b</th><td>−0.100 [−0.200, −0.050]</td><td>3</td>' in page
     assert re.findall(r'data-column="(\d)">(\w+)<', page) == [("0", "Metric"), ("1", "Value"), ("2", "Seeds")]
+
+
+def test_sets_and_emargin_are_printed_by_their_short_names(written):
+    cells = [cell(method, dataset="mitbih", source="real") for method in ("emargin", "tnc")]
+    page = html.tables(written.store(), cells, PAPER, "grid.json")
+    assert "Table 1: MIT-BIH Arrhythmia, real data, " in page and '<th scope="row">eMargin</th>' in page
+    assert "InfoNCE + eMargin" not in page and html.short("TS2Vec + SoftCLT") == "TS2Vec + SoftCLT"

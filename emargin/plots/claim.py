@@ -44,24 +44,26 @@ def forest(found: dict[tuple[str, str, str], Correlation], clustering: str, sour
     return fig
 
 
-def scatter(configurations: pd.DataFrame, probe: str, names: dict[str, str], source: str) -> Figure:
+def scatter(configurations: pd.DataFrame, probe: str, names: dict[str, str], source: str, *, title: str) -> Figure:
     """Silhouette against a probe, a panel a set, a mark a configuration; eMargin's are filled, the controls black.
 
-    configurations: as `intervals.configurations` gives them. probe: metric. names: set -> title of its panel.
+    configurations: as `intervals.configurations` gives them. probe: metric; title: of its axis. names: set -> title of
+    its panel.
     """
     columns = min(3, len(names))
     rows = -(-len(names) // columns)
     fig, axes = figure(rows, columns, height=2.5, squeeze=False)
-    for axis, (name, title) in zip(axes.flat, names.items(), strict=False):
+    for axis, (name, panel) in zip(axes.flat, names.items(), strict=False):
         inside = configurations[configurations["set"] == name].dropna(subset=["silhouette", probe])
         for kind, group in _kinds(inside).items():
             colour, marker, filled = MARKS[kind]
             axis.scatter(group.silhouette, group[probe], marker=marker, s=26, linewidth=1.1, edgecolors=colour,
                          facecolors=colour if filled else "none", label=kind)
-        axis.set(title=title, xlabel="silhouette")
+        axis.set_title(panel, fontsize=9.5)
+        axis.set_xlabel("silhouette")
         axis.locator_params(nbins=4)
     for axis in axes[:, 0]:
-        axis.set_ylabel(probe.replace("_", " "))
+        axis.set_ylabel(title)
     for axis in axes.flat[len(names):]:
         axis.set_axis_off()
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)

@@ -7,15 +7,15 @@ import pandas as pd
 
 GRADES = {"A": "changes what a row of a table means", "B": "affects numbers", "C": "documentation only"}
 STATUSES = ("confirmed", "unconfirmed", "dropped")
-# Radio buttons and sibling selectors filter without a script; where styles are not applied, everything is shown.
+# Radio buttons filter without a script; where styles are not applied, everything is shown.
 STYLE = "\n".join([
     ".ledger section { border-top: 1px solid currentColor; padding: 0.6rem 0; }",
     ".ledger dl { display: grid; grid-template-columns: 6rem minmax(0, 1fr); gap: 0.2rem 0.8rem; margin: 0; }",
     ".ledger dt { font-weight: 600; } .ledger dd { margin: 0; overflow-wrap: anywhere; }",
     ".ledger h3 { margin: 0.2rem 0; font-size: 1.1rem; }",
     ".ledger .grade { border: 1px solid currentColor; border-radius: 0.3rem; padding: 0 0.4rem; font-weight: 600; }",
-    ".ledger label { margin-right: 1rem; }",
-    *(f"#ledger-{grade}:checked ~ section:not(.grade-{grade}) {{ display: none; }}" for grade in "abc"),
+    ".ledger .choice { margin-right: 1rem; white-space: nowrap; }",
+    *(f".ledger:has(#ledger-{grade}:checked) section:not(.grade-{grade}) {{ display: none; }}" for grade in "abc"),
 ])
 
 
@@ -57,8 +57,8 @@ def ledger_html(ledger: dict) -> str:
 
 def _button(name: str, text: str, checked: bool = False) -> str:
     state = " checked" if checked else ""
-    return (f'<input type="radio" name="ledger-grade" id="ledger-{name}"{state}>'
-            f'<label for="ledger-{name}">{escape(text)}</label>')
+    return (f'<span class="choice"><input type="radio" name="ledger-grade" id="ledger-{name}"{state}> '
+            f'<label for="ledger-{name}">{escape(text)}</label></span>')
 
 
 def _section(ledger: dict, item: dict) -> str:

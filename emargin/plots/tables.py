@@ -10,7 +10,7 @@ import pandas as pd
 from emargin.config import FIDELITIES, Experiment
 from emargin.intervals import Correlation, Interval
 from emargin.store import Store
-from emargin.tables import METRICS, PAPER_SETS, Runs, csv, entries, nearest, runs_of
+from emargin.tables import METRICS, PAPER_SETS, SET_TITLES, Runs, csv, entries, nearest, runs_of
 
 DAGGER = '<sup title="made by another version of the code">†</sup>'
 
@@ -40,7 +40,7 @@ def difference_table(found: pd.DataFrame, titles: dict[str, str], name: str) -> 
     body = []
     for (line, fidelity), group in found.groupby(["line", "fidelity"], sort=False):
         own = group.set_index("metric").interval
-        body.append(f'<tr><th scope="row">{escape(line)}</th><td>{fidelity}</td>'
+        body.append(f'<tr><th scope="row">{escape(short(line))}</th><td>{fidelity}</td>'
                     f'{"".join(_difference(own[metric]) for metric in titles)}</tr>')
     return _box(_frame(name, f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody>"))
 
@@ -57,7 +57,13 @@ def frame_table(frame: pd.DataFrame, name: str) -> str:
 
 def place(cell: Experiment) -> str:
     """The split of a cell in words."""
-    return f"{cell.dataset}, {cell.source} data, protocol {cell.protocol}, fold {cell.fold}"
+    title = SET_TITLES.get(cell.dataset, cell.dataset)
+    return f"{title}, {cell.source} data, protocol {cell.protocol}, fold {cell.fold}"
+
+
+def short(line: str) -> str:
+    """The name of a line as it is printed: eMargin without the loss that it is added to."""
+    return line.removeprefix("InfoNCE + ")
 
 
 def _table(table: pd.DataFrame, number: int, runs: dict[tuple[str, str], Runs], cell: Experiment) -> str:
@@ -73,7 +79,7 @@ def _table(table: pd.DataFrame, number: int, runs: dict[tuple[str, str], Runs], 
     for line, group in table[table.column.isin(["paper", *shown])].groupby("line", sort=False):
         values = "".join(_value(entry, runs.get((line, entry.column))) for entry in group.itertuples())
         seeds = "".join(f"<td>{runs[line, fidelity].seeds or '–'}</td>" for fidelity in shown)
-        body.append(f'<tr><th scope="row">{escape(line)}</th>{values}{seeds}</tr>')
+        body.append(f'<tr><th scope="row">{escape(short(line))}</th>{values}{seeds}</tr>')
     encoded = base64.b64encode(csv(table).encode()).decode()
     file = f"table-{number}-{cell.dataset}-{cell.protocol}-fold-{cell.fold}.csv"
     link = f'<a download="{file}" href="data:text/csv;base64,{encoded}">CSV</a>'
@@ -100,8 +106,8 @@ def _reason(runs: Runs) -> str:
 def _command(line: str, fidelity: str, runs: Runs, grid: str) -> str:
     failed = "".join(f"<br>failed, seed {seed}: {escape(reason)}" for seed, reason in runs.failed.items())
     digests = " ".join(runs.planned.values())
-    return (f'<li id="{_anchor(runs)}">{escape(line)}, {fidelity}:<br><code>emargin grid cell {escape(grid)} {digests}'
-            f"</code>{failed}</li>")
+    return (f'<li id="{_anchor(runs)}">{escape(short(line))}, {fidelity}:<br>'
+            f"<code>emargin grid cell {escape(grid)} {digests}</code>{failed}</li>")
 
 
 def _anchor(runs: Runs) -> str:
