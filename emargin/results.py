@@ -63,11 +63,16 @@ def rows_to_csv(rows: pd.DataFrame) -> str:
 
 def label(row) -> str:
     """The name of a row's method in tables and figures: title, fidelity, and what sets it apart."""
-    title = METHODS[row.method].title
+    title = short(METHODS[row.method].title)
     if METHODS[row.method].untrained:
         return title
     detail = row.reading or ("the paper's labels" if row.labels == "paper" else "")
     return f"{title}, {row.fidelity}{f', {detail}' if detail else ''}"
+
+
+def short(name: str) -> str:
+    """The name of a method or of a table's line as it is printed: eMargin without the loss that it is added to."""
+    return name.replace("InfoNCE + eMargin", "eMargin")
 
 
 def comparison(rows: pd.DataFrame, metrics: dict[str, str], digits: int = 2) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from emargin.config import FIDELITIES, Experiment
 from emargin.errors import InputError
 from emargin.intervals import SPLIT, Bootstrap
 from emargin.methods import METHODS
+from emargin.results import short
 from emargin.store import Store
 from emargin.versions import code_versions
 
@@ -85,7 +86,7 @@ def line_of(cell: Experiment) -> str:
     details += [f"the {'paper’s' if cell.labels == 'paper' else 'released'} labels"] if cell.labels not in (
         None, "released" if cell.fidelity == "released" else "paper") else []
     title = METHODS[cell.method].title
-    return ", ".join([title.removeprefix("InfoNCE + "), *details]) if details else title
+    return ", ".join([short(title), *details]) if details else title
 
 
 def runs_of(store: Store, cells: Sequence[Experiment]) -> dict[tuple[str, str], Runs]:

@@ -263,4 +263,4 @@ def test_sets_and_emargin_are_printed_by_their_short_names(written):
     cells = [cell(method, dataset="mitbih", source="real") for method in ("emargin", "tnc")]
     page = html.tables(written.store(), cells, PAPER, "grid.json")
     assert "Table 1: MIT-BIH Arrhythmia, real data, " in page and '<th scope="row">eMargin</th>' in page
-    assert "InfoNCE + eMargin" not in page and html.short("TS2Vec + SoftCLT") == "TS2Vec + SoftCLT"
+    assert "InfoNCE + eMargin" not in page and results.short("TS2Vec + SoftCLT") == "TS2Vec + SoftCLT"

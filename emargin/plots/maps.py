@@ -58,7 +58,7 @@ class Map:
     @property
     def title(self) -> str:
         """The name of the method, short enough for a title."""
-        return label(self.cell).removeprefix("InfoNCE + ")
+        return label(self.cell)
 
 
 def maps_of(store: Store, cells: Sequence[Experiment]) -> list[Map]:

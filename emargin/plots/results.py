@@ -15,7 +15,7 @@ def clustering_against_probing(rows: pd.DataFrame, source: str, *, clustering: s
     """
     probes = {"balanced_accuracy": "the paper's probe", "converged_balanced_accuracy": "converged probe"}
     fig, axes = figure(1, 2, height=3.6, sharex=True)
-    values = rows.assign(name=[label(row).removeprefix("InfoNCE + ") for row in rows.itertuples()])
+    values = rows.assign(name=[label(row) for row in rows.itertuples()])
     for axis, (metric, title) in zip(axes, probes.items(), strict=True):
         for number, name in enumerate(values.name.unique()):
             runs = values[values.name == name].pivot_table(index="seed", columns="metric", values="value")

@@ -9,6 +9,7 @@ import pandas as pd
 
 from emargin.config import FIDELITIES, Experiment
 from emargin.intervals import Correlation, Interval
+from emargin.results import short
 from emargin.store import Store
 from emargin.tables import METRICS, PAPER_SETS, SET_TITLES, Runs, csv, entries, nearest, runs_of
 
@@ -59,11 +60,6 @@ def place(cell: Experiment) -> str:
     """The split of a cell in words."""
     title = SET_TITLES.get(cell.dataset, cell.dataset)
     return f"{title}, {cell.source} data, protocol {cell.protocol}, fold {cell.fold}"
-
-
-def short(line: str) -> str:
-    """The name of a line as it is printed: eMargin without the loss that it is added to."""
-    return line.removeprefix("InfoNCE + ")
 
 
 def _table(table: pd.DataFrame, number: int, runs: dict[tuple[str, str], Runs], cell: Experiment) -> str:
