@@ -42,9 +42,9 @@ ORIGINS = {
     "sleepeeg": ("Sleep-EDF (PhysioNet), or SleepEEG as TF-C prepared it", "kemp2000sleepedf"),
     "ecg": ("MIT-BIH Atrial Fibrillation Database (PhysioNet)", "moody1983afdb"),
     "mitbih": ("MIT-BIH Arrhythmia Database (PhysioNet)", "moody2001mitbih"),
-    "dsads": ("Daily and Sports Activities (UCI data set 256; Barshan and Altun)", None),
-    "spsw-har": ("SP-SW-HAR, smartphone part (Zenodo record 8398688; Matey-Sanz, Casteleyn and Granell)", None),
-    "sleepedf-features": ("spectral features of Sleep-EDF (PhysioNet)", "kemp2000sleepedf"),
+    "dsads": ("Daily and Sports Activities (UCI data set 256)", "barshan2010dsads"),
+    "spsw-har": ("SP-SW-HAR, smartphone part (Zenodo record 8398688)", "mateysanz2023spsw"),
+    "sleepedf-features": ("spectral features of Sleep-EDF, from matteo-omizzolo/sleep-EDF", "omizzolo2025sleep"),
 }
 
 
@@ -109,7 +109,7 @@ def _origin(name: str, source: str) -> dict:
     if source == "simulated":
         return {"title": "simulated by this module", "licence": "MIT", "citation": None}
     if name.startswith(UCR):
-        return {"title": "UCR time series archive, 2018", "licence": UCR_LICENCE, "citation": None}
+        return {"title": "UCR time series archive, 2018", "licence": UCR_LICENCE, "citation": "dau2019ucr"}
     title, citation = ORIGINS.get(recordings_of(name), ("the reader's own recordings", None))
     return {"title": title, "licence": LICENCES.get(recordings_of(name)), "citation": citation}
 
