@@ -483,7 +483,8 @@ def test_cells_that_train_together_have_the_rows_of_cells_alone(tmp_path, small_
         cell, *a, **k))
     together = run_small(path, tmp_path / "together", cells_folder=tmp_path / "b", together=3)
     assert trained == ["random", "random", "emargin"]  # four cells in groups of three: the fourth is alone
-    np.testing.assert_allclose(together.value.astype(float), alone.value.astype(float), rtol=1e-4)
+    # AdamW's first steps divide a gradient by its own size, so one of nearly 0 takes the sign of its rounding
+    np.testing.assert_allclose(together.value.astype(float), alone.value.astype(float), rtol=1e-3)
     records = Store(tmp_path / "together").records.values()
     company = {(record["experiment"]["method"], record["experiment"]["seed"]): record.get("trained_together")
                for record in records}

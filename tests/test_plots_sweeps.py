@@ -38,12 +38,13 @@ def test_a_line_goes_through_the_means_and_a_bar_from_least_to_most(runs):
 
 def test_a_field_holds_the_value_of_its_settings_and_gaps_stay_grey(runs):
     gap = runs[(runs.threshold != 0.8) | (runs.margin != 5)]
-    fig = sweeps.over_both(gap, ["b"], "silhouette", "real data")
-    axis = fig.axes[0]
-    fields = {text.get_position(): text.get_text() for text in axis.texts}
-    assert fields == {(0, 0): "0.34", (1, 0): "0.36", (2, 0): "0.40", (0, 1): "0.34", (1, 1): "0.36"}
-    assert [label.get_text() for label in axis.get_xticklabels()] == ["0.2", "0.4", "0.8"]
-    assert [label.get_text() for label in axis.get_yticklabels()] == ["1", "5"]
+    fig = sweeps.over_both(gap, ["b"], ["silhouette", "converged_balanced_accuracy"], "real data")
+    upper, lower = ({text.get_position(): text.get_text() for text in axis.texts} for axis in fig.axes)
+    assert upper == {(0, 0): "0.34", (1, 0): "0.36", (2, 0): "0.40", (0, 1): "0.34", (1, 1): "0.36"}
+    assert lower == {(0, 0): "0.45", (1, 0): "0.45", (2, 0): "0.45", (0, 1): "0.65", (1, 1): "0.65"}
+    assert [axis.get_title(loc="left") for axis in fig.axes] == ["silhouette", "converged probe"]
+    assert [label.get_text() for label in fig.axes[1].get_xticklabels()] == ["0.2", "0.4", "0.8"]
+    assert [label.get_text() for label in fig.axes[0].get_yticklabels()] == ["1", "5"]
 
 
 def test_every_cell_is_a_mark_coloured_by_its_rank(runs):

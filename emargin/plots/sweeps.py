@@ -53,30 +53,34 @@ def over_setting(runs: pd.DataFrame, setting: str, title: str, losses: list[str]
     return fig
 
 
-def over_both(runs: pd.DataFrame, losses: list[str], score: str, source: str) -> Figure:
-    """A score over threshold and margin: a panel a loss, a field a pair of settings, with its value; grey: not run.
+def over_both(runs: pd.DataFrame, losses: list[str], scores: list[str], source: str) -> Figure:
+    """Scores over threshold and margin: a row a score, a column a loss, a field a pair of settings; grey: not run.
 
-    runs: a row a cell, columns "loss", "threshold", "margin" and the score.
+    runs: a row a cell, columns "loss", "threshold", "margin" and the scores, of those in SCORES. Colours span a row.
     """
     thresholds, margins = sorted(runs.threshold.unique()), sorted(runs.margin.unique())
-    fig, axes = figure(1, len(losses), height=2.9, squeeze=False, sharey=True)
-    low, high = runs[score].min(), runs[score].max()
+    fig, axes = figure(len(scores), len(losses), height=2.5, squeeze=False, sharex=True, sharey=True)
+    for line, score in zip(axes, scores, strict=True):
+        low, high = runs[score].min(), runs[score].max()
+        for axis, loss in zip(line, losses, strict=True):
+            table = runs[runs.loss == loss].pivot_table(index="margin", columns="threshold", values=score)
+            table = table.reindex(index=margins, columns=thresholds)
+            axis.set_facecolor("#dddddd")
+            axis.imshow(table, cmap="cividis", vmin=low, vmax=high, aspect="auto", origin="lower")
+            for (row, column), value in np.ndenumerate(table.to_numpy()):
+                if not np.isnan(value):
+                    dark = value < (low + high) / 2
+                    axis.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8.5,
+                              color="white" if dark else "black")
+            axis.set_xticks(range(len(thresholds)), [f"{value:g}" for value in thresholds])
+            axis.set_yticks(range(len(margins)), [f"{value:g}" for value in margins])
+            axis.tick_params(length=0)
+        line[0].set_title(SCORES[score].split(", ")[-1], fontweight="bold")
+        line[0].set_ylabel("margin m")
     for axis, loss in zip(axes[0], losses, strict=True):
-        table = runs[runs.loss == loss].pivot_table(index="margin", columns="threshold", values=score)
-        table = table.reindex(index=margins, columns=thresholds)
-        axis.set_facecolor("#dddddd")
-        axis.imshow(table, cmap="cividis", vmin=low, vmax=high, aspect="auto", origin="lower")
-        for (row, column), value in np.ndenumerate(table.to_numpy()):
-            if not np.isnan(value):
-                dark = value < (low + high) / 2
-                axis.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8.5,
-                          color="white" if dark else "black")
-        axis.set_xticks(range(len(thresholds)), [f"{value:g}" for value in thresholds])
-        axis.set_yticks(range(len(margins)), [f"{value:g}" for value in margins])
-        axis.set(title=loss, xlabel="threshold θ")
-        axis.tick_params(length=0)
-    axes[0, 0].set_ylabel("margin m")
-    fig.suptitle(SCORES[score], fontsize=10.5, x=0.01, ha="left")
+        axis.set_title(loss, loc="right")
+    for axis in axes[-1]:
+        axis.set_xlabel("threshold θ")
     mark_source(fig, source)
     return fig
 
