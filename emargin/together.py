@@ -8,11 +8,12 @@ Only InfoNCE and eMargin can be trained so: their losses are functions of the fr
 embedding of them, and draw nothing.
 
 How near a result is to that of `emargin.training.train`. On one thread of a CPU, in float32, the operations are those
-of the single run, and so are the bits, where the matrix library multiplies a matrix in a stack as alone (MKL does).
-Elsewhere only rounding differs. A bias before BatchNorm has no gradient besides rounding, though, and Adam walks along
-that at full speed: such a bias ends somewhere else, and BatchNorm's running mean, which lags behind it, carries some of
-that into evaluation, as it does between a CPU and a GPU. And where the argument of the released eMargin's logarithm
-changes its sign, each step multiplies what rounding has left. `benchmarks.together` measures the differences.
+of the single run, and so are the bits, where the matrix library multiplies a matrix in a stack as alone (MKL does on
+some processors). Elsewhere only rounding differs. A bias before BatchNorm has no gradient besides rounding, though, and
+Adam walks along that at full speed: such a bias ends somewhere else, and BatchNorm's running mean, which lags behind
+it, carries some of that into evaluation, as it does between a CPU and a GPU. And where the argument of the released
+eMargin's logarithm changes its sign, each step multiplies what rounding has left. `benchmarks.together` measures the
+differences.
 
 Memory: the activations of K encoders, about 3,000 numbers for each of `K B T` frames, and the pairs of one part of the
 losses (see `PAIRS`). On a CPU all this is no faster than training the experiments one after another.
