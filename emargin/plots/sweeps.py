@@ -43,8 +43,9 @@ def over_setting(runs: pd.DataFrame, setting: str, title: str, losses: list[str]
     axes[1].set_yscale("log")
     axes[1].set_yticks([1, 2, 5, 10, 20], ["1", "2", "5", "10", "20"])
     axes[1].minorticks_off()
-    probes = runs[["balanced_accuracy", "converged_balanced_accuracy"]]
-    low, high = np.floor(10 * probes.min().min()) / 10, np.ceil(10 * probes.max().max()) / 10
+    probes = ["balanced_accuracy", "converged_balanced_accuracy"]
+    shown = np.append(runs[probes], [] if beside is None else beside[probes])
+    low, high = np.floor(10 * np.nanmin(shown)) / 10, np.ceil(10 * np.nanmax(shown)) / 10
     for axis in axes[2:]:
         axis.set_ylim(low, max(high, low + 0.1))
     fig.supxlabel(title, fontsize=10)
