@@ -8,6 +8,7 @@ from pathlib import Path
 
 import matplotlib.image
 import nbformat
+import papermill
 import pytest
 from nbval.plugin import comment_markers
 
@@ -119,3 +120,16 @@ def test_cells_are_left_out_by_tag_not_by_comment(path):
     for cell in code_cells(path):
         found = [marker for marker in comment_markers if f"# {marker}" in cell.source]
         assert found == [], f"use a tag and a reason in the cell's metadata: {cell.source!r}"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("split", [{"protocol": "released"}, {"fold": 2}], ids=["protocol released", "fold 2"])
+@pytest.mark.parametrize("name", ["results_tables", "results_claim", "results_maps", "results_mitbih",
+                                  "conclusions"])
+def test_a_page_of_results_shows_another_split(name, split, tmp_path):
+    """The sentences are about the committed parameters; with others the tables and figures come out all the same."""
+    path = FOLDER / f"{name}.ipynb"
+    chosen = {key: value for key, value in split.items() if key in parameters(path)}
+    if not chosen:
+        pytest.skip("the page has no such parameter")
+    papermill.execute_notebook(path, tmp_path / path.name, chosen, cwd=tool.ROOT, progress_bar=False)

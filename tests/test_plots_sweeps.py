@@ -33,7 +33,8 @@ def test_a_line_goes_through_the_means_and_a_bar_from_least_to_most(runs):
     assert [axis.get_title(loc="left").split(",")[0] for axis in fig.axes] == [
         "silhouette", "effective rank (log)", "balanced accuracy", "balanced accuracy"]
     np.testing.assert_allclose(others[0].lines[0].get_ydata(), [2.8, 4.6, 8.2])
-    np.testing.assert_allclose([axis.get_ylim() for axis in others[1:]], [(0.2, 0.7), (0.2, 0.7)])  # the dashed line, too
+    limits = [axis.get_ylim() for axis in others[1:]]
+    np.testing.assert_allclose(limits, [(0.2, 0.7), (0.2, 0.7)])  # with the dashed line
 
 
 def test_a_field_holds_the_value_of_its_settings_and_gaps_stay_grey(runs):
