@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from emargin.errors import InputError
-from emargin.similarity import Exponent, PairLabels, adjacent_products, log_sums, unit_rows
+from emargin.similarity import Exponent, PairLabels, log_sums
 
 SCOPES = ("sequence", "flattened")
 READINGS = ("anchor", "pair", "all-pairs")
@@ -33,18 +33,17 @@ def info_nce(embedding: Tensor, *, temperature: float, sides: int = 1, scope: st
 
     Returns the mean over anchors and groups, a scalar. Raises InputError for fewer than 3 frames a group.
     """
-    unit = unit_rows(_groups(embedding, scope, temperature))
-    exponent = Exponent(1 / temperature)
-    positive = exponent(adjacent_products(unit), None)
-    if sides == 1:
-        negatives, _ = log_sums(unit, exponent, exclude=(0, 1))
-        return (negatives[:, :-1] - positive).mean()
-    if sides != 2:
+    if sides not in (1, 2):
         raise InputError("sides of InfoNCE", found=sides, wanted="1 or 2")
-    negatives, _ = log_sums(unit, exponent, exclude=(-1, 0, 1))
+    rows = _groups(embedding, scope, temperature)
+    exponent = Exponent(1 / temperature)
+    negatives, _, cosines = log_sums(rows, exponent, exclude=(0, 1) if sides == 1 else (-1, 0, 1))
+    positive = exponent(cosines, None)
+    if sides == 1:
+        return (negatives[:, :-1] - positive).mean()
     outer = negatives[:, 1:-1]
     # the previous anchor's one-sided sum still holds its own other positive, S_{j-1,j-2}; anchor 0 has none
-    beyond = torch.cat([positive.new_full((len(unit), 1), float("-inf")), positive[:, :-2]], dim=1)
+    beyond = torch.cat([positive.new_full((len(rows), 1), float("-inf")), positive[:, :-2]], dim=1)
     previous = torch.logaddexp(negatives[:, :-2], beyond)
     return (torch.logaddexp(outer, previous) - torch.logaddexp(positive[:, :-1], positive[:, 1:])).mean()
 
@@ -64,25 +63,24 @@ def emargin(embedding: Tensor, labels: Tensor, *, temperature: float, margin: fl
     `frames` `(B, T, D)` and the `threshold`. Returns a scalar. Raises InputError for an unknown reading or shapes that
     do not fit.
     """
-    unit = unit_rows(_groups(embedding, scope, temperature, margin))
-    y = _labels(labels, unit)
+    rows = _groups(embedding, scope, temperature, margin)
+    y = _labels(labels, rows)
     exponent = Exponent(1 / temperature, margin)
-    positive = exponent(adjacent_products(unit), y)
     if reading == "pair":
-        negatives, _ = log_sums(unit, Exponent(1 / temperature), exclude=(0, 1))
-        return (negatives[:, :-1] - positive - exponent.offset * y.to(unit.dtype)).mean()
+        negatives, _, cosines = log_sums(rows, Exponent(1 / temperature), exclude=(0, 1))
+        return (negatives[:, :-1] - exponent(cosines, y) - exponent.offset * y.to(rows.dtype)).mean()
     if reading == "anchor":
         row_labels = torch.cat([y, y[:, -1:]], dim=1)  # the last frame is no anchor: any label does
     elif reading == "all-pairs":
         if frames is None or threshold is None:
             raise InputError("reading all-pairs labels every pair of frames", found="no frames or no threshold",
                              wanted="both")
-        row_labels = PairLabels(frames.reshape(*unit.shape[:2], -1), threshold)
+        row_labels = PairLabels(frames.reshape(*rows.shape[:2], -1), threshold)
     else:
         raise InputError("unknown reading of eMargin", found=repr(reading), wanted=", ".join(READINGS))
-    negatives, reference = log_sums(unit, exponent, exclude=(0, 1), labels=row_labels)
-    constant = exponent.offset * (reference[:, :-1] - y.to(unit.dtype))
-    return (negatives[:, :-1] - positive + constant).mean()
+    negatives, reference, cosines = log_sums(rows, exponent, exclude=(0, 1), labels=row_labels)
+    constant = exponent.offset * (reference[:, :-1] - y.to(rows.dtype))
+    return (negatives[:, :-1] - exponent(cosines, y) + constant).mean()
 
 
 def emargin_released(embedding: Tensor, labels: Tensor, *, temperature: float, margin: float,
@@ -102,13 +100,12 @@ def emargin_released(embedding: Tensor, labels: Tensor, *, temperature: float, m
 
     labels: bool, `(N - 1,)` or longer. Returns (loss, share of anchors whose argument is not positive), both scalars.
     """
-    unit = unit_rows(_groups(embedding, "flattened", temperature, margin))
-    y = _labels(labels, unit)
+    rows = _groups(embedding, "flattened", temperature, margin)
+    y = _labels(labels, rows)
     y = torch.cat([y, y[:, -1:]], dim=1)  # the last frame is no anchor; with this label, labels that agree stay uniform
-    cosines = adjacent_products(unit)
-    plain = cosines / temperature
     exponent = Exponent(RELEASED_SCALE / temperature, margin, sign=-1.0) if sides == 2 else Exponent(1.0, margin)
-    sums, reference = log_sums(unit, exponent, exclude=(0,), labels=y)
+    sums, reference, cosines = log_sums(rows, exponent, exclude=(0,), labels=y)
+    plain = cosines / temperature
     constant = exponent.offset * reference
     if sides == 2:
         sums = sums + constant
@@ -119,7 +116,7 @@ def emargin_released(embedding: Tensor, labels: Tensor, *, temperature: float, m
         total, subtracted = (torch.logaddexp(sums, torch.zeros_like(sums)) + constant)[:, :-1], plain
     else:
         raise InputError("sides of the released eMargin", found=sides, wanted="1 or 2")
-    return (_log_difference(total, subtracted) - positive).mean(), (total <= subtracted).to(unit.dtype).mean()
+    return (_log_difference(total, subtracted) - positive).mean(), (total <= subtracted).to(rows.dtype).mean()
 
 
 def _log_difference(a: Tensor, b: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """Sums over the cosine similarity matrix of a batch, taken a block at a time.
 
 Every loss of the paper's section 3 needs the N x N matrix S of cosines only through log-sums of a function of its
-entries, one sum an anchor. Here such a sum is formed from blocks that fit the cache; the backward pass forms the
-blocks again instead of keeping them, so memory grows with N and not with N^2.
+entries, one sum an anchor, and through its entries beside the diagonal. Here a sum is formed from blocks that fit the
+cache; the backward pass forms the blocks again, all but a few, so memory grows with N and not with N^2.
 
 S is symmetric: where exponents are small enough to be summed as they are, only the blocks on and above the diagonal
 are formed, and each serves the anchors of its rows and of its columns. Otherwise rows are taken whole, with their
@@ -16,7 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-BLOCK = 512  # rows and columns of a block: 1 MB in float32, about a core's second-level cache
+BLOCK = 512  # rows and columns of a block at most: 1 MB in float32, about a core's second-level cache
+KEPT = 10  # blocks that stay for the backward pass: all of them up to N = 4 BLOCK, and 10 MB at any N
+SHORTEST = 1e-12  # a row's length is taken as at least this, so that a row of zeros has cosine 0 with every other
 SAFE_EXPONENT = 60.0  # exp(60) a million times over is far from float32's 3e38, exp(-60) from its smallest normal 1e-38
 
 
@@ -87,7 +89,7 @@ class PairLabels:
 
 def unit_rows(embedding: Tensor) -> Tensor:
     """z / max(|z|, 1e-12) along the last axis."""
-    return normalize(embedding, dim=-1, eps=1e-12)
+    return normalize(embedding, dim=-1, eps=SHORTEST)
 
 
 def adjacent_cosines(rows: Tensor, *, wrap: bool = False) -> Tensor:
@@ -103,47 +105,107 @@ def adjacent_products(unit: Tensor) -> Tensor:
     return (unit[..., :-1, :] * unit[..., 1:, :]).sum(-1)
 
 
-def log_sums(unit: Tensor, exponent: Exponent, *, exclude: tuple[int, ...],
-             labels: Tensor | PairLabels | None = None) -> tuple[Tensor, Tensor]:
+def log_sums(rows: Tensor, exponent: Exponent, *, exclude: tuple[int, ...],
+             labels: Tensor | PairLabels | None = None) -> tuple[Tensor, Tensor, Tensor]:
     """For each anchor j the logarithm of the sum over k of exp e(S_jk, y_jk), where k - j is not in `exclude`.
 
-    unit: rows of length 1, `(G, N, C)`, G groups that do not see one another. exclude: 0 and any of -1 and 1. labels:
-    bool `(G, N)`, where the label of an anchor stands for its whole row, or one for every pair.
-    Returns `(log_sum, reference)`, both `(G, N)`: the full sum is log_sum + reference * exponent.offset, where
-    reference is 1 if any entry of the row has label 1, else 0. An empty sum is -inf.
+    rows: `(G, N, C)`, G groups that do not see one another; S is that of their cosines. exclude: 0 and any of -1 and 1.
+    labels: bool `(G, N)`, where the label of an anchor stands for its whole row, or one for every pair.
+    Returns `(log_sum, reference, cosines)`: the full sum is log_sum + reference * exponent.offset, both `(G, N)`, where
+    reference is 1 if any entry of the row has label 1, else 0; an empty sum is -inf. cosines `(G, N - 1)`: S_{j,j+1}.
     """
-    return _LogSums.apply(unit, exponent, exclude, labels)
+    return _LogSums.apply(rows, exponent, exclude, labels)
 
 
 class _LogSums(torch.autograd.Function):
-    """log_sums for unit rows; the gradient on S_jk as an entry of row j is dL/dlog_sum_j softmax_jk e'(S_jk)."""
+    """The gradient on S_jk as an entry of row j is dL/dlog_sum_j softmax_jk e'(S_jk); then through the normalisation.
+
+    One function from the rows on, so that nothing of the size of the rows is kept but the unit rows.
+    """
 
     @staticmethod
-    def forward(ctx, unit, exponent, exclude, labels):
+    def forward(ctx, rows, exponent, exclude, labels):
+        lengths = torch.linalg.vector_norm(rows, dim=-1, keepdim=True).clamp_(min=SHORTEST)
+        unit = rows / lengths
         ctx.form = exponent, exclude, labels
-        ctx.by_triangle = exponent.bound <= SAFE_EXPONENT and not isinstance(labels, PairLabels)
-        log_sum, reference = (_triangle_sums if ctx.by_triangle else _row_sums)(unit, *ctx.form)
-        ctx.save_for_backward(unit, log_sum)
+        if exponent.bound <= SAFE_EXPONENT and not isinstance(labels, PairLabels):
+            ctx.triangle = Triangle(unit, kept=KEPT if ctx.needs_input_grad[0] else 0)
+            log_sum, reference = _triangle_sums(ctx.triangle, unit, *ctx.form)
+        else:
+            ctx.triangle = None
+            log_sum, reference = _row_sums(unit, *ctx.form)
+        ctx.save_for_backward(unit, lengths, log_sum)
         ctx.mark_non_differentiable(reference)
-        return log_sum, reference
+        return log_sum, reference, adjacent_products(unit)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, grad_log_sum, _):
-        unit, log_sum = ctx.saved_tensors
-        gradient = _triangle_gradient if ctx.by_triangle else _row_gradient
-        return gradient(unit, log_sum, grad_log_sum, *ctx.form), None, None, None
+    def backward(ctx, grad_log_sum, _, grad_cosines):
+        unit, lengths, log_sum = ctx.saved_tensors
+        if ctx.triangle:
+            grad = _triangle_gradient(ctx.triangle, unit, log_sum, grad_log_sum, *ctx.form)
+        else:
+            grad = _row_gradient(unit, log_sum, grad_log_sum, *ctx.form)
+        grad[:, :-1].addcmul_(unit[:, 1:], grad_cosines[..., None])
+        grad[:, 1:].addcmul_(unit[:, :-1], grad_cosines[..., None])
+        along = (unit * grad).sum(-1, keepdim=True).mul_(lengths > SHORTEST)  # a shorter row is scaled, not projected
+        return grad.addcmul_(unit, along, value=-1).div_(lengths), None, None, None
 
 
-def _triangle_sums(unit, exponent, exclude, labels):
+class Triangle:
+    """Blocks of S on and above the diagonal, once for sums and once more for their gradient.
+
+    unit: rows of length 1, `(G, N, C)`. kept: how many blocks stay in memory between the two; each serves once.
+    """
+
+    def __init__(self, unit: Tensor, *, kept: int):
+        groups, n, _ = unit.shape
+        most = max(min(32, BLOCK), int(BLOCK / groups**0.5))
+        side = -(-n // -(-n // most))  # as many slices as needed, of one size but for the last
+        slices = [slice(start, min(start + side, n)) for start in range(0, n, side)]
+        self.pairs = [(rows, columns) for number, rows in enumerate(slices) for columns in slices[number:]]
+        self.first_kept = max(0, len(self.pairs) - kept)  # the last blocks: the gradient starts with them
+        self.kept: dict[int, Tensor] = {}
+
+    def blocks(self, unit: Tensor) -> Iterator[tuple[slice, slice, Tensor, Tensor, Tensor]]:
+        """(rows, columns, s, and two tensors of its shape to work in); s of a block that stays must not be changed."""
+        memory = self._memory(unit)
+        for number, (rows, columns) in enumerate(self.pairs):
+            s, *free = self._views(memory, unit, rows, columns)
+            if number >= self.first_kept:
+                s = self.kept[number] = torch.empty_like(s)
+            yield rows, columns, torch.bmm(unit[:, rows], unit[:, columns].mT, out=s), *free
+
+    def again(self, unit: Tensor) -> Iterator[tuple[slice, slice, Tensor, Tensor, Tensor]]:
+        """The same from the last block to the first; s may be changed."""
+        memory = self._memory(unit)
+        for number, (rows, columns) in reversed(list(enumerate(self.pairs))):
+            s, *free = self._views(memory, unit, rows, columns)
+            there = self.kept.pop(number, None)
+            if there is None:
+                there = torch.bmm(unit[:, rows], unit[:, columns].mT, out=s)
+            yield rows, columns, there, *free
+
+    def _memory(self, unit: Tensor) -> Tensor:
+        """For all blocks: fresh memory for each would cost as much time as a matrix product."""
+        rows, _ = self.pairs[0]
+        return unit.new_empty(3, len(unit) * rows.stop**2)
+
+    @staticmethod
+    def _views(memory: Tensor, unit: Tensor, rows: slice, columns: slice) -> Tensor:
+        shape = len(unit), rows.stop - rows.start, columns.stop - columns.start
+        return memory[:, :shape[0] * shape[1] * shape[2]].view(3, *shape)
+
+
+def _triangle_sums(triangle, unit, exponent, exclude, labels):
     sums = unit.new_zeros(unit.shape[:2])
     uniform = _uniform(labels)
     alike = labels is None or uniform is not None  # a block serves its rows and its columns as it is
-    for rows, columns, s, spare, _ in _triangle(unit):
+    for rows, columns, s, spare, _ in triangle.blocks(unit):
         touching = columns.start == rows.stop  # a corner of the block touches the diagonal
         terms = _powers(exponent, s, uniform if alike else labels[:, rows, None], out=spare)
         if rows == columns:
-            sums[:, rows] += terms.masked_fill_(_band(terms, exclude), 0).sum(-1)
+            sums[:, rows] += _without(terms, exclude).sum(-1)
             continue
         if touching:
             corner = terms[:, -1, 0].clone()
@@ -159,36 +221,46 @@ def _triangle_sums(unit, exponent, exclude, labels):
     return sums.log_(), torch.zeros_like(sums) if labels is None else labels.to(sums.dtype)
 
 
-def _triangle_gradient(unit, log_sum, grad_log_sum, exponent, exclude, labels):
+def _triangle_gradient(triangle, unit, log_sum, grad_log_sum, exponent, exclude, labels):
     grad = torch.zeros_like(unit)
     share = torch.where(torch.isfinite(log_sum), grad_log_sum * torch.exp(-log_sum), 0)  # an empty sum has no gradient
+    keep_row, keep_column = 1 not in exclude, -1 not in exclude  # an entry beside the diagonal, for its row, its column
     uniform = _uniform(labels)
     alike = labels is None or uniform is not None
-    for rows, columns, s, spare, scratch in _triangle(unit):
-        touching = columns.start == rows.stop
-        of_row, of_column = share[:, rows, None], share[:, None, columns]
-        keep_row, keep_column = 1 not in exclude, -1 not in exclude  # the entry in a touching corner
-        if rows == columns:
-            weight = _slopes(exponent, s, uniform if alike else labels[:, rows, None], spare, scratch).mul_(of_row)
-            weight.masked_fill_(_band(weight, exclude), 0)
-            grad[:, rows].baddbmm_(weight + weight.mT, unit[:, rows])
-            continue
+    for rows, columns, s, spare, scratch in triangle.again(unit):
+        diagonal, touching = rows == columns, columns.start == rows.stop
+        of_row, of_column = share[:, rows], share[:, columns]
         if alike:
             weight = _slopes(exponent, s, uniform, spare, scratch)
-            factor = torch.add(of_row, of_column, out=scratch)
-            if touching:
-                factor[:, -1, 0] = of_row[:, -1, 0] * keep_row + of_column[:, 0, 0] * keep_column
+            factor = torch.add(of_row[:, :, None], of_column[:, None], out=scratch)
+            if diagonal:
+                beside = of_row[:, :-1] * keep_row + of_row[:, 1:] * keep_column
+                for lag, kept in ((-1, beside), (0, 0), (1, beside)):
+                    factor.diagonal(lag, dim1=1, dim2=2)[:] = kept
+            elif touching:
+                factor[:, -1, 0] = of_row[:, -1] * keep_row + of_column[:, 0] * keep_column
             weight *= factor
         else:
-            weight = _slopes(exponent, s, labels[:, rows, None], spare, scratch).mul_(of_row)
-            other = _slopes(exponent, s, labels[:, None, columns], scratch, s).mul_(of_column)
-            if touching:
-                weight[:, -1, 0] *= keep_row
-                other[:, -1, 0] *= keep_column
-            weight += other
+            weight = _slopes(exponent, s, labels[:, rows, None], spare, scratch).mul_(of_row[:, :, None])
+            if diagonal:
+                weight = torch.add(_without(weight, exclude), weight.mT, out=scratch)
+            else:
+                other = _slopes(exponent, s, labels[:, None, columns], scratch, s).mul_(of_column[:, None])
+                if touching:
+                    weight[:, -1, 0] *= keep_row
+                    other[:, -1, 0] *= keep_column
+                weight += other
         grad[:, rows].baddbmm_(weight, unit[:, columns])
-        grad[:, columns].baddbmm_(weight.mT, unit[:, rows])
+        if not diagonal:
+            grad[:, columns].baddbmm_(weight.mT, unit[:, rows])
     return grad
+
+
+def _without(block: Tensor, exclude: tuple[int, ...]) -> Tensor:
+    """A block on the diagonal, changed in place: zero where column - row is in `exclude`."""
+    for lag in exclude:
+        block.diagonal(lag, dim1=1, dim2=2).zero_()
+    return block
 
 
 def _powers(exponent: Exponent, s: Tensor, y: Tensor | bool | None, out: Tensor) -> Tensor:
@@ -207,29 +279,6 @@ def _slopes(exponent: Exponent, s: Tensor, y: Tensor | bool | None, out: Tensor,
     if exponent.margin is None:
         return powers.mul_(b)
     return powers.mul_(torch.mul(exponent.clipped(s, y), 2 * a, out=scratch).add_(b))
-
-
-def _triangle(unit: Tensor) -> Iterator[tuple[slice, slice, Tensor, Tensor, Tensor]]:
-    """Blocks of S on and above the diagonal: (rows, columns, s, and two tensors of its shape to work in).
-
-    The three are used again for the next block: fresh ones would cost as much time as a matrix product.
-    """
-    groups, n, _ = unit.shape
-    side = min(n, max(32, int(BLOCK / groups**0.5)))
-    slices = [slice(start, min(start + side, n)) for start in range(0, n, side)]
-    memory = unit.new_empty(3, groups * side * side)
-    for number, rows in enumerate(slices):
-        for columns in slices[number:]:
-            height, width = rows.stop - rows.start, columns.stop - columns.start
-            s, spare, scratch = memory[:, :groups * height * width].view(3, groups, height, width)
-            torch.bmm(unit[:, rows], unit[:, columns].mT, out=s)
-            yield rows, columns, s, spare, scratch
-
-
-def _band(block: Tensor, exclude: tuple[int, ...]) -> Tensor:
-    """True where column - row is in `exclude`, for a block on the diagonal."""
-    ones = torch.ones(block.shape[1:], dtype=torch.bool, device=block.device)
-    return ones.triu(min(exclude)) & ones.tril(max(exclude))
 
 
 def _uniform(labels: Tensor | None) -> bool | None:

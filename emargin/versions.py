@@ -3,6 +3,7 @@
 A stage's version stands for the module's files that it runs for this experiment, followed through their imports,
 without comments and docstrings. So a change of a figure, of another method or of a sentence leaves a row as it is.
 Settings (`config`, `catalogue`) are not followed: what they decide is in the experiment's digest, or added by value.
+A text that was shown to compute the same as an earlier one goes by the earlier one's version (`equal_versions`).
 """
 
 import ast
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from emargin.config import Experiment
 from emargin.data.catalogue import UCR, recordings_of, settings_of
+from emargin.equal_versions import EQUAL
 from emargin.methods import METHODS
 
 ROOT = Path(__file__).parent
@@ -32,9 +34,10 @@ def code_versions(experiment: Experiment) -> dict[str, str]:
     data = ("emargin.data.protocols", "emargin.data.surrogates",
             *(f"emargin.data.{reader}" for reader in _readers(experiment)))
     scored = "emargin.series" if experiment.dataset.startswith(UCR) else "emargin.experiment"
-    return {"data": _version(data, also=("emargin.data.loading",), value=repr(settings_of(experiment.dataset))),
-            "train": _version(("emargin.training", METHODS[experiment.method].__module__)),
-            "evaluate": _version((scored,))}
+    found = {"data": _version(data, also=("emargin.data.loading",), value=repr(settings_of(experiment.dataset))),
+             "train": _version(("emargin.training", METHODS[experiment.method].__module__)),
+             "evaluate": _version((scored,))}
+    return {stage: EQUAL.get(version, version) for stage, version in found.items()}
 
 
 def _readers(experiment: Experiment) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from emargin import losses
 from emargin.errors import InputError
 from emargin.losses import emargin, emargin_released, info_nce
 from emargin.pseudo_labels import pseudo_labels
-from emargin.similarity import Exponent, PairLabels, log_sums, unit_rows
+from emargin.similarity import Exponent, PairLabels, log_sums
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "released_losses.json").read_text())["cases"]
 SHAPES = [(1, 3, 2), (2, 5, 4), (3, 8, 6)]
@@ -279,12 +279,13 @@ def test_all_pairs_without_a_dissimilar_pair_are_not_measured_from_the_margins_c
     assert values[1] == pytest.approx(values[0], rel=1e-6)
 
 
-@pytest.mark.parametrize("path", ["triangle", "rows"])
+@pytest.mark.parametrize(("path", "stay"), [("triangle", 0), ("triangle", 2), ("triangle", 10), ("rows", 0)])
 @pytest.mark.parametrize("labels", ["none", "zero", "one", "mixed", "pairs"])
 @pytest.mark.parametrize("exclude", [(0,), (0, 1), (-1, 0, 1)])
 @pytest.mark.parametrize("shape", [(1, 70, 4), (2, 64, 4), (3, 33, 4), (1, 5, 4)])
-def test_blocks_give_the_sums_and_gradients_of_the_whole_matrix(monkeypatch, shape, exclude, labels, path):
+def test_blocks_give_the_sums_and_gradients_of_the_whole_matrix(monkeypatch, shape, exclude, labels, path, stay):
     monkeypatch.setattr("emargin.similarity.BLOCK", 32)
+    monkeypatch.setattr("emargin.similarity.KEPT", stay)
     if path == "rows":
         monkeypatch.setattr("emargin.similarity.SAFE_EXPONENT", 0.0)
     groups, n, _ = shape
@@ -292,7 +293,7 @@ def test_blocks_give_the_sums_and_gradients_of_the_whole_matrix(monkeypatch, sha
     exponent = Exponent(2.0) if labels == "none" else Exponent(2.0, 0.7)
     y = {"none": None, "zero": torch.zeros(groups, n).bool(), "one": torch.ones(groups, n).bool(),
          "mixed": x[..., 0] > 0, "pairs": PairLabels(x, 0.2)}[labels]
-    found, reference = log_sums(unit_rows(z), exponent, exclude=exclude, labels=y)
+    found, reference, cosines = log_sums(z, exponent, exclude=exclude, labels=y)
     unit = z / z.norm(dim=-1, keepdim=True)
     s = unit @ unit.mT
     lag = torch.arange(n) - torch.arange(n)[:, None]
@@ -302,9 +303,26 @@ def test_blocks_give_the_sums_and_gradients_of_the_whole_matrix(monkeypatch, sha
     expected = torch.logsumexp(e.masked_fill(~kept, -math.inf), -1)
     torch.testing.assert_close(found + reference * exponent.offset, expected, rtol=1e-12, atol=1e-12)
     upstream = torch.tensor(np.random.default_rng(4).standard_normal((groups, n)))
-    got, = torch.autograd.grad((found * upstream).sum(), z, retain_graph=True)
-    wanted, = torch.autograd.grad((expected * upstream).sum(), z)
-    torch.testing.assert_close(got, wanted, rtol=1e-10, atol=1e-12)
+    beside = torch.tensor(np.random.default_rng(5).standard_normal((groups, n - 1)))
+    torch.testing.assert_close(cosines, s.diagonal(1, dim1=1, dim2=2), rtol=1e-12, atol=1e-12)
+    wanted, = torch.autograd.grad((expected * upstream).sum() + (s.diagonal(1, dim1=1, dim2=2) * beside).sum(), z)
+    for _ in range(2):  # the second time no block is there any more
+        got, = torch.autograd.grad((found * upstream).sum() + (cosines * beside).sum(), z, retain_graph=True)
+        torch.testing.assert_close(got, wanted, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("length", [0.0, 1e-13, 1e-11])
+def test_rows_of_next_to_no_length_have_the_gradient_of_torchs_normalisation(length):
+    z = embedding((1, 6, 4)).detach()
+    z[0, 2] *= length / z[0, 2].norm()
+    leaf, other = z.clone().requires_grad_(), z.clone().requires_grad_()
+    found, _, cosines = log_sums(leaf, Exponent(2.0), exclude=(0,))
+    (found.sum() + cosines.sum()).backward()
+    unit = torch.nn.functional.normalize(other, dim=-1)
+    s = unit @ unit.mT
+    off = 2 * s.masked_fill(torch.eye(6, dtype=torch.bool), -math.inf)
+    (torch.logsumexp(off, -1).sum() + s.diagonal(1, dim1=1, dim2=2).sum()).backward()
+    torch.testing.assert_close(leaf.grad, other.grad, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("loss", [

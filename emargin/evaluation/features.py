@@ -43,8 +43,13 @@ class Features:
 def encode(method: Method, sequences: Sequences, device: torch.device | str = "cpu") -> Features:
     """Embed sequences in context, in evaluation mode, without gradients."""
     method.eval()
-    embedding = torch.cat([method.encode(batch.to(device)).float().cpu() for batch in sequences.in_order(ENCODE_BATCH)])
-    frame = sequences.indices()
+    frame, embedding, done = sequences.indices(), None, 0
+    for batch in sequences.in_order(ENCODE_BATCH):
+        encoded = method.encode(batch.to(device))
+        if embedding is None:  # written in place: to join the batches would take as long as to encode them
+            embedding = torch.empty(*frame.shape, encoded.shape[-1])
+        embedding[done:done + len(batch)] = encoded
+        done += len(batch)
     return Features(embedding, sequences.labels[frame], frame)
 
 

@@ -28,6 +28,7 @@ def linear_probe(train: Features, test: Features, n_classes: int, *, batch_size:
     return scores(test.labels.flatten().numpy()[rows], predicted)
 
 
+@torch.no_grad()
 def linear_predictions(train: Features, test: Features, n_classes: int, *, batch_size: int, seed: int,
                        drop_last: bool) -> tuple[np.ndarray, np.ndarray]:
     """The paper's probe: one linear layer on every frame, Adam 1e-3, 10 epochs, batches of whole sequences.
@@ -41,26 +42,37 @@ def linear_predictions(train: Features, test: Features, n_classes: int, *, batch
         torch.manual_seed(seed)
         probe = nn.Linear(train.embedding.shape[-1], n_classes)
     optimiser = AdamW(probe.parameters(), learning_rate=LEARNING_RATE)
-    n = len(train.embedding)
+    sequences = train.embedding.flatten(1)  # (S, T C): a sequence is picked as one run of memory
+    batch = sequences.new_empty(batch_size, sequences.shape[1])
     for _ in range(EPOCHS):
-        order = torch.randperm(n, generator=generator)
-        for start in range(0, n - batch_size + 1, batch_size):
-            picked = order[start:start + batch_size]
-            labels = train.labels[picked].flatten()
+        order = torch.randperm(len(sequences), generator=generator)
+        in_order = train.labels[order]
+        for start in range(0, len(sequences) - batch_size + 1, batch_size):
+            labels = in_order[start:start + batch_size].flatten()
             if (labels < 0).all():
                 continue
-            logits = probe(train.embedding[picked]).flatten(0, 1)
-            loss = nn.functional.cross_entropy(logits, labels, ignore_index=-1)
-            optimiser.zero_grad()
-            loss.backward()
+            torch.index_select(sequences, 0, order[start:start + batch_size], out=batch)
+            probe.weight.grad, probe.bias.grad = _cross_entropy_gradient(probe, batch.view(len(labels), -1), labels)
             optimiser.step()
     scored = len(test.embedding)
     if drop_last:
         scored -= scored % batch_size
     rows = torch.nonzero(test.labels[:scored].flatten() >= 0).flatten()
-    with torch.no_grad():
-        predicted = probe(test.embedding[:scored]).argmax(-1).flatten()[rows]
+    predicted = probe(test.embedding[:scored]).argmax(-1).flatten()[rows]
     return rows.numpy(), predicted.numpy()
+
+
+def _cross_entropy_gradient(probe: nn.Linear, frames: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradient on weight and bias of the mean cross-entropy over labelled frames; frames `(n, C)`, labels `(n,)`.
+
+    On the logits it is (softmax - one-hot) / number of labelled frames. Classes lie along the first axis: a softmax
+    over the few entries of a last axis takes as long as the product that gives them.
+    """
+    labelled = labels >= 0
+    on_logits = torch.addmm(probe.bias[:, None], probe.weight, frames.T).softmax(0)
+    on_logits -= (labels == torch.arange(len(on_logits))[:, None]).to(on_logits.dtype)
+    on_logits.mul_(labelled).div_(labelled.sum())
+    return on_logits @ frames, on_logits.sum(1)
 
 
 def scores(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:

@@ -2,9 +2,9 @@
 
 import torch
 
-from emargin.methods.repair import Repair, unit_sequences
+from emargin.methods.repair import Repair, of_three_frames
 from emargin.pseudo_labels import pseudo_labels
-from emargin.similarity import Exponent, adjacent_products, log_sums
+from emargin.similarity import Exponent, log_sums
 
 
 class CosineMargin(Repair):
@@ -26,9 +26,8 @@ class CosineMargin(Repair):
     def loss(self, batch, generator):
         experiment = self.experiment
         dissimilar = pseudo_labels(batch, threshold=experiment.threshold, rule=experiment.labels)
-        unit = unit_sequences(self.encoder(batch))
-        cosines = adjacent_products(unit)
+        rows = of_three_frames(self.encoder(batch))
+        negatives, _, cosines = log_sums(rows, Exponent(1 / experiment.temperature), exclude=(0, 1))
         positive = torch.where(dissimilar, cosines, cosines - experiment.margin) / experiment.temperature
-        negatives, _ = log_sums(unit, Exponent(1 / experiment.temperature), exclude=(0, 1))
         value = (torch.logaddexp(positive, negatives[:, :-1]) - positive).mean()
         return value, {"label_share": dissimilar.float().mean()}

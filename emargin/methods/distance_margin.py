@@ -2,9 +2,9 @@
 
 import torch
 
-from emargin.methods.repair import Repair, unit_sequences
+from emargin.methods.repair import Repair, of_three_frames
 from emargin.pseudo_labels import pseudo_labels
-from emargin.similarity import Exponent, adjacent_products, log_sums
+from emargin.similarity import Exponent, log_sums
 
 
 class DistanceMargin(Repair):
@@ -26,11 +26,10 @@ class DistanceMargin(Repair):
     def loss(self, batch, generator):
         experiment = self.experiment
         dissimilar = pseudo_labels(batch, threshold=experiment.threshold, rule=experiment.labels)
-        unit = unit_sequences(self.encoder(batch))
-        cosines = adjacent_products(unit)
+        rows = of_three_frames(self.encoder(batch))
+        negatives, _, cosines = log_sums(rows, Exponent(1 / experiment.temperature), exclude=(0, 1))
         lacking = (experiment.margin - (1 - cosines)).clamp(min=0)  # what a pair's distance lacks of the margin
         pair = torch.where(dissimilar, lacking.square() / 2, -cosines)
-        negatives, _ = log_sums(unit, Exponent(1 / experiment.temperature), exclude=(0, 1))
         value = (negatives[:, :-1] + pair / experiment.temperature).mean()
         return value, {"label_share": dissimilar.float().mean(),
                        "hinge_share": (dissimilar & (lacking > 0)).float().mean()}

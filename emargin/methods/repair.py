@@ -4,7 +4,6 @@ from torch import Tensor
 
 from emargin.errors import InputError
 from emargin.methods.base import Method
-from emargin.similarity import unit_rows
 
 
 class Repair(Method):
@@ -16,12 +15,12 @@ class Repair(Method):
     settings: dict[str, float | str] = {}
 
 
-def unit_sequences(embedding: Tensor) -> Tensor:
-    """`(B, T, C)` with rows of length 1. Raises InputError for fewer than 3 frames a sequence."""
+def of_three_frames(embedding: Tensor) -> Tensor:
+    """The embedding `(B, T, C)` as it is. Raises InputError for fewer than 3 frames a sequence."""
     if embedding.shape[1] < 3:
         raise InputError("a contrast needs a positive and a negative", found=f"{embedding.shape[1]} frames a sequence",
                          wanted="at least 3", todo="use longer sequences")
-    return unit_rows(embedding)
+    return embedding
 
 
 def variance_covariance(rows: Tensor) -> tuple[Tensor, Tensor]:

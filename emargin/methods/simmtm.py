@@ -1,7 +1,5 @@
 """SimMTM: masked copies of a series attract one another and rebuild it together (Dong et al. 2023; section 8)."""
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -9,7 +7,7 @@ from torch.nn import functional
 from emargin.augmentations.masks import markov_mask
 from emargin.encoders import EMBEDDING
 from emargin.methods.base import Method
-from emargin.similarity import unit_rows
+from emargin.similarity import KEPT, Triangle, unit_rows
 
 # Values of the official code, which the released code keeps.
 COPIES = 3  # masked copies of a series, M
@@ -17,7 +15,6 @@ MASKED_SHARE = 0.5  # r
 MEAN_RUN = 3.0  # frames
 TEMPERATURE = 0.2
 PROJECTION = 128  # channels of a series embedding
-BLOCK = 512  # rows and columns of the similarity matrix held at a time
 
 
 class SimMTM(Method):
@@ -102,13 +99,15 @@ class _WeightedAverage(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, unit, points):
+        ctx.triangle = Triangle(unit[None], kept=KEPT if any(ctx.needs_input_grad) else 0)
         sums, average = unit.new_zeros(len(unit), 1), torch.zeros_like(points)
-        for rows, columns, block in _blocks(unit):
+        for rows, columns, s, spare, _ in ctx.triangle.blocks(unit[None]):
+            block = _powers(rows, columns, s[0], spare[0])
             sums[rows] += block.sum(1, keepdim=True)
-            average[rows] += block @ points[columns]
+            average[rows].addmm_(block, points[columns])
             if rows != columns:
                 sums[columns] += block.sum(0)[:, None]
-                average[columns] += block.T @ points[rows]
+                average[columns].addmm_(block.T, points[rows])
         average /= sums
         ctx.save_for_backward(unit, points, sums, average)
         return sums.log()[:, 0], average
@@ -120,26 +119,24 @@ class _WeightedAverage(torch.autograd.Function):
         scaled = grad_average / sums
         offset = (grad_log_sums[:, None] - (grad_average * average).sum(1, keepdim=True)) / sums
         grad_unit, grad_points = torch.zeros_like(unit), torch.zeros_like(points)
-        for rows, columns, block in _blocks(unit):
-            grad_points[columns] += block.T @ scaled[rows]
-            on_cosines = (scaled[rows] @ points[columns].T).add_(offset[rows])
+        for rows, columns, s, spare, scratch in ctx.triangle.again(unit[None]):
+            block, on_cosines = _powers(rows, columns, s[0], spare[0]), scratch[0]
+            grad_points[columns].addmm_(block.T, scaled[rows])
+            torch.mm(scaled[rows], points[columns].T, out=on_cosines).add_(offset[rows])
             if rows == columns:
-                on_cosines = (on_cosines + on_cosines.T).mul_(block)
+                on_cosines = torch.add(on_cosines, on_cosines.T, out=s[0]).mul_(block)
             else:
-                grad_points[rows] += block @ scaled[columns]
+                grad_points[rows].addmm_(block, scaled[columns])
                 on_cosines.addmm_(points[rows], scaled[columns].T).add_(offset[columns].T).mul_(block)
-                grad_unit[columns] += on_cosines.T @ unit[rows]
-            grad_unit[rows] += on_cosines @ unit[columns]
+                grad_unit[columns].addmm_(on_cosines.T, unit[rows])
+            grad_unit[rows].addmm_(on_cosines, unit[columns])
         return grad_unit / TEMPERATURE, grad_points
 
 
-def _blocks(unit: Tensor) -> Iterator[tuple[slice, slice, Tensor]]:
-    """Blocks of exp(cosine / T) on and above the diagonal, zero on it: (rows, columns, block)."""
-    slices = [slice(start, min(start + BLOCK, len(unit))) for start in range(0, len(unit), BLOCK)]
-    for number, rows in enumerate(slices):
-        for columns in slices[number:]:
-            block = (unit[rows] @ unit[columns].T).div_(TEMPERATURE).exp_()
-            yield rows, columns, block.fill_diagonal_(0) if rows == columns else block
+def _powers(rows: slice, columns: slice, s: Tensor, out: Tensor) -> Tensor:
+    """exp(cosine / T) of a block, zero on the diagonal of the matrix, written to `out`."""
+    torch.div(s, TEMPERATURE, out=out).exp_()
+    return out.fill_diagonal_(0) if rows == columns else out
 
 
 def uncertainty_weighted(losses: Tensor, a: Tensor) -> Tensor:

@@ -42,6 +42,41 @@ def test_the_linear_probe_cannot_learn_labels_without_a_link():
     assert probe(train, features(200, seed=1, separation=0.0, weights=(1 / 3,) * 3))["accuracy"] < 0.4
 
 
+@pytest.mark.parametrize("unlabelled", [0.0, 0.3, 0.97])
+def test_the_linear_probe_is_that_of_autograd(unlabelled):
+    """Ten epochs in float64 with torch's own layer, loss and optimiser; at 0.97 whole batches have no label."""
+    train, test = features(30, seed=2, separation=1.0, unlabelled=unlabelled), features(20, seed=3, separation=1.0)
+    train, test = (Features(side.embedding.double(), side.labels, side.frame) for side in (train, test))
+    torch.manual_seed(5)
+    layer = nn.Linear(8, 3)
+    optimiser = torch.optim.Adam(layer.double().parameters(), lr=probing.LEARNING_RATE)
+    generator = torch.Generator().manual_seed(5)
+    for _ in range(probing.EPOCHS):
+        for picked in torch.randperm(30, generator=generator).split(4)[:7]:
+            labels = train.labels[picked].flatten()
+            if (labels >= 0).any():
+                logits = layer(train.embedding[picked].flatten(0, 1))
+                loss = nn.functional.cross_entropy(logits, labels, ignore_index=-1)
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        step = AdamW.step
+        patch.setattr(AdamW, "step", lambda self: (step(self), found.append([p.clone() for p in self.parameters])))
+        patch.setattr(nn.Linear, "__init__", _in_double(nn.Linear.__init__))
+        probing.linear_predictions(train, test, 3, batch_size=4, seed=5, drop_last=False)
+    for ours, theirs in zip(found[-1], layer.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs.detach(), rtol=1e-10, atol=1e-12)
+
+
+def _in_double(initialise):
+    def wrapped(self, *arguments, **keywords):
+        initialise(self, *arguments, **keywords)
+        self.double()
+    return wrapped
+
+
 @pytest.fixture
 def steps(monkeypatch):
     """Learning rate and weight decay of each of the probe's optimiser steps."""

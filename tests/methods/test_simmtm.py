@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from emargin.methods import simmtm
 from emargin.methods.simmtm import contrast_and_average, uncertainty_weighted, versions
 from emargin.training import build, train
 
@@ -39,7 +38,7 @@ def slow(series, points, temperature=0.2):
 @pytest.mark.parametrize("block", [512, 5, 1])
 @pytest.mark.parametrize("shape", [(4, 3, 2), (8, 3, 3), (12, 5, 4)])
 def test_contrast_and_average_equal_their_definition_in_blocks_of_any_size(monkeypatch, shape, block):
-    monkeypatch.setattr(simmtm, "BLOCK", block)
+    monkeypatch.setattr("emargin.similarity.BLOCK", block)
     series, points = tensor(shape[:2]), tensor((shape[0], shape[2]), seed=1)
     loss, average = contrast_and_average(series, points)
     expected, averages = slow(series.detach().numpy(), points.detach().numpy())
@@ -51,7 +50,7 @@ def test_contrast_and_average_equal_their_definition_in_blocks_of_any_size(monke
 @pytest.mark.parametrize("case", [case for case in GOLDEN if case["loss"].startswith("SimMTM")],
                          ids=lambda case: f"seed {case['seed']}")
 def test_values_of_the_released_code(monkeypatch, case, block):
-    monkeypatch.setattr(simmtm, "BLOCK", block)
+    monkeypatch.setattr("emargin.similarity.BLOCK", block)
     series = tensor(case["shape"], case["seed"])
     loss, _ = contrast_and_average(series, series.detach())
     loss.backward()
@@ -60,7 +59,7 @@ def test_values_of_the_released_code(monkeypatch, case, block):
 
 
 def test_no_matrix_of_all_pairs_is_kept_for_the_gradient(monkeypatch):
-    monkeypatch.setattr(simmtm, "BLOCK", 10)
+    monkeypatch.setattr("emargin.similarity.BLOCK", 10)
     series, kept = tensor((80, 3)), []
     with torch.autograd.graph.saved_tensors_hooks(lambda x: kept.append(x.numel()) or x, lambda x: x):
         contrast_and_average(series, series)
@@ -77,16 +76,16 @@ def test_no_matrix_of_all_pairs_is_ever_formed(monkeypatch):
                 self.largest = max(self.largest, result.numel())
             return result
 
-    monkeypatch.setattr(simmtm, "BLOCK", 10)
+    monkeypatch.setattr("emargin.similarity.BLOCK", 10)
     series = tensor((80, 3))
     with Sizes() as sizes:
         loss, average = contrast_and_average(series, series)
         (loss + average.square().sum()).backward()
-    assert sizes.largest == 80 * 3
+    assert sizes.largest == 3 * 10 * 10  # the memory of three blocks
 
 
 def test_gradient(monkeypatch):
-    monkeypatch.setattr(simmtm, "BLOCK", 3)
+    monkeypatch.setattr("emargin.similarity.BLOCK", 3)
     assert torch.autograd.gradcheck(contrast_and_average, (tensor((8, 3)), tensor((8, 2), seed=1)))
 
 
