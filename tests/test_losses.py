@@ -12,7 +12,7 @@ from emargin import losses
 from emargin.errors import InputError
 from emargin.losses import emargin, emargin_released, info_nce
 from emargin.pseudo_labels import pseudo_labels
-from emargin.similarity import Exponent, PairLabels, log_sums
+from emargin.similarity import Exponent, PairLabels, Triangle, log_sums
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "released_losses.json").read_text())["cases"]
 SHAPES = [(1, 3, 2), (2, 5, 4), (3, 8, 6)]
@@ -309,6 +309,18 @@ def test_blocks_give_the_sums_and_gradients_of_the_whole_matrix(monkeypatch, sha
     for _ in range(2):  # the second time no block is there any more
         got, = torch.autograd.grad((found * upstream).sum() + (cosines * beside).sum(), z, retain_graph=True)
         torch.testing.assert_close(got, wanted, rtol=1e-10, atol=1e-12)
+
+
+def test_only_the_last_few_blocks_stay_and_each_until_it_is_used(monkeypatch):
+    monkeypatch.setattr("emargin.similarity.BLOCK", 8)
+    unit = embedding((1, 61, 4)).detach()
+    triangle = Triangle(unit, kept=3)
+    blocks = {(rows.start, columns.start): s.clone() for rows, columns, s, *_ in triangle.blocks(unit)}
+    assert (len(blocks), list(triangle.kept)) == (36, [33, 34, 35])
+    again = [(rows.start, columns.start) for rows, columns, s, *_ in triangle.again(unit)
+             if torch.equal(s, blocks[rows.start, columns.start])]
+    assert again == list(blocks)[::-1]
+    assert not triangle.kept
 
 
 @pytest.mark.parametrize("length", [0.0, 1e-13, 1e-11])
