@@ -9,12 +9,12 @@ its own, where memory is what its first steps need beyond what the process held 
 """
 
 import argparse
-import dataclasses
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ from emargin.data.dataset import Dataset, Sequences
 from emargin.data.loading import load
 from emargin.encoders import FrameEncoder
 from emargin.errors import InputError
-from emargin.methods import COMPARED
+from emargin.methods import COMPARED, METHODS
 from emargin.training import train
 
 WARM_UP = 8  # steps before the first that is timed; the peak of memory is read after them
@@ -86,9 +86,16 @@ def of_one(experiment: Experiment, frames: np.ndarray, threads: int) -> dict:
     rows = torch.from_numpy(frames).flatten(0, 1)
     n, length, features = frames.shape
     turns = Turns(_dense_step(experiment, rows[:experiment.batch_size * length].view(-1, length, features)))
-    sequences = Watched(rows, torch.zeros(len(rows), dtype=torch.int64), torch.arange(n) * length, length,
-                        turns=turns)
-    train(experiment, Dataset("benchmark", experiment.source, (), sequences, sequences, (), ""), progress=False)
+    sequences = Sequences(rows, torch.zeros(len(rows), dtype=torch.int64), torch.arange(n) * length, length)
+    method = METHODS[experiment.method]
+    loss = method.loss
+
+    def watched(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        turns.step_begins()
+        return loss(self, batch, generator)
+
+    with patch.object(method, "loss", watched):
+        train(experiment, Dataset("benchmark", experiment.source, (), sequences, sequences, (), ""), progress=False)
     pairs = list(zip(turns.own, turns.dense, strict=True))
     return {"method": experiment.method, "fidelity": experiment.fidelity,
             "ratio": statistics.median(own / dense for own, dense in pairs),
@@ -104,7 +111,7 @@ class Turns:
         self.own, self.dense = [], []
 
     def step_begins(self) -> None:
-        """To be called wherever the method's next step begins."""
+        """To be called wherever the method's next loss begins."""
         now = time.perf_counter()
         if self.begun == 0:
             self.peak = -surroundings.peak_memory()
@@ -123,18 +130,6 @@ class Turns:
         for _ in range(TURN):
             self.dense_step()
         return (time.perf_counter() - start) / TURN
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Watched(Sequences):
-    """Sequences that tell when training takes a batch, which is where a step begins."""
-
-    turns: Turns = dataclasses.field(kw_only=True)
-
-    def batch(self, picked: Tensor | slice) -> Tensor:
-        if isinstance(picked, Tensor):  # a slice is a pass over all sequences, before the first step or after the last
-            self.turns.step_begins()
-        return super().batch(picked)
 
 
 def _dense_step(experiment: Experiment, batch: Tensor) -> Callable[[], None]:

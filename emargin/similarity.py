@@ -7,17 +7,23 @@ cache; the backward pass forms the blocks again, all but a few, so memory grows 
 S is symmetric: where exponents are small enough to be summed as they are, only the blocks on and above the diagonal
 are formed, and each serves the anchors of its rows and of its columns. Otherwise rows are taken whole, with their
 maximum.
+
+On a CUDA device blocks are larger, and what happens to each of several is compiled (`emargin.fused`).
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from emargin import fused
+
 BLOCK = 512  # rows and columns of a block at most: 1 MB in float32, about a core's second-level cache
-KEPT = 10  # blocks that stay for the backward pass: all of them up to N = 4 BLOCK, and 10 MB at any N
+KEPT = 2**21  # cosines that stay for the backward pass: all of them up to N = 1,800, and 8 MB at any N
+CUDA_BLOCK, CUDA_KEPT = 8192, 2**26  # 256 MB: fewer and larger operations, since each takes a time to start
 SHORTEST = 1e-12  # a row's length is taken as at least this, so that a row of zeros has cosine 0 with every other
 SAFE_EXPONENT = 60.0  # exp(60) a million times over is far from float32's 3e38, exp(-60) from its smallest normal 1e-38
 
@@ -129,7 +135,7 @@ class _LogSums(torch.autograd.Function):
         unit = rows / lengths
         ctx.form = exponent, exclude, labels
         if exponent.bound <= SAFE_EXPONENT and not isinstance(labels, PairLabels):
-            ctx.triangle = Triangle(unit, kept=KEPT if ctx.needs_input_grad[0] else 0)
+            ctx.triangle = Triangle(unit, keep=ctx.needs_input_grad[0])
             log_sum, reference = _triangle_sums(ctx.triangle, unit, *ctx.form)
         else:
             ctx.triangle = None
@@ -155,30 +161,32 @@ class _LogSums(torch.autograd.Function):
 class Triangle:
     """Blocks of S on and above the diagonal, once for sums and once more for their gradient.
 
-    unit: rows of length 1, `(G, N, C)`. kept: how many blocks stay in memory between the two; each serves once.
+    unit: rows of length 1, `(G, N, C)`. keep: whether some blocks stay in memory between the two; each serves once.
     """
 
-    def __init__(self, unit: Tensor, *, kept: int):
+    def __init__(self, unit: Tensor, *, keep: bool):
         groups, n, _ = unit.shape
-        most = max(min(32, BLOCK), int(BLOCK / groups**0.5))
+        block, kept = (CUDA_BLOCK, CUDA_KEPT) if unit.is_cuda else (BLOCK, KEPT)
+        most = max(min(32, block), int(block / groups**0.5))
         side = -(-n // -(-n // most))  # as many slices as needed, of one size but for the last
         slices = [slice(start, min(start + side, n)) for start in range(0, n, side)]
         self.pairs = [(rows, columns) for number, rows in enumerate(slices) for columns in slices[number:]]
-        self.first_kept = max(0, len(self.pairs) - kept)  # the last blocks: the gradient starts with them
+        staying = kept // (groups * side**2) if keep else 0
+        self.first_kept = max(0, len(self.pairs) - staying)  # the last blocks: the gradient starts with them
         self.kept: dict[int, Tensor] = {}
 
-    def blocks(self, unit: Tensor) -> Iterator[tuple[slice, slice, Tensor, Tensor, Tensor]]:
-        """(rows, columns, s, and two tensors of its shape to work in); s of a block that stays must not be changed."""
-        memory = self._memory(unit)
+    def blocks(self, unit: Tensor, spares: int) -> Iterator[tuple[slice, slice, Tensor, *tuple[Tensor, ...]]]:
+        """(rows, columns, s, and tensors of its shape to work in); s of a block that stays must not be changed."""
+        memory = self._memory(unit, 1 + spares)
         for number, (rows, columns) in enumerate(self.pairs):
             s, *free = self._views(memory, unit, rows, columns)
             if number >= self.first_kept:
                 s = self.kept[number] = torch.empty_like(s)
             yield rows, columns, torch.bmm(unit[:, rows], unit[:, columns].mT, out=s), *free
 
-    def again(self, unit: Tensor) -> Iterator[tuple[slice, slice, Tensor, Tensor, Tensor]]:
+    def again(self, unit: Tensor, spares: int) -> Iterator[tuple[slice, slice, Tensor, *tuple[Tensor, ...]]]:
         """The same from the last block to the first; s may be changed."""
-        memory = self._memory(unit)
+        memory = self._memory(unit, 1 + spares)
         for number, (rows, columns) in reversed(list(enumerate(self.pairs))):
             s, *free = self._views(memory, unit, rows, columns)
             there = self.kept.pop(number, None)
@@ -186,22 +194,25 @@ class Triangle:
                 there = torch.bmm(unit[:, rows], unit[:, columns].mT, out=s)
             yield rows, columns, there, *free
 
-    def _memory(self, unit: Tensor) -> Tensor:
+    def _memory(self, unit: Tensor, tensors: int) -> Tensor:
         """For all blocks: fresh memory for each would cost as much time as a matrix product."""
         rows, _ = self.pairs[0]
-        return unit.new_empty(3, len(unit) * rows.stop**2)
+        return unit.new_empty(tensors, len(unit) * rows.stop**2)
 
     @staticmethod
     def _views(memory: Tensor, unit: Tensor, rows: slice, columns: slice) -> Tensor:
         shape = len(unit), rows.stop - rows.start, columns.stop - columns.start
-        return memory[:, :shape[0] * shape[1] * shape[2]].view(3, *shape)
+        return memory[:, :shape[0] * shape[1] * shape[2]].view(len(memory), *shape)
 
 
 def _triangle_sums(triangle, unit, exponent, exclude, labels):
+    reference = unit.new_zeros(unit.shape[:2]) if labels is None else labels.to(unit.dtype)
+    if _is_fused(triangle, unit):
+        return fused.triangle_sums(triangle, unit, exponent, exclude, labels), reference
     sums = unit.new_zeros(unit.shape[:2])
     uniform = _uniform(labels)
     alike = labels is None or uniform is not None  # a block serves its rows and its columns as it is
-    for rows, columns, s, spare, _ in triangle.blocks(unit):
+    for rows, columns, s, spare in triangle.blocks(unit, spares=1):
         touching = columns.start == rows.stop  # a corner of the block touches the diagonal
         terms = _powers(exponent, s, uniform if alike else labels[:, rows, None], out=spare)
         if rows == columns:
@@ -218,16 +229,18 @@ def _triangle_sums(triangle, unit, exponent, exclude, labels):
         if touching:
             terms[:, -1, 0] *= -1 not in exclude
         sums[:, columns] += terms.sum(-2)
-    return sums.log_(), torch.zeros_like(sums) if labels is None else labels.to(sums.dtype)
+    return sums.log_(), reference
 
 
 def _triangle_gradient(triangle, unit, log_sum, grad_log_sum, exponent, exclude, labels):
-    grad = torch.zeros_like(unit)
     share = torch.where(torch.isfinite(log_sum), grad_log_sum * torch.exp(-log_sum), 0)  # an empty sum has no gradient
+    if _is_fused(triangle, unit):
+        return fused.triangle_gradient(triangle, unit, share, exponent, exclude, labels)
+    grad = torch.zeros_like(unit)
     keep_row, keep_column = 1 not in exclude, -1 not in exclude  # an entry beside the diagonal, for its row, its column
     uniform = _uniform(labels)
     alike = labels is None or uniform is not None
-    for rows, columns, s, spare, scratch in triangle.again(unit):
+    for rows, columns, s, spare, scratch in triangle.again(unit, spares=2):
         diagonal, touching = rows == columns, columns.start == rows.stop
         of_row, of_column = share[:, rows], share[:, columns]
         if alike:
@@ -281,9 +294,14 @@ def _slopes(exponent: Exponent, s: Tensor, y: Tensor | bool | None, out: Tensor,
     return powers.mul_(torch.mul(exponent.clipped(s, y), 2 * a, out=scratch).add_(b))
 
 
+def _is_fused(triangle: Triangle, unit: Tensor) -> bool:
+    """Whether work on blocks is worth compiling: on CUDA, for more than one, where torch's compiler has its Triton."""
+    return unit.is_cuda and len(triangle.pairs) > 1 and find_spec("triton") is not None
+
+
 def _uniform(labels: Tensor | None) -> bool | None:
-    """The one label that all anchors share, if they do."""
-    if labels is None or not (labels.all() or not labels.any()):
+    """The one label that all anchors share, if they do. A CUDA device is not asked: the answer would be waited for."""
+    if labels is None or labels.is_cuda or not (labels.all() or not labels.any()):
         return None
     return bool(labels.flatten()[0])
 
@@ -310,7 +328,7 @@ def _row_gradient(unit, log_sum, grad_log_sum, exponent, exclude, labels):
 def _rows(unit, exponent, exclude, labels):
     """Blocks of whole rows of S: (rows, s, y, e, any label 1), with e = -inf at the excluded entries."""
     groups, n, _ = unit.shape
-    step = max(1, BLOCK**2 // (groups * n))
+    step = max(1, (CUDA_BLOCK if unit.is_cuda else BLOCK)**2 // (groups * n))
     numbers = torch.arange(n, device=unit.device)
     for start in range(0, n, step):
         rows = slice(start, min(start + step, n))

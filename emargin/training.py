@@ -44,8 +44,9 @@ def train(experiment: Experiment, dataset: Dataset, *, device: torch.device | st
 
     checkpoint: a file to resume from if it is there and to write every 50 steps and on interruption; a resumed run
     equals an uninterrupted one bit for bit on the CPU.
-    Raises NonFiniteGradient before the weights would be spoilt; InputError for fewer sequences than a batch or a
-    checkpoint of another experiment.
+    A step does not wait for the device but where the method does; the weights are left alone from the first gradient
+    that is not finite, and NonFiniteGradient is raised at the next point of the curve or checkpoint, which is not
+    written then. Raises InputError for fewer sequences than a batch or a checkpoint of another experiment.
     """
     if len(dataset.train) < experiment.batch_size and not METHODS[experiment.method].untrained:
         raise InputError(f"data set {dataset.name}: fewer sequences than a batch", found=len(dataset.train),
@@ -70,37 +71,60 @@ def _steps(method: Method, experiment: Experiment, sequences: Sequences, draws: 
     order = _Order(len(sequences), experiment.batch_size, experiment.seed)
     state = _State(method, optimiser, order, draws, experiment, device)
     step, curve = state.resume(checkpoint) if checkpoint else (0, [])
+    frames, starts = sequences.frames.to(device), sequences.starts
+    offsets = torch.arange(sequences.length, device=device)
+    gradients = _Gradients(parameters, experiment, device)
     bar = tqdm(total=experiment.iterations, initial=step, desc=f"{experiment.method} {experiment.fidelity}",
                disable=not progress)
     with bar, _interrupts_wait() as interrupted:
         while step < experiment.iterations:
-            batch = sequences.batch(order.next()).to(device)
+            batch = frames[starts[order.next(), None].to(device, non_blocking=True) + offsets]
             loss, measured = method.loss(batch, draws)
             optimiser.zero_grad()
             loss.backward()
-            _check_gradients(parameters, step, loss, experiment)
-            optimiser.step()
-            method.after_step()
             step += 1
+            optimiser.step(unless=gradients.spoilt(step, loss))
+            method.after_step()
             bar.update()
-            if step % LOG_EVERY == 0 or step == experiment.iterations:
+            ends = step == experiment.iterations
+            if ends or step % LOG_EVERY == 0:
+                gradients.check()
                 curve.append(_point(step, loss, measured, method, batch))
                 bar.set_postfix(loss=f"{curve[-1]['loss']:.3f}")
-            if checkpoint and (step % SAVE_EVERY == 0 or step == experiment.iterations or interrupted):
+            stops = bool(interrupted)
+            if checkpoint and (ends or stops or step % SAVE_EVERY == 0):
+                gradients.check()
                 state.save(checkpoint, step, curve)
-            if interrupted:
+            if stops:
                 raise KeyboardInterrupt
     return curve
 
 
-def _check_gradients(parameters: list[Tensor], step: int, loss: Tensor, experiment: Experiment) -> None:
-    norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-    if not torch.isfinite(norm):
-        raise NonFiniteGradient(
-            f"the gradient at step {step + 1} of {experiment} is not finite (norm {norm.item()}, loss {loss.item()}). "
-            f"Training stopped before the weights were changed. What to do: raise the temperature "
-            f"({experiment.temperature}), lower the margin ({experiment.margin}) or the learning rate "
-            f"({experiment.learning_rate}), or look at the input of that step.")
+class _Gradients:
+    """Looks for gradients that are not finite; the answer stays on the device until it is asked for."""
+
+    def __init__(self, parameters: list[Tensor], experiment: Experiment, device: torch.device | str):
+        self.parameters, self.experiment = parameters, experiment
+        self.failed = torch.zeros((), device=device)
+        self.seen: list[tuple[int, Tensor, Tensor]] = []  # step, norm and loss, since the last check
+
+    def spoilt(self, step: int, loss: Tensor) -> Tensor:
+        """1 from the first gradient on that is not finite, else 0."""
+        norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+        self.failed = torch.maximum(self.failed, (~torch.isfinite(norm)).to(self.failed.dtype))
+        self.seen.append((step, norm, loss.detach()))
+        return self.failed
+
+    def check(self) -> None:
+        """Raises NonFiniteGradient for the first."""
+        if self.failed:
+            step, norm, loss = next(row for row in self.seen if not torch.isfinite(row[1]))
+            raise NonFiniteGradient(
+                f"the gradient at step {step} of {self.experiment} is not finite (norm {norm.item()}, loss "
+                f"{loss.item()}). No weight was changed from that step on. What to do: raise the temperature "
+                f"({self.experiment.temperature}), lower the margin ({self.experiment.margin}) or the learning rate "
+                f"({self.experiment.learning_rate}), or look at the input of that step.")
+        self.seen.clear()
 
 
 @torch.no_grad()

@@ -41,16 +41,6 @@ def test_method_and_baseline_take_turns(monkeypatch):
     assert done[:-1] == order
 
 
-def test_a_pass_over_all_sequences_is_no_step():
-    begun = []
-    turns = steps.Turns(lambda: None)
-    turns.step_begins = lambda: begun.append(1)
-    sequences = steps.Watched(FRAMES.flatten(0, 1), torch.zeros(120), torch.arange(12) * 10, 10, turns=turns)
-    assert [len(batch) for batch in sequences.in_order(5)] == [5, 5, 2] and not begun
-    assert torch.equal(sequences.batch(torch.tensor([3, 1])), FRAMES[[3, 1]])
-    assert begun == [1]
-
-
 @pytest.mark.parametrize("method", ["infonce", "mfclr"])
 def test_figures_of_one_method(small, monkeypatch, method):
     monkeypatch.setattr(steps, "TURNS", 2)

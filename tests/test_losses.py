@@ -2,13 +2,14 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from emargin import losses
+from emargin import fused, losses
 from emargin.errors import InputError
 from emargin.losses import emargin, emargin_released, info_nce
 from emargin.pseudo_labels import pseudo_labels
@@ -279,15 +280,19 @@ def test_all_pairs_without_a_dissimilar_pair_are_not_measured_from_the_margins_c
     assert values[1] == pytest.approx(values[0], rel=1e-6)
 
 
-@pytest.mark.parametrize(("path", "stay"), [("triangle", 0), ("triangle", 2), ("triangle", 10), ("rows", 0)])
+@pytest.mark.parametrize(("path", "stay"), [("triangle", 0), ("triangle", 2), ("triangle", 10), ("rows", 0),
+                                            ("fused", 0), ("fused", 2)])
 @pytest.mark.parametrize("labels", ["none", "zero", "one", "mixed", "pairs"])
 @pytest.mark.parametrize("exclude", [(0,), (0, 1), (-1, 0, 1)])
 @pytest.mark.parametrize("shape", [(1, 70, 4), (2, 64, 4), (3, 33, 4), (1, 5, 4)])
 def test_blocks_give_the_sums_and_gradients_of_the_whole_matrix(monkeypatch, shape, exclude, labels, path, stay):
     monkeypatch.setattr("emargin.similarity.BLOCK", 32)
-    monkeypatch.setattr("emargin.similarity.KEPT", stay)
+    monkeypatch.setattr("emargin.similarity.KEPT", stay * 32**2)
     if path == "rows":
         monkeypatch.setattr("emargin.similarity.SAFE_EXPONENT", 0.0)
+    if path == "fused":
+        monkeypatch.setattr("emargin.similarity._is_fused", lambda triangle, unit: True)
+        monkeypatch.setattr("emargin.fused._compiled", lambda function: function)
     groups, n, _ = shape
     z, x = embedding(shape), torch.tensor(np.random.default_rng(9).standard_normal((groups, n, 3)))
     exponent = Exponent(2.0) if labels == "none" else Exponent(2.0, 0.7)
@@ -313,14 +318,59 @@ def test_blocks_give_the_sums_and_gradients_of_the_whole_matrix(monkeypatch, sha
 
 def test_only_the_last_few_blocks_stay_and_each_until_it_is_used(monkeypatch):
     monkeypatch.setattr("emargin.similarity.BLOCK", 8)
+    monkeypatch.setattr("emargin.similarity.KEPT", 3 * 8**2)
     unit = embedding((1, 61, 4)).detach()
-    triangle = Triangle(unit, kept=3)
-    blocks = {(rows.start, columns.start): s.clone() for rows, columns, s, *_ in triangle.blocks(unit)}
+    triangle = Triangle(unit, keep=True)
+    blocks = {(rows.start, columns.start): s.clone() for rows, columns, s in triangle.blocks(unit, spares=0)}
     assert (len(blocks), list(triangle.kept)) == (36, [33, 34, 35])
-    again = [(rows.start, columns.start) for rows, columns, s, *_ in triangle.again(unit)
-             if torch.equal(s, blocks[rows.start, columns.start])]
+    again = [(rows.start, columns.start) for rows, columns, s, spare in triangle.again(unit, spares=1)
+             if torch.equal(s, blocks[rows.start, columns.start]) and spare.shape == s.shape]
     assert again == list(blocks)[::-1]
     assert not triangle.kept
+
+
+def test_no_block_stays_where_no_gradient_is_asked_for(monkeypatch):
+    made = []
+    monkeypatch.setattr("emargin.similarity.Triangle", lambda *a, **k: made.append(Triangle(*a, **k)) or made[-1])
+    for leaf in (embedding((1, 61, 4)), embedding((1, 61, 4)).detach()):
+        log_sums(leaf, Exponent(2.0), exclude=(0,))
+    assert [len(triangle.kept) for triangle in made] == [1, 0]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("block", [8192, 256])  # one block; several, which are compiled
+@pytest.mark.parametrize("labels", ["none", "one", "mixed"])
+def test_cuda_gives_the_sums_and_gradients_of_the_cpu(monkeypatch, labels, block):
+    monkeypatch.setattr("emargin.similarity.CUDA_BLOCK", block)
+    z = torch.tensor(np.random.default_rng(2).standard_normal((1, 1000, 16)), dtype=torch.float32)
+    y = {"none": None, "one": torch.ones(1, 1000).bool(), "mixed": torch.arange(1000)[None] % 3 == 0}[labels]
+    exponent = Exponent(2.0) if y is None else Exponent(2.0, 0.7)
+    outcomes = []
+    for device in ("cpu", "cuda"):
+        leaf = z.to(device).requires_grad_()
+        found, _, cosines = log_sums(leaf, exponent, exclude=(0, 1), labels=None if y is None else y.to(device))
+        (found.sum() + cosines.sum()).backward()
+        outcomes.append((found.detach().cpu(), leaf.grad.cpu()))
+    for one, other in zip(*outcomes, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.long
+def test_compiled_blocks_give_what_the_same_lines_give():
+    if shutil.which("g++") is None:
+        pytest.skip("torch's compiler needs a C++ compiler on a CPU")
+    draw = np.random.default_rng(3)
+
+    def anchors(*shape):
+        return tuple(torch.tensor(draw.standard_normal(shape), dtype=torch.float32) for _ in range(3))
+
+    for rows, columns in ((33, 33), (33, 20), (70, 65)):
+        s = torch.tensor(draw.uniform(-1, 1, (2, rows, columns)), dtype=torch.float32)
+        apart = torch.arange(columns) - torch.arange(rows)[:, None] + (0 if rows == columns else rows)
+        own, other = anchors(2, rows, 1), anchors(2, 1, columns)
+        for function, given in ((fused.block_sums, (s, own, other, apart, 0, 1)),
+                                (fused.block_weights, (s, own, other, own[0], other[0], apart, -1, 1))):
+            torch.testing.assert_close(fused._compiled(function)(*given), function(*given), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("length", [0.0, 1e-13, 1e-11])

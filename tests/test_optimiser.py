@@ -47,6 +47,17 @@ def test_the_fused_form_computes_the_plain_one():
     torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
 
 
+def test_a_step_that_is_spoilt_leaves_values_and_state():
+    ours, theirs = parameters(), parameters()
+    optimiser, other = (AdamW(values, learning_rate=0.01, weight_decay=0.1) for values in (ours, theirs))
+    for step in range(6):
+        for value, gradient in zip(ours, gradients(step), strict=True):
+            value.grad = None if gradient is None else gradient * (float("nan") if step == 2 else 1)
+        optimiser.step(unless=torch.tensor(float(step == 2)))
+    run(other, theirs, [0, 1, 3, 4, 5])
+    assert all(map(torch.equal, ours, theirs))
+
+
 def test_without_decay_it_is_adam():
     ours, theirs = parameters(), parameters()
     run(AdamW(ours, learning_rate=0.01), ours, range(20))

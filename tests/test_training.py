@@ -5,6 +5,7 @@ import signal
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from emargin import training
 from emargin.errors import InputError, NonFiniteGradient
@@ -87,18 +88,18 @@ def test_random_encoders_keep_their_weights_and_only_calibration_moves_statistic
 def test_an_interrupted_run_goes_on_bit_for_bit(small, small_dataset, tmp_path, monkeypatch, stop):
     experiment = small()
     whole, curve = train(experiment, small_dataset, progress=False)
-    check, steps = training._check_gradients, iter(range(1, 100))
+    check, steps = training._Gradients.spoilt, iter(range(1, 100))
 
     def interrupt(*arguments):
         if next(steps) == stop:
             os.kill(os.getpid(), signal.SIGINT)  # Ctrl-C in the middle of a step
-        check(*arguments)
+        return check(*arguments)
 
-    monkeypatch.setattr(training, "_check_gradients", interrupt)
+    monkeypatch.setattr(training._Gradients, "spoilt", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train(experiment, small_dataset, checkpoint=tmp_path / "resume.pt", progress=False)
     assert torch.load(tmp_path / "resume.pt", weights_only=True)["step"] == stop
-    monkeypatch.setattr(training, "_check_gradients", check)
+    monkeypatch.setattr(training._Gradients, "spoilt", check)
     resumed, same = train(experiment, small_dataset, checkpoint=tmp_path / "resume.pt", progress=False)
     assert_same(weights(whole), weights(resumed))
     assert curve == same
@@ -108,17 +109,17 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(small, small_dataset, tmp
     monkeypatch.setattr(training, "SAVE_EVERY", 4)
     monkeypatch.setattr(training, "LOG_EVERY", 3)
     whole, curve = train(small(), small_dataset, progress=False)
-    check, steps = training._check_gradients, iter(range(1, 100))
+    check, steps = training._Gradients.spoilt, iter(range(1, 100))
 
     def die(*arguments):
         if next(steps) == 7:
             raise MemoryError  # as good as killed: no chance to save
-        check(*arguments)
+        return check(*arguments)
 
-    monkeypatch.setattr(training, "_check_gradients", die)
+    monkeypatch.setattr(training._Gradients, "spoilt", die)
     with pytest.raises(MemoryError):
         train(small(), small_dataset, checkpoint=tmp_path / "resume.pt", progress=False)
-    monkeypatch.setattr(training, "_check_gradients", check)
+    monkeypatch.setattr(training._Gradients, "spoilt", check)
     resumed, same = train(small(), small_dataset, checkpoint=tmp_path / "resume.pt", progress=False)
     assert_same(weights(whole), weights(resumed))
     assert curve == same
@@ -148,6 +149,47 @@ def test_a_gradient_that_is_not_finite_stops_before_the_weights_change(small, sm
     state = torch.load(tmp_path / "resume.pt", weights_only=True)
     assert state["step"] == 3
     assert all(torch.isfinite(value).all() for value in state["method"].values())
+
+
+def test_it_is_found_at_the_next_point_of_the_curve_and_weights_stay_until_then(small, small_dataset, monkeypatch):
+    methods = []
+
+    def poisoned(self, batch, generator):
+        methods.append((self, [value.detach().clone() for value in self.parameters()]))
+        loss = (self.encoder(batch) ** 2).mean()
+        return (loss * float("inf") if len(methods) in (4, 6) else loss), {}
+
+    monkeypatch.setattr(METHODS["emargin"], "loss", poisoned)
+    with pytest.raises(NonFiniteGradient, match=r"step 4 of .*\(norm (nan|inf), loss inf\)"):
+        train(small(), small_dataset, progress=False)
+    assert len(methods) == training.LOG_EVERY
+    method, before = methods[3]
+    assert all(map(torch.equal, method.parameters(), before))
+    assert not torch.equal(before[0], methods[2][1][0])
+
+
+class Waits(TorchDispatchMode):
+    """Counts values that the host reads: each makes it wait for a GPU."""
+
+    count = 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+        self.count += function.overloadpacket is torch.ops.aten._local_scalar_dense
+        return function(*arguments, **keywords or {})
+
+
+@pytest.mark.parametrize(("method", "fidelity"), [
+    ("infonce", "released"), ("emargin", "released"), ("cpc", "released"), ("tnc", "original"), ("simmtm", "released"),
+    ("timedrl", "original")])  # others read numbers that were drawn on the CPU, such as the length of a crop
+def test_a_step_does_not_wait_for_the_device(small, small_dataset, monkeypatch, method, fidelity):
+    monkeypatch.setattr("emargin.similarity._uniform", lambda labels: None)  # as on CUDA
+
+    def waits(iterations):
+        with Waits() as mode:
+            train(small(method=method, fidelity=fidelity, iterations=iterations), small_dataset, progress=False)
+        return mode.count
+
+    assert waits(1) == waits(10) < waits(11)  # one point of the curve, one, two
 
 
 def test_a_checkpoint_of_another_experiment_is_refused(small, small_dataset, tmp_path):

@@ -7,7 +7,7 @@ from torch.nn import functional
 from emargin.augmentations.masks import markov_mask
 from emargin.encoders import EMBEDDING
 from emargin.methods.base import Method
-from emargin.similarity import KEPT, Triangle, unit_rows
+from emargin.similarity import Triangle, unit_rows
 
 # Values of the official code, which the released code keeps.
 COPIES = 3  # masked copies of a series, M
@@ -99,9 +99,9 @@ class _WeightedAverage(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, unit, points):
-        ctx.triangle = Triangle(unit[None], kept=KEPT if any(ctx.needs_input_grad) else 0)
+        ctx.triangle = Triangle(unit[None], keep=any(ctx.needs_input_grad))
         sums, average = unit.new_zeros(len(unit), 1), torch.zeros_like(points)
-        for rows, columns, s, spare, _ in ctx.triangle.blocks(unit[None]):
+        for rows, columns, s, spare in ctx.triangle.blocks(unit[None], spares=1):
             block = _powers(rows, columns, s[0], spare[0])
             sums[rows] += block.sum(1, keepdim=True)
             average[rows].addmm_(block, points[columns])
@@ -119,7 +119,7 @@ class _WeightedAverage(torch.autograd.Function):
         scaled = grad_average / sums
         offset = (grad_log_sums[:, None] - (grad_average * average).sum(1, keepdim=True)) / sums
         grad_unit, grad_points = torch.zeros_like(unit), torch.zeros_like(points)
-        for rows, columns, s, spare, scratch in ctx.triangle.again(unit[None]):
+        for rows, columns, s, spare, scratch in ctx.triangle.again(unit[None], spares=2):
             block, on_cosines = _powers(rows, columns, s[0], spare[0]), scratch[0]
             grad_points[columns].addmm_(block.T, scaled[rows])
             torch.mm(scaled[rows], points[columns].T, out=on_cosines).add_(offset[rows])

@@ -53,15 +53,15 @@ def test_the_same_seed_gives_the_same_bits(experiment, dataset):
 def test_an_interrupted_run_goes_on_bit_for_bit(experiment, dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "SAVE_EVERY", 2)
     whole, curve = train(experiment, dataset, progress=False)
-    check, steps = training._check_gradients, iter(range(5))
+    check, steps = training._Gradients.spoilt, iter(range(5))
 
     def stop(*arguments):
         if next(steps) == 3:  # after the checkpoint of step 2, in the middle of step 4
             raise KeyboardInterrupt
-        check(*arguments)
+        return check(*arguments)
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(training, "_check_gradients", stop)
+        patched.setattr(training._Gradients, "spoilt", stop)
         train(experiment, dataset, progress=False, checkpoint=tmp_path / "run.pt")
     resumed, again = train(experiment, dataset, progress=False, checkpoint=tmp_path / "run.pt")
     assert curve == again
