@@ -17,9 +17,12 @@ differences.
 
 Memory: the activations of K encoders, about 3,000 numbers for each of `K B T` frames, and the pairs of one part of the
 losses (see `PAIRS`). On a CPU all this is no faster than training the experiments one after another.
+
+A step has a few hundred operations however many experiments it serves. On a CUDA device it can be recorded once and
+started as a whole (`captured`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -37,11 +40,10 @@ from emargin.data.dataset import Dataset, Sequences
 from emargin.encoders import FrameEncoder
 from emargin.errors import InputError, NonFiniteGradient
 from emargin.evaluation.collapse import mean_cosine, participation_ratio
-from emargin.losses import RELEASED_SCALE, _log_difference
 from emargin.methods import METHODS, Method
 from emargin.optimiser import AdamW
 from emargin.pseudo_labels import pseudo_labels
-from emargin.similarity import adjacent_products, unit_rows
+from emargin.stacked_losses import stacked_losses
 from emargin.training import LOG_EVERY, Curve, _Order, _reproducible, build, load_checkpoint, save_atomically
 from emargin.versions import code_versions
 
@@ -50,24 +52,29 @@ PRECISIONS = ("float32", "tf32", "bf16")
 FREE = ("method", "fidelity", "reading", "labels", "sides", "scope", "seed", "temperature", "margin", "threshold",
         "learning_rate", "weight_decay")  # in which experiments trained together may differ
 FORM = ("method", "fidelity", "reading", "sides", "scope")  # the loss, but for its numbers and its labels
+WARM_UP = 3  # steps before one is recorded: what a library sets up at its first use must not be in the record
 PAIRS = 2**26  # pairs of frames in a part of stacked losses at most: 256 MB a tensor, of which autograd keeps about ten
 
 
 def train_together(experiments: list[Experiment], dataset: Dataset, *, device: torch.device | str = "cpu",
-                   precision: str = "float32", progress: bool = True) -> list[tuple[Method, Curve]]:
+                   precision: str = "float32", captured: bool = False,
+                   progress: bool = True) -> list[tuple[Method, Curve]]:
     """Train the experiments, each as `emargin.training.train` would; methods in evaluation mode with their curves.
 
     The experiments are of the methods in `TRAINED` and differ in the fields `FREE` alone.
     precision: of matrix products. "float32". "tf32": factors of 10 bits on CUDA devices that have it; a CPU without it
     computes in float32. "bf16": factors of 8 bits, in the encoder, whose activations are in bf16, too; weights,
     statistics, losses and the points of the curve stay in float32.
+    captured: record a step as a CUDA graph and replay it, so that its operations start as one; of use for a
+    single experiment, too. They are the same operations. Not on a CPU.
     There is no checkpoint: an interrupted training starts again.
 
     Raises InputError for no experiment, a method or a precision that is not among the above, a field in which the
-    experiments may not differ, or fewer sequences than a batch. Raises NonFiniteGradient, which names the first of the
-    experiments to meet one and its step, at the next point of the curve; no method is returned then.
+    experiments may not differ, fewer sequences than a batch, or `captured` on a CPU. Raises NonFiniteGradient, which
+    names the first of the experiments to meet one and its step, at the next point of the curve; no method is returned
+    then.
     """
-    outcomes = _train(experiments, dataset, torch.device(device), precision, progress, go_on=False)
+    outcomes = _train(experiments, dataset, torch.device(device), precision, captured, progress, go_on=False)
     return [outcomes[number] for number in range(len(experiments))]
 
 
@@ -83,7 +90,7 @@ def prepare_cells(cells: list[Experiment], dataset: Dataset, folders: list[Path]
     origins = {cell: origin_of(cell, dataset) for cell in cells}
     places = dict(zip(cells, folders, strict=True))
     ahead = [cell for cell in cells if not _is_trained(cell, places[cell], origins[cell])]
-    outcomes = _train(ahead, dataset, torch.device(device), "float32", progress, go_on=True) if ahead else {}
+    outcomes = _train(ahead, dataset, torch.device(device), "float32", False, progress, go_on=True) if ahead else {}
     for number, (method, curve) in outcomes.items():
         cell, folder = ahead[number], results.writable_folder(places[ahead[number]])
         results.write_text(folder / "curve.csv", pd.DataFrame(curve).to_csv(index=False))
@@ -140,50 +147,102 @@ def _check(experiments: list[Experiment], dataset: Dataset, precision: str) -> N
                          todo="lower batch_size or sequence_length")
 
 
-def _train(experiments: list[Experiment], dataset: Dataset, device: torch.device, precision: str, progress: bool,
-           go_on: bool) -> dict[int, tuple[Method, Curve]]:
+def _train(experiments: list[Experiment], dataset: Dataset, device: torch.device, precision: str, captured: bool,
+           progress: bool, go_on: bool) -> dict[int, tuple[Method, Curve]]:
     """By number of the experiment, its method and curve. go_on: where one meets a gradient that is not finite, leave it
     out and go on with the others.
     """
     _check(experiments, dataset, precision)
+    if captured and not _can_record(device):
+        raise InputError("device of a captured training", found=device.type, wanted="cuda",
+                         todo="leave captured out: a CPU starts an operation as soon as it meets it")
     methods = [build(experiment, dataset.n_features, device) for experiment in experiments]
     encoders = _Encoders([method.encoder for method in methods])
     with _reproducible(experiments[0].seed, device), _products(precision):
-        curves = _steps(experiments, encoders, dataset.train, device, precision, progress, go_on)
+        curves = _steps(experiments, encoders, dataset.train, device, precision, captured, progress, go_on)
     encoders.write_to([method.encoder for method in methods])
     return {number: (methods[number].eval(), curve) for number, curve in curves.items()}
 
 
 def _steps(experiments: list[Experiment], encoders: "_Encoders", sequences: Sequences, device: torch.device,
-           precision: str, progress: bool, go_on: bool) -> dict[int, Curve]:
+           precision: str, captured: bool, progress: bool, go_on: bool) -> dict[int, Curve]:
     steps = experiments[0].iterations
-    optimisers = _optimisers(experiments, encoders)
-    frames, starts = sequences.frames.to(device), _starts(experiments, sequences).to(device)  # starts: (steps, K, B)
-    offsets = torch.arange(sequences.length, device=device)
-    parts = _parts(experiments, sequences, frames)
-    failed_at = torch.zeros(len(experiments), dtype=torch.int64, device=device)
+    step = _Step(experiments, encoders, sequences, device, precision)
+    run = _Replayed(step) if captured else step
+    starts = _starts(experiments, sequences).to(device)
     curves: dict[int, Curve] = {number: [] for number in range(len(experiments))}
-    for step in tqdm(range(1, steps + 1), desc=f"{len(experiments)} experiments", disable=not progress):
-        batches = frames[starts[step - 1, ..., None] + offsets]  # (K, B, T, D)
-        encoders.weights.grad = None
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-            embedding = encoders(batches, training=True)
-        losses, gradient = _losses(parts, embedding.detach().to(frames.dtype), batches)
-        embedding.backward(gradient.to(embedding.dtype))
-        finite = torch.linalg.vector_norm(encoders.weights.grad, dim=1).isfinite()
-        failed_at = torch.where(finite | (failed_at > 0), failed_at, step)
-        for optimiser, rows in optimisers:
-            for row, held in zip(rows, optimiser.parameters, strict=True):
-                held.grad = encoders.weights.grad[row]
-            optimiser.step()
-        if step % LOG_EVERY == 0 or step == steps:
-            for number, failed in enumerate(failed_at.tolist()):
+    for done in tqdm(range(1, steps + 1), desc=f"{len(experiments)} experiments", disable=not progress):
+        step.starts.copy_(starts[done - 1])
+        run()
+        if done % LOG_EVERY == 0 or done == steps:
+            for number, failed in enumerate(step.failed_at.tolist()):
                 if failed and number in curves:
                     if not go_on:
-                        raise _not_finite(experiments, failed_at.tolist(), step)
+                        raise _not_finite(experiments, step.failed_at.tolist(), done)
                     del curves[number]
-            _add_points(curves, step, losses, encoders, batches)
+            _add_points(curves, done, step.losses, encoders, step.batches)
     return curves
+
+
+class _Step:
+    """A step of all experiments. It has no argument and its state stays where it is, so that it can be recorded.
+
+    starts: `(K, B)`, first frames of the sequences of its batches, to be written before each call. failed_at: `(K,)`,
+    the step of the first gradient that was not finite, or 0. losses, batches: of the last call.
+    """
+
+    def __init__(self, experiments: list[Experiment], encoders: "_Encoders", sequences: Sequences,
+                 device: torch.device, precision: str):
+        self.encoders, self.precision = encoders, precision
+        self.optimisers = _optimisers(experiments, encoders)
+        self.frames = sequences.frames.to(device)
+        self.offsets = torch.arange(sequences.length, device=device)
+        self.parts = _parts(experiments, sequences, self.frames)
+        self.starts = torch.zeros((len(experiments), experiments[0].batch_size), dtype=torch.int64, device=device)
+        self.number = torch.zeros((), dtype=torch.int64, device=device)
+        self.failed_at = torch.zeros(len(experiments), dtype=torch.int64, device=device)
+        self.losses: list[tuple[_Part, _Values]] = []
+        self.batches = self.frames
+
+    def __call__(self) -> None:
+        weights = self.encoders.weights
+        self.number += 1
+        self.batches = self.frames[self.starts[..., None] + self.offsets]  # (K, B, T, D)
+        weights.grad = None
+        with torch.autocast(self.frames.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            embedding = self.encoders(self.batches, training=True)
+        self.losses, gradient = _losses(self.parts, embedding.detach().to(self.frames.dtype), self.batches)
+        embedding.backward(gradient.to(embedding.dtype))
+        finite = torch.linalg.vector_norm(weights.grad, dim=1).isfinite()
+        self.failed_at.copy_(torch.where(finite | (self.failed_at > 0), self.failed_at, self.number))
+        for optimiser, rows in self.optimisers:
+            for row, held in zip(rows, optimiser.parameters, strict=True):
+                held.grad = weights.grad[row]
+            optimiser.step()
+
+
+class _Replayed:
+    """A step that is recorded once it has run a few times, and started as one operation from then on."""
+
+    def __init__(self, step: _Step):
+        self.step, self.ahead, self.replay = step, WARM_UP, None
+
+    def __call__(self) -> None:
+        if self.ahead:
+            self.ahead -= 1
+            self.step()
+            return
+        if self.replay is None:
+            self.replay = _record(self.step)
+        self.replay()
+
+
+def _record(step: _Step) -> Callable[[], None]:
+    """The operations of a step as a CUDA graph, and what starts them all. Recording them does not run them."""
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    return graph.replay
 
 
 def _starts(experiments: list[Experiment], sequences: Sequences) -> Tensor:
@@ -301,11 +360,7 @@ class _Single:
 
 
 class _Stack:
-    """Losses of experiments that have one form, side by side, with all pairs of a batch in memory.
-
-    On a GPU this takes as many operations as the loss of one experiment. On a CPU `emargin.losses` is faster: it forms
-    half the pairs, in the cache.
-    """
+    """Losses of experiments that have one form, side by side."""
 
     def __init__(self, numbers: list[int], experiments: list[Experiment], like: Tensor):
         def column(name):
@@ -364,6 +419,10 @@ def _parts(experiments: list[Experiment], sequences: Sequences, frames: Tensor) 
     return parts
 
 
+def _can_record(device: torch.device) -> bool:
+    return device.type == "cuda"
+
+
 def _stacks(device: torch.device) -> bool:
     """Whether starting an operation costs more than the operation."""
     return device.type == "cuda"
@@ -381,76 +440,6 @@ def _losses(parts: list[_Part], embedding: Tensor, batches: Tensor) -> tuple[lis
         gradient[part.picked] = torch.autograd.grad(values["loss"].sum(), own)[0]
         losses.append((part, {name: value.detach() for name, value in values.items()}))
     return losses, gradient
-
-
-def stacked_losses(embedding: Tensor, labels: Tensor | None, *, form: Experiment, temperature: Tensor,
-                   margin: Tensor | None = None) -> _Values:
-    """The losses of G experiments of one form: `emargin.losses`, with all pairs of a batch in memory.
-
-    embedding: `(G, B, T, C)`. labels: bool, `(G, B, T - 1)` for scope "sequence", `(G, B T - 1)` for "flattened"; None
-    for InfoNCE. form: gives method, fidelity, reading ("anchor" or "pair"), sides and scope. temperature, margin:
-    `(G, 1, 1)`. Returns "loss" and what the method measures with it ("label_share", "nonpositive_share"), each `(G,)`.
-    """
-    unit = unit_rows(embedding if form.scope == "sequence" else embedding.flatten(1, 2)[:, None])
-    s, cosines = unit @ unit.mT, adjacent_products(unit)  # (G, groups, n, n) and (G, groups, n - 1)
-    plain = cosines / temperature
-    if form.method == "infonce":
-        return {"loss": _info_nce(s / temperature[..., None], plain, form.sides).mean((-2, -1))}
-    y = labels.reshape(cosines.shape)
-    measured = {"label_share": y.to(torch.float32).mean((-2, -1))}
-    rows = torch.cat([y, y[..., -1:]], dim=-1)  # the last frame is no anchor
-    if form.fidelity == "released":
-        anchors, total, subtracted = _released(s, plain, rows, temperature, margin, form.sides)
-        measured["nonpositive_share"] = (total <= subtracted).to(s.dtype).mean((-2, -1))
-    else:
-        anchors = _original(s, cosines, rows, temperature, margin, form.reading)
-    return {"loss": anchors.mean((-2, -1))} | measured
-
-
-def _info_nce(exponents: Tensor, positive: Tensor, sides: int) -> Tensor:
-    if sides == 1:
-        return _log_sums(exponents, (0, 1))[..., :-1] - positive
-    negatives = _log_sums(exponents, (-1, 0, 1))
-    beyond = torch.cat([torch.full_like(positive[..., :1], float("-inf")), positive[..., :-2]], dim=-1)
-    previous = torch.logaddexp(negatives[..., :-2], beyond)
-    return torch.logaddexp(negatives[..., 1:-1], previous) - torch.logaddexp(positive[..., :-1], positive[..., 1:])
-
-
-def _original(s: Tensor, cosines: Tensor, rows: Tensor, temperature: Tensor, margin: Tensor, reading: str) -> Tensor:
-    scale, y = 1 / temperature, rows[..., :-1]
-    positive = _margin_map(cosines, y, scale, margin)
-    if reading == "pair":
-        return _log_sums(s / temperature[..., None], (0, 1))[..., :-1] - positive - 0.5 * margin**2 * scale * y
-    exponents = _margin_map(s, rows[..., None], scale[..., None], margin[..., None])
-    return _log_sums(exponents, (0, 1))[..., :-1] - positive
-
-
-def _released(s: Tensor, plain: Tensor, rows: Tensor, temperature: Tensor, margin: Tensor,
-              sides: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The anchors' losses, and the logarithms of the two sums whose difference is the argument of their logarithm."""
-    scale, sign = (RELEASED_SCALE / temperature, -1.0) if sides == 2 else (torch.ones_like(temperature), 1.0)
-    sums = _log_sums(_margin_map(s, rows[..., None], scale[..., None], margin[..., None], sign), (0,))
-    constant = 0.5 * margin**2 * scale * rows
-    if sides == 2:
-        sums = sums + constant
-        total, subtracted = torch.logaddexp(sums[..., 1:-1], sums[..., :-2]), plain[..., :-1]
-        positive = torch.logaddexp(plain[..., :-1], plain[..., 1:])
-    else:
-        total, subtracted = (torch.logaddexp(sums, torch.zeros_like(sums)) + constant)[..., :-1], plain
-        positive = plain
-    return _log_difference(total, subtracted) - positive, total, subtracted
-
-
-def _margin_map(s: Tensor, y: Tensor, scale: Tensor, margin: Tensor, sign: float = 1.0) -> Tensor:
-    """`emargin.similarity.Exponent`, where scale and margin are tensors: the constant is left out here, too."""
-    d = torch.where(y, torch.minimum(s, margin), s)
-    return (d * (0.5 * scale * torch.where(y, 1.0, sign)) - margin * scale * y) * d
-
-
-def _log_sums(exponents: Tensor, exclude: tuple[int, ...]) -> Tensor:
-    """For each row of `(..., n, n)` the logarithm of the sum of exp, without entries whose column - row is excluded."""
-    ones = torch.ones(exponents.shape[-2:], dtype=torch.bool, device=exponents.device)
-    return exponents.masked_fill(ones.triu(min(exclude)) & ones.tril(max(exclude)), float("-inf")).logsumexp(-1)
 
 
 @contextmanager

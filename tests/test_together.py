@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from emargin import encoders, together, training
 from emargin.cells import run_cell
@@ -14,7 +15,8 @@ from emargin.data.dataset import Dataset
 from emargin.errors import InputError, NonFiniteGradient
 from emargin.experiment import run
 from emargin.losses import emargin, emargin_released, info_nce
-from emargin.together import groups, prepare_cells, stacked_losses, train_together
+from emargin.stacked_losses import stacked_losses
+from emargin.together import groups, prepare_cells, train_together
 from emargin.training import build, train
 from tests.conftest import make_dataset
 
@@ -215,6 +217,85 @@ def test_a_step_does_not_wait_for_the_device(small, small_dataset, stacks):
     assert waits(1) == waits(10) < waits(11)  # one point of the curve, one, two
 
 
+class Record(TorchDispatchMode):
+    """What a CUDA graph is, on a CPU: operations with the memory they read and wrote, run again without their Python.
+
+    Numbers of the host are frozen into it, and what the host would have to read cannot be recorded.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.operations = []
+
+    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+        assert function.overloadpacket not in (torch.ops.aten._local_scalar_dense, torch.ops.aten.nonzero), function
+        result = function(*arguments, **keywords or {})
+        # the same memory without a history: autograd has done its part when an operation arrives here
+        self.operations.append((function, *tree_map_only(torch.Tensor, torch.Tensor.detach, (
+            arguments, keywords or {}, result))))
+        return result
+
+    def replay(self):
+        def memory(tensor):
+            return tensor.untyped_storage().data_ptr()
+
+        for function, arguments, keywords, result in self.operations:
+            again = function(*arguments, **keywords)
+            for old, new in zip(tree_leaves(result), tree_leaves(again), strict=True):
+                if isinstance(old, torch.Tensor) and memory(old) != memory(new):  # not changed in place, nor a view
+                    old.copy_(new)
+
+
+@pytest.fixture
+def records(monkeypatch):
+    """Number and operations of steps that were recorded. On CUDA a recording does not run: here its first replay does
+    nothing.
+    """
+    made = []
+
+    def record(step):
+        with Record() as one:
+            step()
+        made.append((int(step.number), one.operations))
+        ahead = [lambda: None]
+        return lambda: (ahead.pop() if ahead else one.replay)()
+
+    monkeypatch.setattr(together, "_can_record", lambda device: True)
+    monkeypatch.setattr(together, "_record", record)
+    monkeypatch.setattr("emargin.similarity._uniform", lambda labels: None)
+    return made
+
+
+@pytest.mark.parametrize("side_by_side", [False, True])
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_a_recorded_step_gives_the_bits_of_the_step(mixed, small_dataset, monkeypatch, records, precision,
+                                                    side_by_side):
+    monkeypatch.setattr(together, "_stacks", lambda device: side_by_side)
+    wanted, found = (train_together(mixed, small_dataset, precision=precision, captured=captured, progress=False)
+                     for captured in (False, True))
+    ((number, operations),) = records
+    assert number == together.WARM_UP + 1 and len(operations) > 100
+    for (method, curve), (other, points) in zip(found, wanted, strict=True):
+        assert curve == points
+        assert all(map(torch.equal, method.state_dict().values(), other.state_dict().values()))
+
+
+def test_a_recorded_step_notes_which_step_was_not_finite(small, small_dataset, records, monkeypatch):
+    monkeypatch.setattr(together, "WARM_UP", 0)  # all is over after a few steps
+    cells = [small(), small(seed=2, learning_rate=1e30), small(seed=3)]
+    messages = []
+    for captured in (False, True):
+        with pytest.raises(NonFiniteGradient) as found:
+            train_together(cells, small_dataset, captured=captured, progress=False)
+        messages.append(str(found.value))
+    assert messages[0] == messages[1] and records
+
+
+def test_a_step_is_not_recorded_on_a_cpu(small, small_dataset):
+    with pytest.raises(InputError, match="captured training. found: cpu. wanted: cuda"):
+        train_together([small()], small_dataset, captured=True, progress=False)
+
+
 def test_a_gradient_that_is_not_finite_is_named_with_its_step(small, small_dataset):
     cells = [small(), small(seed=2, learning_rate=1e30), small(seed=3)]
     with pytest.raises(NonFiniteGradient) as alone:
@@ -361,10 +442,11 @@ def test_groups_are_of_cells_that_share_data_and_steps(small):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("captured", [False, True])
 @pytest.mark.parametrize("precision", together.PRECISIONS)
-def test_cuda_agrees_with_the_cpu(mixed, precision):
+def test_cuda_agrees_with_the_cpu(mixed, precision, captured):
     cells, dataset = [replace(cell, iterations=5) for cell in mixed], make_dataset()
-    found = train_together(cells, dataset, device="cuda", precision=precision, progress=False)
+    found = train_together(cells, dataset, device="cuda", precision=precision, captured=captured, progress=False)
     batch, tolerance = dataset.test.batch(slice(None)), {"float32": 1e-3, "tf32": 1e-2, "bf16": 5e-2}[precision]
     for cell, (method, _) in zip(cells, found, strict=True):
         alone, _ = train(cell, dataset, progress=False)
