@@ -7,7 +7,8 @@ A cell: frames, 200 iterations of eMargin released, features of both sides, clus
 form trains with `benchmarks.baselines.plain_emargin_released` on the same batches, and its probe encodes every batch
 anew, with gradients through the encoder, in every epoch; it is measured over a few steps and epochs and scaled to the
 whole. Features and both probes take turns and count with their medians. Frames and clustering are the same in both; the
-plain form needs features for clustering alone.
+plain form needs features for clustering alone. Where there is a CUDA device, the same is measured with the encoder and
+its losses on that.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -24,7 +26,7 @@ from torch import nn
 from benchmarks import surroundings
 from benchmarks.baselines import plain_emargin_released, plain_pseudo_labels
 from benchmarks.losses import print_targets, target
-from benchmarks.surroundings import alone, machine
+from benchmarks.surroundings import alone, machine, wait
 from emargin.config import QUICK_ITERATIONS, Experiment
 from emargin.data.catalogue import real_folder
 from emargin.data.dataset import Dataset
@@ -69,10 +71,12 @@ def measure(datasets: list[str], quick: bool, threads: int, out: Path | None = N
                    for name in datasets]
     surroundings.check(threads, out)
     figures = machine(threads) | {"scaled": True, "cells": []}
-    for experiment in experiments:
-        cell = alone(of_cell, experiment, threads)
+    devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    for experiment, device in product(experiments, devices):
+        cell = alone(of_cell, experiment, threads, device)
         figures["cells"].append(cell)
-        print(f"{experiment}\nplain training from {PLAIN_STEPS} steps, plain probe from {ROUNDS} epochs: scaled\n"
+        print(f"{experiment}, {cell['device']}\n"
+              f"plain training from {PLAIN_STEPS} steps, plain probe from {ROUNDS} epochs: scaled\n"
               f"{'stage':12s} {'ours s':>9s} {'plain s':>9s}")
         for row in [*cell["stages"], {"stage": "whole cell", "ours_s": cell["ours_s"], "plain_s": cell["plain_s"]}]:
             print("{stage:12s} {ours_s:9.2f} {plain_s:9.2f}".format(**row))
@@ -83,7 +87,7 @@ def measure(datasets: list[str], quick: bool, threads: int, out: Path | None = N
     return figures
 
 
-def of_cell(experiment: Experiment, threads: int) -> dict:
+def of_cell(experiment: Experiment, threads: int, device: str = "cpu") -> dict:
     """Seconds of each stage, ours and plain, in this process.
 
     probe_ratio: the plain probe by ours, where ours includes the features of both sides, which it trains on.
@@ -92,22 +96,23 @@ def of_cell(experiment: Experiment, threads: int) -> dict:
     ours = {}
     with _timed(ours, "frames"):
         dataset = load(experiment)
-    with _timed(ours, "training"):
-        method, _ = train(experiment, dataset, progress=False)
-    rounds = [probe_round(experiment, dataset, method) for _ in range(ROUNDS)]
+    with _timed(ours, "training", device):
+        method, _ = train(experiment, dataset, device=device, progress=False)
+    rounds = [probe_round(experiment, dataset, method, device) for _ in range(ROUNDS)]
     median = {stage: statistics.median(seconds[stage] for seconds in rounds) for stage in rounds[0]}
     ours |= {"features": median["features of training"] + median["features of test"], "probe": median["probe"]}
-    test_features = encode(method, dataset.test)
+    test_features = encode(method, dataset.test, device)
     with _timed(ours, "clustering"):
         drawn = clustering.draw(test_features, dataset.draw, dataset.classes, repeats=experiment.protocol == "released")
         clustering.cluster(*drawn, len(dataset.classes))
-    _, steps = plain_training(experiment, dataset, WARM_UP + PLAIN_STEPS)
+    _, steps = plain_training(experiment, dataset, WARM_UP + PLAIN_STEPS, device)
     plain = {"frames": ours["frames"], "training": experiment.iterations * statistics.median(steps[WARM_UP:]),
              "features": median["features of test"], "clustering": ours["clustering"], "probe": median["plain probe"]}
     stages = [{"stage": stage, "ours_s": ours[stage], "plain_s": plain[stage], "scaled": stage in ("training", "probe")}
               for stage in STAGES]
     whole = {form: sum(row[form] for row in stages) for form in ("ours_s", "plain_s")}
-    return {"dataset": experiment.dataset, "source": dataset.source, "quick": experiment.quick,
+    return {"device": torch.cuda.get_device_name() if device == "cuda" else "CPU",
+            "dataset": experiment.dataset, "source": dataset.source, "quick": experiment.quick,
             "iterations": experiment.iterations, "batch_size": experiment.batch_size,
             "sequence_length": experiment.sequence_length, "features": dataset.n_features,
             "train_sequences": len(dataset.train), "test_sequences": len(dataset.test),
@@ -118,26 +123,27 @@ def of_cell(experiment: Experiment, threads: int) -> dict:
                 for seconds in rounds)}
 
 
-def probe_round(experiment: Experiment, dataset: Dataset, method: Method) -> dict[str, float]:
+def probe_round(experiment: Experiment, dataset: Dataset, method: Method, device: str = "cpu") -> dict[str, float]:
     """Seconds of the features of both sides, of our probe on them and of the plain one, from one of its epochs."""
     seconds = {}
     with _timed(seconds, "features of training"):
-        train_features = encode(method, dataset.train)
+        train_features = encode(method, dataset.train, device)
     with _timed(seconds, "features of test"):
-        test_features = encode(method, dataset.test)
+        test_features = encode(method, dataset.test, device)
     with _timed(seconds, "probe"):
         linear_probe(train_features, test_features, len(dataset.classes), batch_size=experiment.batch_size,
                      seed=experiment.seed, drop_last=experiment.protocol == "released")
-    _, (epoch,), scoring = plain_probe(experiment, dataset, method, 1)
+    _, (epoch,), scoring = plain_probe(experiment, dataset, method, 1, device)
     return seconds | {"plain probe": EPOCHS * epoch + scoring}
 
 
-def plain_training(experiment: Experiment, dataset: Dataset, steps: int) -> tuple[Method, list[float]]:
+def plain_training(experiment: Experiment, dataset: Dataset, steps: int,
+                   device: str = "cpu") -> tuple[Method, list[float]]:
     """The first steps of training with the plain loss. Returns the method and the seconds of each step.
 
     The weights are those of `emargin.training.train` after as many steps, within rounding, for `steps` in one epoch.
     """
-    method = build(experiment, dataset.n_features).train()
+    method = build(experiment, dataset.n_features, device).train()
     optimiser = torch.optim.AdamW(method.parameters(), lr=experiment.learning_rate,
                                   weight_decay=experiment.weight_decay)
     order = torch.randperm(len(dataset.train), generator=torch.Generator().manual_seed(experiment.seed))
@@ -145,19 +151,20 @@ def plain_training(experiment: Experiment, dataset: Dataset, steps: int) -> tupl
     seconds = []
     for step in range(steps):
         start = time.perf_counter()
-        batch = dataset.train.batch(batches[step % len(batches)])
+        batch = dataset.train.batch(batches[step % len(batches)]).to(device)
         labels = plain_pseudo_labels(batch.flatten(0, 1), threshold=experiment.threshold, rule=experiment.labels)
         loss = plain_emargin_released(method.encoder(batch), labels, temperature=experiment.temperature,
                                       margin=experiment.margin)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+        wait(device)
         seconds.append(time.perf_counter() - start)
     return method, seconds
 
 
-def plain_probe(experiment: Experiment, dataset: Dataset, method: Method,
-                epochs: int) -> tuple[dict[str, float], list[float], float]:
+def plain_probe(experiment: Experiment, dataset: Dataset, method: Method, epochs: int,
+                device: str = "cpu") -> tuple[dict[str, float], list[float], float]:
     """The paper's probe, each batch encoded in every epoch with gradients through the encoder, which stays as it is.
 
     Returns the scores (those of `emargin.evaluation.probing.linear_probe`, for all its epochs), the seconds of each
@@ -168,24 +175,26 @@ def plain_probe(experiment: Experiment, dataset: Dataset, method: Method,
     generator = torch.Generator().manual_seed(experiment.seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(experiment.seed)
-        probe = nn.Linear(EMBEDDING, len(dataset.classes))
+        probe = nn.Linear(EMBEDDING, len(dataset.classes)).to(device)
     optimiser = torch.optim.Adam(probe.parameters(), lr=LEARNING_RATE)
     seconds = []
     for _ in range(epochs):
         start = time.perf_counter()
         order = torch.randperm(len(dataset.train), generator=generator)
         for picked in order.split(size)[:len(order) // size]:
-            labels = dataset.train.labels[dataset.train.indices(picked)].flatten()
+            labels = dataset.train.labels[dataset.train.indices(picked)].flatten().to(device)
             if (labels < 0).all():
                 continue
-            logits = probe(method.encode(dataset.train.batch(picked))).flatten(0, 1)
+            logits = probe(method.encode(dataset.train.batch(picked).to(device))).flatten(0, 1)
             loss = nn.functional.cross_entropy(logits, labels, ignore_index=-1)
             optimiser.zero_grad()
             loss.backward()  # reaches the encoder's parameters, too, which no optimiser holds
             optimiser.step()
+        wait(device)
         seconds.append(time.perf_counter() - start)
     start = time.perf_counter()
-    predicted = torch.cat([probe(method.encode(batch)).argmax(-1) for batch in dataset.test.in_order(size)])
+    predicted = torch.cat([probe(method.encode(batch.to(device))).argmax(-1).cpu()
+                           for batch in dataset.test.in_order(size)])
     scored = len(predicted) - (len(predicted) % size if experiment.protocol == "released" else 0)
     labels, predicted = dataset.test.labels[dataset.test.indices()][:scored].flatten(), predicted[:scored].flatten()
     values = scores(labels[labels >= 0].numpy(), predicted[labels >= 0].numpy())
@@ -193,8 +202,8 @@ def plain_probe(experiment: Experiment, dataset: Dataset, method: Method,
 
 
 def targets_of(cells: list[dict]) -> list[dict]:
-    """The targets for a cell beside what was measured; a quick profile measures none."""
-    whole = {cell["dataset"]: cell for cell in cells if not cell["quick"]}
+    """The targets for a cell beside what was measured; a quick profile measures none, and they are about a CPU."""
+    whole = {cell["dataset"]: cell for cell in cells if cell["device"] == "CPU" and not cell["quick"]}
     harth = whole.get("harth", whole.get("harth-sim"))
     mitbih = whole.get("mitbih")
     return [target("probe, encoding in every epoch / ours with features", "HARTH size", "≥", 6, "×",
@@ -204,9 +213,10 @@ def targets_of(cells: list[dict]) -> list[dict]:
 
 
 @contextmanager
-def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+def _timed(seconds: dict[str, float], stage: str, device: str = "cpu") -> Iterator[None]:
     start = time.perf_counter()
     yield
+    wait(device)
     seconds[stage] = time.perf_counter() - start
 
 

@@ -59,6 +59,12 @@ def alone(function: Callable, *arguments) -> dict | float:
         return process.submit(function, *arguments).result()
 
 
+def wait(device: str) -> None:
+    """Until a CUDA device has done all that it was given; a CPU has."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
 def peak_memory() -> float:
     """The most memory that this process has ever held, in MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -33,6 +33,7 @@ def in_this_process(monkeypatch):
     monkeypatch.setattr(losses, "alone", lambda function, *arguments: function(*arguments))
     monkeypatch.setattr(cell, "alone", lambda function, *arguments: function(*arguments))
     monkeypatch.setattr(torch, "set_num_threads", lambda threads: None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
 
 def with_gradient(value, embedding):
@@ -126,10 +127,46 @@ def test_the_command_measures_every_loss_and_writes_a_file(in_this_process, monk
         (loss, n) for loss in losses.LOSSES for n in (20, 33)]
     assert all(step[f"{form}_ms"] > 0 and step[f"{form}_mb"] >= 0 for step in figures["steps"] for form in losses.FORMS)
     assert (figures["threads"], figures["rounds"], figures["large"]["n"], figures["labels"]["n"]) == (1, 2, 70, 50)
+    assert figures["gpu"] is None
     assert all(row["gradient_error"] < 1e-5 for row in figures["accuracy"])
     printed = capsys.readouterr().out
     assert all(row["what"] in printed for row in figures["targets"])
     assert {row["met"] for row in figures["targets"] if row["at"] == "N 4,000"} == {None}
+
+
+def test_a_share_of_the_rate_counts_the_products_of_the_triangle(monkeypatch):
+    """On a clock where a step takes 3 ms and the square product 2 ms; 70 rows in blocks of 32 are six, of which one
+    stays: 24 x 24 and, twice, 24 x 22 beside it in each of two rows, 22 x 22 last.
+    """
+    clock = [0.0]
+    monkeypatch.setattr("emargin.similarity.BLOCK", 32)
+    monkeypatch.setattr("emargin.similarity.KEPT", 24**2)
+    monkeypatch.setattr(losses.time, "perf_counter", lambda: clock[0])
+    step_of, mm = losses.step_of, torch.mm
+
+    def timed(function, seconds):
+        def run(*arguments, **keywords):
+            clock[0] += seconds
+            return function(*arguments, **keywords)
+        return run
+
+    monkeypatch.setattr(losses, "step_of", lambda *arguments, **keywords: timed(step_of(*arguments, **keywords), 3e-3))
+    monkeypatch.setattr(torch, "mm", timed(mm, 2e-3))
+    figure = losses.share_of_rate(70, "cpu", 3)
+    areas = 3 * 24 * 24 + 2 * 24 * 22 + 22 * 22
+    operations = 2 * EMBEDDING * (areas + areas - 22 * 22 + 70**2)
+    assert figure["share"] == pytest.approx(operations / 3e-3 / (2 * 70**3 / 2e-3))
+    assert (figure["n"], figure["ms"]) == (70, pytest.approx(3.0))
+    assert figure["mb"] >= 0 and figure["gradient_error"] < 1e-5
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_figures_of_a_gpu_are_judged(monkeypatch):
+    figures = {"steps": [], "large": {"n": 70, "mb": 1.0}, "labels": {"plain_over_ours": 50.0},
+               "accuracy": [{"loss_error": 1e-7, "gradient_error": 1e-7}]}
+    for gpu, verdicts in ((None, [None, None]), ({"large": {"mb": 1500.0, "share": 0.3}}, [True, False])):
+        rows = losses.targets_of(figures | {"gpu": gpu})
+        assert [row["met"] for row in rows if row["what"].startswith("one GPU")] == verdicts
 
 
 def test_targets_are_judged_both_ways():
@@ -204,8 +241,9 @@ def test_the_plain_form_is_scaled_to_the_whole_cell(in_this_process, small, smal
 
 
 def test_targets_of_a_cell_are_those_of_its_data_set():
-    harth = {"dataset": "harth-sim", "quick": False, "probe_ratio": 7.0, "cell_ratio": 2.0}
+    harth = {"device": "CPU", "dataset": "harth-sim", "quick": False, "probe_ratio": 7.0, "cell_ratio": 2.0}
     assert [row["met"] for row in cell.targets_of([harth])] == [True, None]
+    assert [row["met"] for row in cell.targets_of([harth | {"device": "a GPU"}])] == [None, None]
     assert [row["met"] for row in cell.targets_of([harth, harth | {"dataset": "mitbih"}])] == [True, False]
 
 

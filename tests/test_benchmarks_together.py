@@ -28,7 +28,7 @@ def test_the_command_measures_both_forms_and_writes_a_file(in_this_process, tmp_
     assert (figures["configurations"], figures["steps"], figures["rounds"], figures["threads"]) == (4, 3, 2, 1)
     assert (cpu["device"], cpu["features"], cpu["train_sequences"]) == ("cpu", 6, 12)
     assert cpu["in_turn_s"] > 0 and cpu["together_s"] > 0
-    assert [row["precision"] for row in cpu["errors"]] == ["float32", "bf16"]
+    assert [row["variant"] for row in cpu["errors"]] == ["float32", "bf16"]
     assert figures["targets"][0]["met"] is None
     assert "not measured" in capsys.readouterr().out
 
@@ -69,7 +69,7 @@ def test_errors_are_those_of_the_worst_experiment(small, small_dataset, monkeypa
 
 def test_the_target_is_measured_by_24_configurations_on_a_gpu():
     figures = {"configurations": 24, "dataset": "harth-sim", "quick": False,
-               "devices": [{"device": "cpu", "ratio": 9.0}, {"device": "cuda", "ratio": 7.0}]}
+               "devices": [{"device": "cpu", "ratio": 9.0}, {"device": "cuda", "ratio": 5.0, "captured_ratio": 7.0}]}
     assert together.targets_of(figures)[0]["measured"] == 7.0
     for change in ({"configurations": 4}, {"quick": True}, {"dataset": "mitbih"}, {"devices": figures["devices"][:1]}):
         assert together.targets_of(figures | change)[0]["met"] is None

@@ -1,5 +1,6 @@
 """Figures of the page on speed, from committed figures alone."""
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, NullLocator, StrMethodFormatter
 
@@ -11,31 +12,40 @@ STAGES = {"frames": PALETTE[5], "training": PALETTE[0], "features": PALETTE[2], 
 TITLES = {"emargin released": "eMargin released", "emargin original": "eMargin original, anchor", "infonce": "InfoNCE"}
 
 
-def against_size(steps: list[dict], quantity: str, source: str) -> Figure:
+def against_size(devices: dict[str, list[dict]], quantity: str, source: str) -> Figure:
     """Time ("ms") or extra memory ("mb") of a step against N on log axes, one panel a loss, one line a form.
 
-    steps: figures of a loss at one N, with the keys "loss", "n" and "ours_ms" and so on.
+    devices: by name, a row of panels each: figures of a loss at one N, with the keys "loss", "n" and "ours_ms" and so
+    on.
     """
-    losses = list(dict.fromkeys(step["loss"] for step in steps))
-    fig, axes = figure(1, len(losses), height=3.0, sharex=True, sharey=True, squeeze=False)
-    for axis, loss in zip(axes[0], losses, strict=True):
-        chosen = sorted((step for step in steps if step["loss"] == loss), key=lambda step: step["n"])
-        sizes = [step["n"] for step in chosen]
-        for number, (form, label) in enumerate(FORMS.items()):
-            axis.plot(sizes, [step[f"{form}_{quantity}"] for step in chosen], color=PALETTE[number],
-                      marker=MARKERS[number], markersize=5, linewidth=1.3, label=label,
-                      linestyle="--" if form == "limit" else "-")
-        axis.set(xscale="log", yscale="log", title=TITLES[loss], xlabel="frames N")
-        axis.set_xticks(sizes)
-        axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-        axis.xaxis.set_minor_locator(NullLocator())
-        axis.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
-        axis.yaxis.set_minor_formatter(NullFormatter())
-        axis.margins(x=0.1)
-    axes[0, 0].set_ylabel({"ms": "milliseconds a step", "mb": "extra memory, MB"}[quantity])
+    losses = list(dict.fromkeys(step["loss"] for steps in devices.values() for step in steps))
+    fig, axes = figure(len(devices), len(losses), height=3.0, sharex=True, sharey=True, squeeze=False)
+    for row, (name, steps) in zip(axes, devices.items(), strict=True):
+        for axis, loss in zip(row, losses, strict=True):
+            _lines(axis, sorted((step for step in steps if step["loss"] == loss), key=lambda step: step["n"]), quantity)
+            axis.set_title(TITLES[loss])
+        quantities = {"ms": "milliseconds a step", "mb": "extra memory, MB"}
+        row[0].set_ylabel(f"{name}\n{quantities[quantity]}" if len(devices) > 1 else quantities[quantity])
+    for axis in axes[-1]:
+        axis.set_xlabel("frames N")
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(FORMS))
     mark_source(fig, source)
     return fig
+
+
+def _lines(axis: Axes, steps: list[dict], quantity: str) -> None:
+    sizes = [step["n"] for step in steps]
+    for number, (form, label) in enumerate(FORMS.items()):
+        axis.plot(sizes, [step[f"{form}_{quantity}"] for step in steps], color=PALETTE[number],
+                  marker=MARKERS[number], markersize=5, linewidth=1.3, label=label,
+                  linestyle="--" if form == "limit" else "-")
+    axis.set(xscale="log", yscale="log")
+    axis.set_xticks(sizes)
+    axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+    axis.yaxis.set_minor_formatter(NullFormatter())
+    axis.margins(x=0.1)
 
 
 def stages_of_cells(cells: list[dict], source: str) -> Figure:
@@ -53,7 +63,8 @@ def stages_of_cells(cells: list[dict], source: str) -> Figure:
         axis.set_ylim(1.5, -0.5)
         axis.margins(x=0.1)
         profile = ", quick profile" if cell["quick"] else ""
-        axis.set(title=f"{cell['dataset']} ({cell['source']}{profile}), {cell['iterations']} steps", xlabel="seconds")
+        axis.set(title=f"{cell['dataset']} ({cell['source']}{profile}), {cell['iterations']} steps, {cell['device']}",
+                 xlabel="seconds")
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(STAGES))
     mark_source(fig, source)
     return fig
