@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from emargin.losses import RELEASED_SCALE
+from emargin.similarity import LOG2_E
 
 
 def dense_info_nce(embedding: Tensor, *, temperature: float) -> Tensor:
@@ -146,9 +147,10 @@ def _lean(embedding: Tensor, linear: Tensor | float, quadratic: Tensor | None, r
     torch.mm(unit, unit.T, out=similarity)
     cosines = similarity.diagonal(1).clone().requires_grad_()
     if quadratic is None:
-        torch.mul(similarity, linear, out=terms).exp_()
+        torch.mul(similarity, LOG2_E * linear, out=terms).exp2_()
     else:
-        torch.addcmul(linear[:, None], similarity, quadratic[:, None], out=terms).mul_(similarity).exp_()
+        torch.addcmul(LOG2_E * linear[:, None], similarity, LOG2_E * quadratic[:, None], out=terms)
+        terms.mul_(similarity).exp2_()
     for lag in range(reach + 1):
         terms.diagonal(lag).zero_()
     sums = terms.sum(dim=1).requires_grad_()

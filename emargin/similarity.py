@@ -11,6 +11,7 @@ maximum.
 On a CUDA device blocks are larger, and what happens to each of several is compiled (`emargin.fused`).
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -25,6 +26,7 @@ BLOCK = 512  # rows and columns of a block at most: 1 MB in float32, about a cor
 KEPT = 2**21  # cosines that stay for the backward pass: all of them up to N = 1,800, and 8 MB at any N
 CUDA_BLOCK, CUDA_KEPT = 8192, 2**26  # 256 MB: fewer and larger operations, since each takes a time to start
 SHORTEST = 1e-12  # a row's length is taken as at least this, so that a row of zeros has cosine 0 with every other
+LOG2_E = math.log2(math.e)
 SAFE_EXPONENT = 60.0  # exp(60) a million times over is far from float32's 3e38, exp(-60) from its smallest normal 1e-38
 
 
@@ -162,6 +164,7 @@ class Triangle:
     """Blocks of S on and above the diagonal, once for sums and once more for their gradient.
 
     unit: rows of length 1, `(G, N, C)`. keep: whether some blocks stay in memory between the two; each serves once.
+    What stays of a block is what its user has made of it.
     """
 
     def __init__(self, unit: Tensor, *, keep: bool):
@@ -175,24 +178,28 @@ class Triangle:
         self.first_kept = max(0, len(self.pairs) - staying)  # the last blocks: the gradient starts with them
         self.kept: dict[int, Tensor] = {}
 
-    def blocks(self, unit: Tensor, spares: int) -> Iterator[tuple[slice, slice, Tensor, *tuple[Tensor, ...]]]:
-        """(rows, columns, s, and tensors of its shape to work in); s of a block that stays must not be changed."""
+    def blocks(self, unit: Tensor, spares: int) -> Iterator[tuple[slice, slice, bool, Tensor, *tuple[Tensor, ...]]]:
+        """(rows, columns, whether what s holds in the end stays, s, and tensors of its shape to work in)."""
         memory = self._memory(unit, 1 + spares)
         for number, (rows, columns) in enumerate(self.pairs):
             s, *free = self._views(memory, unit, rows, columns)
-            if number >= self.first_kept:
+            stays = number >= self.first_kept
+            if stays:
                 s = self.kept[number] = torch.empty_like(s)
-            yield rows, columns, torch.bmm(unit[:, rows], unit[:, columns].mT, out=s), *free
+            yield rows, columns, stays, torch.bmm(unit[:, rows], unit[:, columns].mT, out=s), *free
 
-    def again(self, unit: Tensor, spares: int) -> Iterator[tuple[slice, slice, Tensor, *tuple[Tensor, ...]]]:
-        """The same from the last block to the first; s may be changed."""
+    def again(self, unit: Tensor, spares: int) -> Iterator[tuple[slice, slice, bool, Tensor, *tuple[Tensor, ...]]]:
+        """From the last block to the first: (rows, columns, whether the block stayed, what stayed of it or else s anew,
+        and tensors to work in). All of them may be changed.
+        """
         memory = self._memory(unit, 1 + spares)
         for number, (rows, columns) in reversed(list(enumerate(self.pairs))):
             s, *free = self._views(memory, unit, rows, columns)
             there = self.kept.pop(number, None)
             if there is None:
-                there = torch.bmm(unit[:, rows], unit[:, columns].mT, out=s)
-            yield rows, columns, there, *free
+                yield rows, columns, False, torch.bmm(unit[:, rows], unit[:, columns].mT, out=s), *free
+            else:
+                yield rows, columns, True, there, *free
 
     def _memory(self, unit: Tensor, tensors: int) -> Tensor:
         """For all blocks: fresh memory for each would cost as much time as a matrix product."""
@@ -211,10 +218,12 @@ def _triangle_sums(triangle, unit, exponent, exclude, labels):
         return fused.triangle_sums(triangle, unit, exponent, exclude, labels), reference
     sums = unit.new_zeros(unit.shape[:2])
     uniform = _uniform(labels)
-    alike = labels is None or uniform is not None  # a block serves its rows and its columns as it is
-    for rows, columns, s, spare in triangle.blocks(unit, spares=1):
+    alike = exponent.margin is None or uniform is not None  # a block serves its rows and its columns as it is
+    for rows, columns, stays, s, spare in triangle.blocks(unit, spares=1):
         touching = columns.start == rows.stop  # a corner of the block touches the diagonal
         terms = _powers(exponent, s, uniform if alike else labels[:, rows, None], out=spare)
+        if stays and alike:  # its gradient needs no more of it than this
+            s.copy_(_slopes(exponent, s, uniform, terms, out=s))
         if rows == columns:
             sums[:, rows] += _without(terms, exclude).sum(-1)
             continue
@@ -239,12 +248,14 @@ def _triangle_gradient(triangle, unit, log_sum, grad_log_sum, exponent, exclude,
     grad = torch.zeros_like(unit)
     keep_row, keep_column = 1 not in exclude, -1 not in exclude  # an entry beside the diagonal, for its row, its column
     uniform = _uniform(labels)
-    alike = labels is None or uniform is not None
-    for rows, columns, s, spare, scratch in triangle.again(unit, spares=2):
+    alike = exponent.margin is None or uniform is not None
+    if exponent.margin is None:
+        share *= exponent.scale
+    for rows, columns, stayed, s, spare, scratch in triangle.again(unit, spares=2):
         diagonal, touching = rows == columns, columns.start == rows.stop
         of_row, of_column = share[:, rows], share[:, columns]
         if alike:
-            weight = _slopes(exponent, s, uniform, spare, scratch)
+            weight = s if stayed else _slopes(exponent, s, uniform, _powers(exponent, s, uniform, out=spare), out=s)
             factor = torch.add(of_row[:, :, None], of_column[:, None], out=scratch)
             if diagonal:
                 beside = of_row[:, :-1] * keep_row + of_row[:, 1:] * keep_column
@@ -254,11 +265,13 @@ def _triangle_gradient(triangle, unit, log_sum, grad_log_sum, exponent, exclude,
                 factor[:, -1, 0] = of_row[:, -1] * keep_row + of_column[:, 0] * keep_column
             weight *= factor
         else:
-            weight = _slopes(exponent, s, labels[:, rows, None], spare, scratch).mul_(of_row[:, :, None])
+            y = labels[:, rows, None]
+            weight = _slopes(exponent, s, y, _powers(exponent, s, y, out=spare), out=scratch).mul_(of_row[:, :, None])
             if diagonal:
-                weight = torch.add(_without(weight, exclude), weight.mT, out=scratch)
+                weight = torch.add(_without(weight, exclude), weight.mT, out=spare)
             else:
-                other = _slopes(exponent, s, labels[:, None, columns], scratch, s).mul_(of_column[:, None])
+                y = labels[:, None, columns]
+                other = _slopes(exponent, s, y, _powers(exponent, s, y, out=spare), out=s).mul_(of_column[:, None])
                 if touching:
                     weight[:, -1, 0] *= keep_row
                     other[:, -1, 0] *= keep_column
@@ -277,21 +290,31 @@ def _without(block: Tensor, exclude: tuple[int, ...]) -> Tensor:
 
 
 def _powers(exponent: Exponent, s: Tensor, y: Tensor | bool | None, out: Tensor) -> Tensor:
-    """exp e(s, y), written to `out`: `exponent(s, y).exp()` without a tensor of its own for each operation."""
-    a, b = exponent.coefficients(y, s.dtype)
+    """exp e(s, y), written to `out`: `exponent(s, y).exp()` without a tensor of its own for each operation.
+
+    As a power of 2, which is as exact: torch takes exp from a library that is made for one maker's processors, and on
+    another's it takes several times as long.
+    """
+    a, b = (LOG2_E * coefficient for coefficient in exponent.coefficients(y, s.dtype))
     if exponent.margin is None:
-        return torch.mul(s, b, out=out).exp_()
+        return torch.mul(s, b, out=out).exp2_()
     d = exponent.clipped(s, y)
-    return torch.mul(d, a, out=out).add_(b).mul_(d).exp_()
+    return _line(d, a, b, out=out).mul_(d).exp2_()
 
 
-def _slopes(exponent: Exponent, s: Tensor, y: Tensor | bool | None, out: Tensor, scratch: Tensor) -> Tensor:
-    """exp(e) de/ds, the derivative of `_powers`, written to `out`; `scratch` may be s, which is then lost."""
-    a, b = exponent.coefficients(y, s.dtype)
-    powers = _powers(exponent, s, y, out)
+def _slopes(exponent: Exponent, s: Tensor, y: Tensor | bool | None, powers: Tensor, out: Tensor) -> Tensor:
+    """exp(e) de/ds from exp e(s, y), written to `out`, which may be s; without a margin exp(e), as de/ds is `scale`."""
     if exponent.margin is None:
-        return powers.mul_(b)
-    return powers.mul_(torch.mul(exponent.clipped(s, y), 2 * a, out=scratch).add_(b))
+        return powers
+    a, b = exponent.coefficients(y, s.dtype)
+    return _line(exponent.clipped(s, y), 2 * a, b, out=out).mul_(powers)
+
+
+def _line(d: Tensor, a: Tensor | float, b: Tensor | float, out: Tensor) -> Tensor:
+    """a d + b, written to `out`; with numbers in one pass."""
+    if isinstance(a, Tensor):
+        return torch.mul(d, a, out=out).add_(b)
+    return torch.add(torch.tensor(b, dtype=d.dtype), d, alpha=a, out=out)
 
 
 def _is_fused(triangle: Triangle, unit: Tensor) -> bool:

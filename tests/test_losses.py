@@ -321,12 +321,22 @@ def test_only_the_last_few_blocks_stay_and_each_until_it_is_used(monkeypatch):
     monkeypatch.setattr("emargin.similarity.KEPT", 3 * 8**2)
     unit = embedding((1, 61, 4)).detach()
     triangle = Triangle(unit, keep=True)
-    blocks = {(rows.start, columns.start): s.clone() for rows, columns, s in triangle.blocks(unit, spares=0)}
+    blocks = {(rows.start, columns.start): s.clone() for rows, columns, _, s in triangle.blocks(unit, spares=0)}
     assert (len(blocks), list(triangle.kept)) == (36, [33, 34, 35])
-    again = [(rows.start, columns.start) for rows, columns, s, spare in triangle.again(unit, spares=1)
-             if torch.equal(s, blocks[rows.start, columns.start]) and spare.shape == s.shape]
-    assert again == list(blocks)[::-1]
+    again = {(rows.start, columns.start): stayed for rows, columns, stayed, s, spare in triangle.again(unit, spares=1)
+             if torch.equal(s, blocks[rows.start, columns.start]) and spare.shape == s.shape}
+    assert list(again) == list(blocks)[::-1] and list(again.values()) == 3 * [True] + 33 * [False]
     assert not triangle.kept
+
+
+def test_what_stays_is_bounded_however_many_groups_there_are(monkeypatch):
+    monkeypatch.setattr("emargin.similarity.BLOCK", 8)
+    monkeypatch.setattr("emargin.similarity.KEPT", 9 * 8**2)
+    for groups, stay in ((1, 9), (2, 4), (4, 2)):
+        unit = embedding((groups, 61, 4)).detach()
+        triangle = Triangle(unit, keep=True)
+        assert len(list(triangle.blocks(unit, spares=0))) == 36
+        assert len(triangle.kept) == stay
 
 
 def test_no_block_stays_where_no_gradient_is_asked_for(monkeypatch):
