@@ -60,10 +60,10 @@ audit: $(STAMP) ## Compare the released code with this module's: make audit RELE
 	$(BIN)/python -m emargin.audit --released "$(RELEASED)"
 
 bench: $(STAMP) ## Time and memory: of losses, a cell and training together, for the page "Speed"; of every step
-	OMP_NUM_THREADS= $(BIN)/python -m benchmarks.losses --out results/benchmarks/losses.json
-	OMP_NUM_THREADS= $(BIN)/python -m benchmarks.cell --out results/benchmarks/cell.json
-	OMP_NUM_THREADS= $(BIN)/python -m benchmarks.together --steps 20 --rounds 3 --out results/benchmarks/together.json
-	OMP_NUM_THREADS= $(BIN)/python -m benchmarks.steps
+	env -u OMP_NUM_THREADS $(BIN)/python -m benchmarks.losses --out results/benchmarks/losses.json
+	env -u OMP_NUM_THREADS $(BIN)/python -m benchmarks.cell --out results/benchmarks/cell.json
+	env -u OMP_NUM_THREADS $(BIN)/python -m benchmarks.together --steps 20 --rounds 3 --out results/benchmarks/together.json
+	env -u OMP_NUM_THREADS $(BIN)/python -m benchmarks.steps
 
 book: $(STAMP) ## Execute the notebooks and build the book: _build/html/index.html
 	rm -rf _build/source/notebooks
