@@ -102,10 +102,11 @@ def unit_rows(embedding: Tensor) -> Tensor:
 
 def adjacent_cosines(rows: Tensor, *, wrap: bool = False) -> Tensor:
     """Cosine of each row with the next: `(..., N, C)` -> `(..., N - 1)`; with `wrap`, the last with the first, too."""
-    unit = unit_rows(rows)
+    side = CUDA_BLOCK if rows.is_cuda else BLOCK  # fresh memory for all unit rows would take longer than the cosines
+    pieces = [rows[..., start:start + side + 1, :] for start in range(0, max(1, rows.shape[-2] - 1), side)]
     if wrap:
-        return (unit * unit.roll(-1, dims=-2)).sum(-1)
-    return adjacent_products(unit)
+        pieces.append(torch.cat([rows[..., -1:, :], rows[..., :1, :]], dim=-2))
+    return torch.cat([adjacent_products(unit_rows(piece)) for piece in pieces], dim=-1)
 
 
 def adjacent_products(unit: Tensor) -> Tensor:

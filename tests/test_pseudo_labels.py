@@ -5,7 +5,7 @@ import torch
 
 from emargin.errors import InputError
 from emargin.pseudo_labels import pseudo_labels
-from emargin.similarity import adjacent_cosines
+from emargin.similarity import BLOCK, adjacent_cosines
 
 FOUR = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
 
@@ -23,6 +23,15 @@ def test_truth_table():
 def test_a_cosine_equal_to_the_threshold_is_dissimilar():
     assert pseudo_labels(FOUR, threshold=0.0).tolist() == [False, True, True]
     assert pseudo_labels(FOUR, threshold=1.0).tolist() == [True, True, True]
+
+
+@pytest.mark.parametrize("wrap", [False, True])
+@pytest.mark.parametrize("n", [1, 2, BLOCK, BLOCK + 1, BLOCK + 2, 2 * BLOCK + 77])
+def test_cosines_are_those_of_each_pair_of_rows_however_many(n, wrap):
+    rows = torch.randn(2, n, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    following = range(1, n) if not wrap else [*range(1, n), 0]
+    wanted = [[torch.cosine_similarity(one[k - 1], one[k], dim=0).item() for k in following] for one in rows]
+    torch.testing.assert_close(adjacent_cosines(rows, wrap=wrap), torch.tensor(wanted).double().reshape(2, -1))
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.3, 0.4, 0.9, 1.0])

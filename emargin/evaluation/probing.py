@@ -42,17 +42,16 @@ def linear_predictions(train: Features, test: Features, n_classes: int, *, batch
         torch.manual_seed(seed)
         probe = nn.Linear(train.embedding.shape[-1], n_classes)
     optimiser = AdamW(probe.parameters(), learning_rate=LEARNING_RATE)
-    sequences = train.embedding.flatten(1)  # (S, T C): a sequence is picked as one run of memory
-    batch = sequences.new_empty(batch_size, sequences.shape[1])
+    batch = train.embedding.new_empty(batch_size, *train.embedding.shape[1:])
+    whole = len(train.embedding) - len(train.embedding) % batch_size
     for _ in range(EPOCHS):
-        order = torch.randperm(len(sequences), generator=generator)
-        in_order = train.labels[order]
-        for start in range(0, len(sequences) - batch_size + 1, batch_size):
-            labels = in_order[start:start + batch_size].flatten()
-            if (labels < 0).all():
-                continue
-            torch.index_select(sequences, 0, order[start:start + batch_size], out=batch)
-            probe.weight.grad, probe.bias.grad = _cross_entropy_gradient(probe, batch.view(len(labels), -1), labels)
+        order = torch.randperm(len(train.embedding), generator=generator)[:whole].view(-1, batch_size)
+        labels = train.labels[order]
+        labelled = (labels >= 0).flatten(1).sum(1)
+        share = (labels >= 0).to(batch.dtype) / labelled[:, None, None]  # of each frame in its batch's mean
+        for number in torch.nonzero(labelled).flatten().tolist():
+            torch.index_select(train.embedding, 0, order[number], out=batch)
+            probe.weight.grad, probe.bias.grad = _cross_entropy_gradient(probe, batch, labels[number], share[number])
             optimiser.step()
     scored = len(test.embedding)
     if drop_last:
@@ -62,17 +61,18 @@ def linear_predictions(train: Features, test: Features, n_classes: int, *, batch
     return rows.numpy(), predicted.numpy()
 
 
-def _cross_entropy_gradient(probe: nn.Linear, frames: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Gradient on weight and bias of the mean cross-entropy over labelled frames; frames `(n, C)`, labels `(n,)`.
+def _cross_entropy_gradient(probe: nn.Linear, frames: Tensor, labels: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradient on weight and bias of the cross-entropy summed with each frame's share.
 
-    On the logits it is (softmax - one-hot) / number of labelled frames. Classes lie along the first axis: a softmax
-    over the few entries of a last axis takes as long as the product that gives them.
+    frames `(B, T, C)`, labels and shares `(B, T)`; a frame of share 0 may have any label. On the logits the gradient is
+    share (softmax - one-hot). A product for each sequence: one for all has as few rows as there are classes, and cannot
+    be divided among cores. Classes lie before frames: a softmax over a last axis of a few entries takes as long as the
+    product that gives them.
     """
-    labelled = labels >= 0
-    on_logits = torch.addmm(probe.bias[:, None], probe.weight, frames.T).softmax(0)
-    on_logits -= (labels == torch.arange(len(on_logits))[:, None]).to(on_logits.dtype)
-    on_logits.mul_(labelled).div_(labelled.sum())
-    return on_logits @ frames, on_logits.sum(1)
+    logits = torch.bmm(probe.weight.expand(len(frames), -1, -1), frames.mT).add_(probe.bias[:, None])
+    share = share[:, None]
+    on_logits = logits.softmax(1).mul_(share).scatter_add_(1, labels.clamp(min=0)[:, None], -share)
+    return torch.bmm(on_logits, frames).sum(0), on_logits.sum((0, 2))
 
 
 def scores(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
