@@ -191,9 +191,9 @@ def share_of_rate(n: int, device: str, rounds: int) -> dict:
         seconds = _in_turns({"step": step, "product": lambda: torch.mm(*factors, out=product)}, rounds, device)
     finally:
         torch.set_float32_matmul_precision("highest")
-    triangle = Triangle(torch.empty(1, n, 1, device=device), keep=True)
+    triangle = Triangle(torch.empty(1, n, 1, device=device), keep=True, spares=0)
     areas = [(rows.stop - rows.start) * (columns.stop - columns.start) for rows, columns in triangle.pairs]
-    operations = 2 * EMBEDDING * (sum(areas) + sum(areas[:triangle.first_kept]) + n**2)
+    operations = 2 * EMBEDDING * (sum(areas) + sum(areas[:triangle.first_staying]) + n**2)
     shares = [operations / one / (2 * side**3 / other) for one, other in zip(*seconds.values(), strict=True)]
     return {"n": n, "ms": 1e3 * statistics.median(seconds["step"]), "mb": held, "share": statistics.median(shares),
             "tflops": operations / statistics.median(seconds["step"]) / 1e12,

@@ -28,7 +28,7 @@ class FrameEncoder(nn.Module):
         widths = (n_features, 128, 64, EMBEDDING)
         self.blocks = nn.Sequential(*(
             layer for n_in, n_out in zip(widths, widths[1:], strict=False)
-            for layer in (nn.Linear(n_in, n_out), nn.BatchNorm1d(n_out), nn.ReLU())))
+            for layer in (nn.Linear(n_in, n_out), nn.BatchNorm1d(n_out), nn.ReLU(inplace=True))))
 
     def forward(self, frames: Tensor) -> Tensor:
         return self.blocks(frames.flatten(0, -2)).unflatten(0, frames.shape[:-1])

@@ -29,7 +29,7 @@ def triangle_sums(triangle: Triangle, unit: Tensor, exponent: Exponent, exclude:
     """For each anchor the logarithm of its sum, `(G, N)`, as `emargin.similarity.log_sums` says."""
     sums, anchors = unit.new_zeros(unit.shape[:2]), _anchors(exponent, labels, unit)
     numbers = torch.arange(unit.shape[1], device=unit.device)
-    for rows, columns, _, s in triangle.blocks(unit, spares=0):
+    for rows, columns, _, s in triangle.blocks(unit):
         of_rows, of_columns = _compiled(block_sums)(s, _of_rows(anchors, rows), _of_columns(anchors, columns),
                                                     numbers[columns] - numbers[rows, None], min(exclude), max(exclude))
         sums[:, rows] += of_rows
@@ -43,7 +43,7 @@ def triangle_gradient(triangle: Triangle, unit: Tensor, share: Tensor, exponent:
     """The gradient on the unit rows, `(G, N, C)`. share: dL/dlog_sum / exp(log_sum), `(G, N)`."""
     grad, anchors = torch.zeros_like(unit), _anchors(exponent, labels, unit)
     numbers = torch.arange(unit.shape[1], device=unit.device)
-    for rows, columns, _, s in triangle.again(unit, spares=0):
+    for rows, columns, _, s in triangle.again(unit):
         of_columns = share[:, None, columns]
         if rows == columns:  # its anchors are those of its rows
             of_columns = torch.zeros_like(of_columns)

@@ -12,7 +12,7 @@ On a CUDA device blocks are larger, and what happens to each of several is compi
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -23,7 +23,7 @@ from torch.nn.functional import normalize
 from emargin import fused
 
 BLOCK = 512  # rows and columns of a block at most: 1 MB in float32, about a core's second-level cache
-KEPT = 2**21  # cosines that stay for the backward pass: all of them up to N = 1,800, and 8 MB at any N
+KEPT = 3 * 2**20  # cosines that stay for the backward pass: all of them up to N = 2,200, and 12 MB at any N
 CUDA_BLOCK, CUDA_KEPT = 8192, 2**26  # 256 MB: fewer and larger operations, since each takes a time to start
 SHORTEST = 1e-12  # a row's length is taken as at least this, so that a row of zeros has cosine 0 with every other
 LOG2_E = math.log2(math.e)
@@ -102,7 +102,7 @@ def unit_rows(embedding: Tensor) -> Tensor:
 
 def adjacent_cosines(rows: Tensor, *, wrap: bool = False) -> Tensor:
     """Cosine of each row with the next: `(..., N, C)` -> `(..., N - 1)`; with `wrap`, the last with the first, too."""
-    side = CUDA_BLOCK if rows.is_cuda else BLOCK  # fresh memory for all unit rows would take longer than the cosines
+    side = slice_of_rows(rows)  # fresh memory for all unit rows would take longer than the cosines
     pieces = [rows[..., start:start + side + 1, :] for start in range(0, max(1, rows.shape[-2] - 1), side)]
     if wrap:
         pieces.append(torch.cat([rows[..., -1:, :], rows[..., :1, :]], dim=-2))
@@ -111,7 +111,18 @@ def adjacent_cosines(rows: Tensor, *, wrap: bool = False) -> Tensor:
 
 def adjacent_products(unit: Tensor) -> Tensor:
     """Inner product of each row with the next, which is their cosine where rows have length 1."""
-    return (unit[..., :-1, :] * unit[..., 1:, :]).sum(-1)
+    return row_products(unit[..., :-1, :], unit[..., 1:, :])
+
+
+def row_products(a: Tensor, b: Tensor) -> Tensor:
+    """Inner product of each row of one with that of the other: twice `(..., N, C)` -> `(..., N)`."""
+    side = slice_of_rows(a)
+    return torch.cat([(x * y).sum(-1) for x, y in zip(a.split(side, dim=-2), b.split(side, dim=-2), strict=True)], -1)
+
+
+def slice_of_rows(rows: Tensor) -> int:
+    """How many rows, `(..., N, C)`, have about as many entries as a block of S."""
+    return max(1, (CUDA_BLOCK if rows.is_cuda else BLOCK)**2 // rows.shape[-1])
 
 
 def log_sums(rows: Tensor, exponent: Exponent, *, exclude: tuple[int, ...],
@@ -138,7 +149,7 @@ class _LogSums(torch.autograd.Function):
         unit = rows / lengths
         ctx.form = exponent, exclude, labels
         if exponent.bound <= SAFE_EXPONENT and not isinstance(labels, PairLabels):
-            ctx.triangle = Triangle(unit, keep=ctx.needs_input_grad[0])
+            ctx.triangle = Triangle(unit, keep=ctx.needs_input_grad[0], spares=0 if _is_fused(unit) else 2)
             log_sum, reference = _triangle_sums(ctx.triangle, unit, *ctx.form)
         else:
             ctx.triangle = None
@@ -157,7 +168,7 @@ class _LogSums(torch.autograd.Function):
             grad = _row_gradient(unit, log_sum, grad_log_sum, *ctx.form)
         grad[:, :-1].addcmul_(unit[:, 1:], grad_cosines[..., None])
         grad[:, 1:].addcmul_(unit[:, :-1], grad_cosines[..., None])
-        along = (unit * grad).sum(-1, keepdim=True).mul_(lengths > SHORTEST)  # a shorter row is scaled, not projected
+        along = row_products(unit, grad)[..., None].mul_(lengths > SHORTEST)  # a shorter row is scaled, not projected
         return grad.addcmul_(unit, along, value=-1).div_(lengths), None, None, None
 
 
@@ -165,62 +176,70 @@ class Triangle:
     """Blocks of S on and above the diagonal, once for sums and once more for their gradient.
 
     unit: rows of length 1, `(G, N, C)`. keep: whether some blocks stay in memory between the two; each serves once.
-    What stays of a block is what its user has made of it.
+    What stays of a block is what its user has made of it. spares: tensors of a block's shape for its user to work in.
     """
 
-    def __init__(self, unit: Tensor, *, keep: bool):
+    def __init__(self, unit: Tensor, *, keep: bool, spares: int):
         groups, n, _ = unit.shape
         block, kept = (CUDA_BLOCK, CUDA_KEPT) if unit.is_cuda else (BLOCK, KEPT)
         most = max(min(32, block), int(block / groups**0.5))
         side = -(-n // -(-n // most))  # as many slices as needed, of one size but for the last
         slices = [slice(start, min(start + side, n)) for start in range(0, n, side)]
         self.pairs = [(rows, columns) for number, rows in enumerate(slices) for columns in slices[number:]]
-        staying = kept // (groups * side**2) if keep else 0
-        self.first_kept = max(0, len(self.pairs) - staying)  # the last blocks: the gradient starts with them
-        self.kept: dict[int, Tensor] = {}
+        self.spares, self.entries = spares, groups * side**2
+        staying = min(len(self.pairs), kept // self.entries) if keep else 0
+        self.first_staying = len(self.pairs) - staying  # the last blocks stay: the gradient starts with them
+        self.memory = self._fresh(unit)
 
-    def blocks(self, unit: Tensor, spares: int) -> Iterator[tuple[slice, slice, bool, Tensor, *tuple[Tensor, ...]]]:
-        """(rows, columns, whether what s holds in the end stays, s, and tensors of its shape to work in)."""
-        memory = self._memory(unit, 1 + spares)
-        for number, (rows, columns) in enumerate(self.pairs):
-            s, *free = self._views(memory, unit, rows, columns)
-            stays = number >= self.first_kept
-            if stays:
-                s = self.kept[number] = torch.empty_like(s)
+    def blocks(self, unit: Tensor) -> Iterator[tuple[slice, slice, bool, Tensor, *tuple[Tensor, ...]]]:
+        """(rows, columns, whether what s holds in the end stays, s, and the spares)."""
+        order = range(len(self.pairs))
+        for rows, columns, stays, s, *free in self._places(self.memory, unit, order, self.first_staying):
             yield rows, columns, stays, torch.bmm(unit[:, rows], unit[:, columns].mT, out=s), *free
 
-    def again(self, unit: Tensor, spares: int) -> Iterator[tuple[slice, slice, bool, Tensor, *tuple[Tensor, ...]]]:
+    def again(self, unit: Tensor) -> Iterator[tuple[slice, slice, bool, Tensor, *tuple[Tensor, ...]]]:
         """From the last block to the first: (rows, columns, whether the block stayed, what stayed of it or else s anew,
-        and tensors to work in). All of them may be changed.
+        and the spares). All of them may be changed.
         """
-        memory = self._memory(unit, 1 + spares)
-        for number, (rows, columns) in reversed(list(enumerate(self.pairs))):
-            s, *free = self._views(memory, unit, rows, columns)
-            there = self.kept.pop(number, None)
-            if there is None:
-                yield rows, columns, False, torch.bmm(unit[:, rows], unit[:, columns].mT, out=s), *free
-            else:
-                yield rows, columns, True, there, *free
+        memory = self._fresh(unit) if self.memory is None else self.memory
+        first_stayed, self.first_staying, self.memory = self.first_staying, len(self.pairs), None
+        order = reversed(range(len(self.pairs)))
+        for rows, columns, stayed, s, *free in self._places(memory, unit, order, first_stayed):
+            if not stayed:
+                torch.bmm(unit[:, rows], unit[:, columns].mT, out=s)
+            yield rows, columns, stayed, s, *free
 
-    def _memory(self, unit: Tensor, tensors: int) -> Tensor:
-        """For all blocks: fresh memory for each would cost as much time as a matrix product."""
-        rows, _ = self.pairs[0]
-        return unit.new_empty(tensors, len(unit) * rows.stop**2)
+    def _fresh(self, unit: Tensor) -> Tensor:
+        """A place for each block that stays, or for one that does not, and for each spare.
 
-    @staticmethod
-    def _views(memory: Tensor, unit: Tensor, rows: slice, columns: slice) -> Tensor:
-        shape = len(unit), rows.stop - rows.start, columns.stop - columns.start
-        return memory[:, :shape[0] * shape[1] * shape[2]].view(len(memory), *shape)
+        In one piece, for both passes: a page that the system has to map anew costs more than an operation on what it
+        holds, and glibc gives memory back to the system the sooner, the smaller the largest piece that it has freed.
+        """
+        return unit.new_empty(max(1, len(self.pairs) - self.first_staying) + self.spares, self.entries)
+
+    def _places(self, memory: Tensor, unit: Tensor, numbers: Iterable[int], first_staying: int) -> Iterator:
+        """For each block (rows, columns, whether it stays, the place of s, and the spares).
+
+        Blocks that do not stay share the first place: forward with the block that is formed after them, and in the
+        second pass with the one that has served before them.
+        """
+        spares = range(len(memory) - self.spares, len(memory))
+        for number in numbers:
+            rows, columns = self.pairs[number]
+            own = number - first_staying
+            shape = len(unit), rows.stop - rows.start, columns.stop - columns.start
+            s, *free = (memory[place, :math.prod(shape)].view(shape) for place in (max(0, own), *spares))
+            yield rows, columns, own >= 0, s, *free
 
 
 def _triangle_sums(triangle, unit, exponent, exclude, labels):
     reference = unit.new_zeros(unit.shape[:2]) if labels is None else labels.to(unit.dtype)
-    if _is_fused(triangle, unit):
+    if _is_fused(unit):
         return fused.triangle_sums(triangle, unit, exponent, exclude, labels), reference
     sums = unit.new_zeros(unit.shape[:2])
     uniform = _uniform(labels)
     alike = exponent.margin is None or uniform is not None  # a block serves its rows and its columns as it is
-    for rows, columns, stays, s, spare in triangle.blocks(unit, spares=1):
+    for rows, columns, stays, s, spare, _ in triangle.blocks(unit):
         touching = columns.start == rows.stop  # a corner of the block touches the diagonal
         terms = _powers(exponent, s, uniform if alike else labels[:, rows, None], out=spare)
         if stays and alike:  # its gradient needs no more of it than this
@@ -244,20 +263,20 @@ def _triangle_sums(triangle, unit, exponent, exclude, labels):
 
 def _triangle_gradient(triangle, unit, log_sum, grad_log_sum, exponent, exclude, labels):
     share = torch.where(torch.isfinite(log_sum), grad_log_sum * torch.exp(-log_sum), 0)  # an empty sum has no gradient
-    if _is_fused(triangle, unit):
+    if _is_fused(unit):
         return fused.triangle_gradient(triangle, unit, share, exponent, exclude, labels)
-    grad = torch.zeros_like(unit)
+    grad = torch.empty_like(unit)
     keep_row, keep_column = 1 not in exclude, -1 not in exclude  # an entry beside the diagonal, for its row, its column
     uniform = _uniform(labels)
     alike = exponent.margin is None or uniform is not None
     if exponent.margin is None:
         share *= exponent.scale
-    for rows, columns, stayed, s, spare, scratch in triangle.again(unit, spares=2):
+    for rows, columns, stayed, s, spare, scratch in triangle.again(unit):
         diagonal, touching = rows == columns, columns.start == rows.stop
         of_row, of_column = share[:, rows], share[:, columns]
         if alike:
             weight = s if stayed else _slopes(exponent, s, uniform, _powers(exponent, s, uniform, out=spare), out=s)
-            factor = torch.add(of_row[:, :, None], of_column[:, None], out=scratch)
+            factor = torch.add(of_row[:, :, None], of_column[:, None], out=spare if weight is s else s)
             if diagonal:
                 beside = of_row[:, :-1] * keep_row + of_row[:, 1:] * keep_column
                 for lag, kept in ((-1, beside), (0, 0), (1, beside)):
@@ -277,7 +296,8 @@ def _triangle_gradient(triangle, unit, log_sum, grad_log_sum, exponent, exclude,
                     weight[:, -1, 0] *= keep_row
                     other[:, -1, 0] *= keep_column
                 weight += other
-        grad[:, rows].baddbmm_(weight, unit[:, columns])
+        # A slice of the gradient is first met as the rows of its block with the last columns.
+        grad[:, rows].baddbmm_(weight, unit[:, columns], beta=int(columns.stop < unit.shape[1]))
         if not diagonal:
             grad[:, columns].baddbmm_(weight.mT, unit[:, rows])
     return grad
@@ -318,9 +338,9 @@ def _line(d: Tensor, a: Tensor | float, b: Tensor | float, out: Tensor) -> Tenso
     return torch.add(torch.tensor(b, dtype=d.dtype), d, alpha=a, out=out)
 
 
-def _is_fused(triangle: Triangle, unit: Tensor) -> bool:
+def _is_fused(unit: Tensor) -> bool:
     """Whether work on blocks is worth compiling: on CUDA, for more than one, where torch's compiler has its Triton."""
-    return unit.is_cuda and len(triangle.pairs) > 1 and find_spec("triton") is not None
+    return unit.is_cuda and len(unit) * unit.shape[1]**2 > CUDA_BLOCK**2 and find_spec("triton") is not None
 
 
 def _uniform(labels: Tensor | None) -> bool | None:

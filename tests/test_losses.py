@@ -291,7 +291,7 @@ def test_blocks_give_the_sums_and_gradients_of_the_whole_matrix(monkeypatch, sha
     if path == "rows":
         monkeypatch.setattr("emargin.similarity.SAFE_EXPONENT", 0.0)
     if path == "fused":
-        monkeypatch.setattr("emargin.similarity._is_fused", lambda triangle, unit: True)
+        monkeypatch.setattr("emargin.similarity._is_fused", lambda unit: True)
         monkeypatch.setattr("emargin.fused._compiled", lambda function: function)
     groups, n, _ = shape
     z, x = embedding(shape), torch.tensor(np.random.default_rng(9).standard_normal((groups, n, 3)))
@@ -320,13 +320,24 @@ def test_only_the_last_few_blocks_stay_and_each_until_it_is_used(monkeypatch):
     monkeypatch.setattr("emargin.similarity.BLOCK", 8)
     monkeypatch.setattr("emargin.similarity.KEPT", 3 * 8**2)
     unit = embedding((1, 61, 4)).detach()
-    triangle = Triangle(unit, keep=True)
-    blocks = {(rows.start, columns.start): s.clone() for rows, columns, _, s in triangle.blocks(unit, spares=0)}
-    assert (len(blocks), list(triangle.kept)) == (36, [33, 34, 35])
-    again = {(rows.start, columns.start): stayed for rows, columns, stayed, s, spare in triangle.again(unit, spares=1)
-             if torch.equal(s, blocks[rows.start, columns.start]) and spare.shape == s.shape}
-    assert list(again) == list(blocks)[::-1] and list(again.values()) == 3 * [True] + 33 * [False]
-    assert not triangle.kept
+    triangle = Triangle(unit, keep=True, spares=1)
+    assert len(triangle.memory) == 3 + 1
+    blocks, kept = {}, []
+    for rows, columns, stays, s, spare in triangle.blocks(unit):
+        assert spare.shape == s.shape
+        blocks[rows.start, columns.start] = s.clone()
+        kept.append(stays)
+        spare.fill_(torch.nan)
+    assert kept == 33 * [False] + 3 * [True]
+    for stayed in (3 * [True] + 33 * [False], 36 * [False]):  # the second time no block is there any more
+        again = {}
+        for rows, columns, there, s, spare in triangle.again(unit):
+            assert torch.equal(s, blocks[rows.start, columns.start])
+            again[rows.start, columns.start] = there
+            s.fill_(torch.nan)
+            spare.fill_(torch.nan)
+        assert list(again) == list(blocks)[::-1] and list(again.values()) == stayed
+        assert triangle.memory is None
 
 
 def test_what_stays_is_bounded_however_many_groups_there_are(monkeypatch):
@@ -334,17 +345,40 @@ def test_what_stays_is_bounded_however_many_groups_there_are(monkeypatch):
     monkeypatch.setattr("emargin.similarity.KEPT", 9 * 8**2)
     for groups, stay in ((1, 9), (2, 4), (4, 2)):
         unit = embedding((groups, 61, 4)).detach()
-        triangle = Triangle(unit, keep=True)
-        assert len(list(triangle.blocks(unit, spares=0))) == 36
-        assert len(triangle.kept) == stay
+        kept = [stays for _, _, stays, _ in Triangle(unit, keep=True, spares=0).blocks(unit)]
+        assert (len(kept), sum(kept)) == (36, stay)
 
 
-def test_no_block_stays_where_no_gradient_is_asked_for(monkeypatch):
+def test_no_block_stays_where_no_gradient_is_asked_for_nor_after_it(monkeypatch):
     made = []
     monkeypatch.setattr("emargin.similarity.Triangle", lambda *a, **k: made.append(Triangle(*a, **k)) or made[-1])
     for leaf in (embedding((1, 61, 4)), embedding((1, 61, 4)).detach()):
-        log_sums(leaf, Exponent(2.0), exclude=(0,))
-    assert [len(triangle.kept) for triangle in made] == [1, 0]
+        log_sum, _, _ = log_sums(leaf, Exponent(2.0), exclude=(0,))
+        assert made[-1].first_staying == len(made[-1].pairs) - int(leaf.requires_grad)
+        if leaf.requires_grad:
+            log_sum.sum().backward()
+            assert made[-1].memory is None  # although log_sum is there
+
+
+@pytest.mark.parametrize("labels", [None, "one", "mixed"])
+def test_no_memory_is_read_before_it_is_written(monkeypatch, labels):
+    monkeypatch.setattr("emargin.similarity.BLOCK", 8)
+    monkeypatch.setattr("emargin.similarity.KEPT", 3 * 8**2)
+    y = {None: None, "one": torch.ones(2, 61).bool(), "mixed": torch.arange(61).expand(2, 61) % 3 == 0}[labels]
+    outcomes = []
+    for known in (False, True):
+        monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", known)
+        torch.use_deterministic_algorithms(known)  # then memory that is not written holds NaN
+        try:
+            leaf = embedding((2, 61, 4))
+            log_sum, _, cosines = log_sums(leaf, Exponent(2.0) if y is None else Exponent(2.0, 0.7), exclude=(0, 1),
+                                           labels=y)
+            (log_sum.sum() + cosines.sum()).backward()
+        finally:
+            torch.use_deterministic_algorithms(False)
+        outcomes.append((log_sum.detach(), cosines.detach(), leaf.grad))
+    for one, other in zip(*outcomes, strict=True):
+        assert torch.equal(one, other)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

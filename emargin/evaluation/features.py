@@ -47,7 +47,8 @@ def encode(method: Method, sequences: Sequences, device: torch.device | str = "c
     for batch in sequences.in_order(ENCODE_BATCH):
         encoded = method.encode(batch.to(device))
         if embedding is None:  # written in place: to join the batches would take as long as to encode them
-            embedding = torch.empty(*frame.shape, encoded.shape[-1])
+            # numpy asks Linux for large pages, and torch does not: so many small ones take as long as what they hold.
+            embedding = torch.from_numpy(np.empty((*frame.shape, encoded.shape[-1]), np.float32))
         embedding[done:done + len(batch)] = encoded
         done += len(batch)
     return Features(embedding, sequences.labels[frame], frame)

@@ -99,9 +99,9 @@ class _WeightedAverage(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, unit, points):
-        ctx.triangle = Triangle(unit[None], keep=any(ctx.needs_input_grad))
+        ctx.triangle = Triangle(unit[None], keep=any(ctx.needs_input_grad), spares=2)
         sums, average = unit.new_zeros(len(unit), 1), torch.zeros_like(points)
-        for rows, columns, _, s, spare in ctx.triangle.blocks(unit[None], spares=1):
+        for rows, columns, _, s, spare, _ in ctx.triangle.blocks(unit[None]):
             block = _powers(rows, columns, s[0], spare[0])
             sums[rows] += block.sum(1, keepdim=True)
             average[rows].addmm_(block, points[columns])
@@ -119,7 +119,7 @@ class _WeightedAverage(torch.autograd.Function):
         scaled = grad_average / sums
         offset = (grad_log_sums[:, None] - (grad_average * average).sum(1, keepdim=True)) / sums
         grad_unit, grad_points = torch.zeros_like(unit), torch.zeros_like(points)
-        for rows, columns, _, s, spare, scratch in ctx.triangle.again(unit[None], spares=2):
+        for rows, columns, _, s, spare, scratch in ctx.triangle.again(unit[None]):
             block, on_cosines = _powers(rows, columns, s[0], spare[0]), scratch[0]
             grad_points[columns].addmm_(block.T, scaled[rows])
             torch.mm(scaled[rows], points[columns].T, out=on_cosines).add_(offset[rows])

@@ -77,11 +77,12 @@ def test_no_matrix_of_all_pairs_is_ever_formed(monkeypatch):
             return result
 
     monkeypatch.setattr("emargin.similarity.BLOCK", 10)
+    monkeypatch.setattr("emargin.similarity.KEPT", 2 * 10 * 10)
     series = tensor((80, 3))
     with Sizes() as sizes:
         loss, average = contrast_and_average(series, series)
         (loss + average.square().sum()).backward()
-    assert sizes.largest == 3 * 10 * 10  # the memory of three blocks
+    assert sizes.largest == (2 + 2) * 10 * 10  # the memory of two blocks that stay and of two to work in
 
 
 def test_gradient(monkeypatch):
