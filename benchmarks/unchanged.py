@@ -1,4 +1,4 @@
-"""Whether code that was made faster still gives the committed results: cells of a grid run anew, beside their rows.
+"""Whether code that was made faster still gives the committed results: cells of the grids run anew, beside their rows.
 
     python -m benchmarks.unchanged
     python -m benchmarks.unchanged --datasets spsw-har --jobs 2 --out results/benchmarks/unchanged.json
@@ -27,9 +27,13 @@ from emargin.paths import home
 from emargin.results import label, write_text
 from emargin.store import Store
 
-# Each form of the losses that share the blocks; an encoder that does not train shows the probe alone.
-LINES = ("Random Init", "InfoNCE, original", "eMargin, released", "eMargin, original, anchor", "SimMTM, original",
-         "SimMTM, released")
+# By grid: each form of the losses that share the blocks; an encoder that does not train shows the probe alone.
+LINES = {"grid": ("Random Init", "InfoNCE, original", "eMargin, released", "eMargin, original, anchor",
+                  "SimMTM, original", "SimMTM, released", "eMargin, released, the paper's labels",
+                  "eMargin, original, pair", "eMargin, original, all-pairs"),
+         "repairs": ("Distance margin, original, the paper's labels", "Cosine margin, original, the paper's labels",
+                     "eMargin + VICReg terms, original", "eMargin + labels, original", "InfoNCE + labels, original")}
+SHARE = 0.05  # of the labelled frames, where a line has several shares: the sums are the same
 LONGEST = 600  # seconds that a cell's training may have taken by its record; SimMTM released can take half an hour
 DATASETS = ("spsw-har", "sleepedf-features", "mitbih", "dsads")
 METRICS = ("silhouette", "davies_bouldin", "nmi", "participation_ratio", "accuracy", "weighted_f1",
@@ -39,16 +43,15 @@ METRICS = ("silhouette", "davies_bouldin", "nmi", "participation_ratio", "accura
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit status: 0 done, 2 bad input."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.unchanged", description=__doc__.partition("\n")[0])
-    parser.add_argument("--grid", default="grid", metavar="NAME", help="its cells and rows; default: %(default)s")
     parser.add_argument("--datasets", default=",".join(DATASETS), metavar="NAME,...", help="default: %(default)s")
     parser.add_argument("--jobs", type=int, default=2, help="cells at a time, of one thread each; default: %(default)s")
     parser.add_argument("--out", type=Path, metavar="FILE", help="a JSON file for the figures, added to if it is there")
     options = parser.parse_args(arguments)
     return surroundings.command("benchmarks.unchanged", lambda: measure(
-        options.grid, options.datasets.split(","), options.jobs, options.out), options.out)
+        options.datasets.split(","), options.jobs, options.out), options.out)
 
 
-def measure(grid: str, datasets: list[str], jobs: int, out: Path | None = None) -> dict:
+def measure(datasets: list[str], jobs: int, out: Path | None = None) -> dict:
     """Run the cells that `out` does not have, writing it after each. Returns all figures.
 
     Raises InputError, before the first cell, for no job, an `out` without a folder, or no cell with rows.
@@ -56,22 +59,26 @@ def measure(grid: str, datasets: list[str], jobs: int, out: Path | None = None) 
     surroundings.check(1, out)
     if jobs < 1:
         raise InputError("number of jobs", found=jobs, wanted="1 or more")
-    store = Store(home() / "results" / grid)
-    every = read_grid(home() / "workflow" / f"{grid}.json")
-    cells = chosen(every, datasets, store)
-    figures = {"grid": grid, "cells": {}}
+    stores = {grid: Store(home() / "results" / grid) for grid in LINES}
+    cells = {grid: chosen(grid, read_grid(home() / "workflow" / f"{grid}.json"), store)
+             for grid, store in stores.items()}
+    ahead = [cell for name in datasets for grid in LINES for cell in cells[grid] if cell.dataset == name]
+    if not ahead:
+        raise InputError("cells to run anew", found=f"none with rows on {', '.join(datasets)}",
+                         wanted=f"data sets of the grids, such as {', '.join(DATASETS)}")
+    figures = {"cells": {}}
     if out is not None and out.exists():
         figures = json.loads(out.read_text(encoding="utf-8"))
-    figures |= machine(1)
-    ahead = [cell for cell in cells if cell.digest not in figures["cells"]]
+    on = machine(1)
     with ProcessPoolExecutor(jobs, mp_context=SERVER) as pool:
-        for done in as_completed([pool.submit(values_of, cell) for cell in ahead]):
+        for done in as_completed([pool.submit(values_of, cell) for cell in ahead
+                                  if cell.digest not in figures["cells"]]):
             digest, values = done.result()
-            figures["cells"][digest] = values
+            figures["cells"][digest] = values | {"processor": on["processor"], "torch": on["torch"]}
             if out is not None:
                 write_text(out, json.dumps(figures, indent=1) + "\n")
             print(f"{len(figures['cells'])} cells", flush=True)
-    figures["lines"] = compared(every, store, figures["cells"])
+    figures["lines"] = [row for grid in LINES for row in compared(cells[grid], stores[grid], figures["cells"])]
     figures["summary"] = summary(figures["lines"])
     for row in figures["lines"]:
         print("{dataset:18s} {line:28s} {metric:28s} {committed:8.4f} {again:8.4f}  deviation {deviation:.4f}".format(
@@ -81,16 +88,12 @@ def measure(grid: str, datasets: list[str], jobs: int, out: Path | None = None) 
     return figures
 
 
-def chosen(grid: list[Experiment], datasets: list[str], store: Store) -> list[Experiment]:
-    """Cells of LINES on the data sets' first split, in that order, that the store has numbers of and LONGEST allows."""
-    cells = [cell for name in datasets for cell in grid
-             if cell.dataset == name and cell.fold == 1 and cell.protocol == "original"
-             and label(cell) in LINES and cell.digest in store.known - store.failed
-             and store.records[cell.digest]["seconds"]["train"] < LONGEST]
-    if not cells:
-        raise InputError("cells to run anew", found=f"none with rows on {', '.join(datasets)}",
-                         wanted=f"data sets of the grid, such as {', '.join(DATASETS)}")
-    return cells
+def chosen(grid: str, cells: list[Experiment], store: Store) -> list[Experiment]:
+    """Cells of a grid's LINES on each data set's first split that the store has numbers of and LONGEST allows."""
+    return [cell for cell in cells
+            if cell.fold == 1 and cell.protocol == "original" and label(cell) in LINES[grid]
+            and cell.label_share in (None, SHARE) and cell.digest in store.known - store.failed
+            and store.records[cell.digest]["seconds"]["train"] < LONGEST]
 
 
 def values_of(cell: Experiment) -> tuple[str, dict[str, float]]:

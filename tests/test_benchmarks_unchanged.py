@@ -8,7 +8,6 @@ import pytest
 from benchmarks import unchanged
 from emargin import results
 from emargin.config import Experiment
-from emargin.errors import InputError
 from emargin.store import Store
 
 
@@ -33,10 +32,9 @@ def cells():
         {"method": "infonce", "fidelity": "original"}, {"method": "simmtm", "fidelity": "original"})]
 
 
-def test_long_cells_and_other_sets_are_left_out(store):
-    assert [cell.method for cell in unchanged.chosen(cells(), ["harth-sim"], store)] == 3 * ["infonce"]
-    with pytest.raises(InputError, match="mitbih"):
-        unchanged.chosen(cells(), ["mitbih"], store)
+def test_long_cells_and_lines_of_other_grids_are_left_out(store):
+    assert [cell.method for cell in unchanged.chosen("grid", cells(), store)] == 3 * ["infonce"]
+    assert unchanged.chosen("repairs", cells(), store) == []
 
 
 def test_means_are_compared_in_deviations_over_seeds(store):
