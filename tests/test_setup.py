@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from fnmatch import fnmatch
 
 import nbformat
 import pytest
@@ -38,6 +39,13 @@ REQUIREMENTS = (
     + sum(PROJECT["project"]["optional-dependencies"].values(), [])
     + PROJECT["build-system"]["requires"]
 )
+
+
+def test_no_folder_of_tests_is_passed_over():
+    left_out = PROJECT["tool"]["pytest"]["ini_options"]["norecursedirs"]
+    folders = {folder for path in (ROOT / "tests").rglob("test_*.py") for folder in path.relative_to(ROOT).parts[:-1]}
+    assert len(folders) > 1
+    assert not [folder for folder in folders for pattern in left_out if fnmatch(folder, pattern)]
 
 
 def test_torch_is_pinned_exactly_and_first():
