@@ -86,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), metavar="N,...", help="default: %(default)s")
     parser.add_argument("--large", type=int, default=LARGE, metavar="N", help="ours alone; default: %(default)s")
     parser.add_argument("--threads", type=int, default=2, help="default: %(default)s")
-    parser.add_argument("--rounds", type=int, default=7, help="default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=7, help="at the largest N; default: %(default)s")
     parser.add_argument("--out", type=Path, metavar="FILE", help="a JSON file for the figures")
     options = parser.parse_args(arguments)
     return surroundings.command("benchmarks.losses", lambda: measure(
@@ -114,7 +114,7 @@ def measure(sizes: list[int], large: int, threads: int, rounds: int, out: Path |
     figures = machine(threads) | {"rounds": rounds, "channels": EMBEDDING, "temperature": TEMPERATURE,
                                   "margin": MARGIN}
     print(f"{figures['processor']}, {threads} thread(s), torch {figures['torch']}, C {EMBEDDING}, float32, {rounds} "
-          f"rounds\nmilliseconds of a step: {', '.join(FORMS)}; extra MB: the same, lean_kept as lean")
+          f"rounds at the largest N\nmilliseconds of a step: {', '.join(FORMS)}; extra MB: the same, lean_kept as lean")
     figures["steps"] = steps_on("cpu", sizes, threads, rounds)
     figures["large"] = alone(large_step, large, threads)
     print("ours at N {n}: {seconds:.1f} s, {mb:.0f} MB extra".format(**figures["large"]), flush=True)
@@ -136,11 +136,14 @@ def measure(sizes: list[int], large: int, threads: int, rounds: int, out: Path |
 
 
 def steps_on(device: str, sizes: list[int], threads: int, rounds: int) -> list[dict]:
-    """Time and memory of every loss at every size, a line printed for each."""
+    """Time and memory of every loss at every size, a line printed for each.
+
+    A size takes more rounds than the largest as its matrix is smaller: medians of few short steps move by half.
+    """
     figures = []
     for loss in LOSSES:
         for n in sizes:
-            figure = alone(times_of, loss, n, threads, rounds, device)
+            figure = alone(times_of, loss, n, threads, rounds * (max(sizes) // n)**2, device)
             for form in FORMS:
                 figure[f"{form}_mb"] = (figure["lean_mb"] if form == "lean_kept"
                                         else alone(memory_of, loss, form, n, threads, device))
@@ -154,7 +157,8 @@ def times_of(loss: str, n: int, threads: int, rounds: int, device: str = "cpu") 
     """Medians of each form's milliseconds, and of the ratios that the targets are about, from interleaved rounds."""
     torch.set_num_threads(threads)
     seconds = _in_turns({form: step_of(loss, form, n, device=device) for form in FORMS}, rounds, device)
-    figure = {"loss": loss, "n": n} | {f"{form}_ms": 1e3 * statistics.median(seconds[form]) for form in FORMS}
+    figure = {"loss": loss, "n": n, "rounds": rounds}
+    figure |= {f"{form}_ms": 1e3 * statistics.median(seconds[form]) for form in FORMS}
     for form in ("plain", "lean", "lean_kept"):
         figure[f"{form}_over_ours"] = _ratio(seconds[form], seconds["ours"])
     return figure | {"ours_over_limit": _ratio(seconds["ours"], seconds["limit"])}

@@ -23,7 +23,7 @@ from torch.nn.functional import normalize
 from emargin import fused
 
 BLOCK = 512  # rows and columns of a block at most: 1 MB in float32, about a core's second-level cache
-KEPT = 3 * 2**20  # cosines that stay for the backward pass: all of them up to N = 2,200, and 12 MB at any N
+KEPT = 5 * 2**19  # cosines that stay for the backward pass: all of them up to N = 2,090, and 10 MB at any N
 CUDA_BLOCK, CUDA_KEPT = 8192, 2**26  # 256 MB: fewer and larger operations, since each takes a time to start
 SHORTEST = 1e-12  # a row's length is taken as at least this, so that a row of zeros has cosine 0 with every other
 LOG2_E = math.log2(math.e)
@@ -100,13 +100,29 @@ def unit_rows(embedding: Tensor) -> Tensor:
     return normalize(embedding, dim=-1, eps=SHORTEST)
 
 
+def row_lengths(rows: Tensor) -> Tensor:
+    """max(|z|, 1e-12) of each row z: `(..., N, C)` -> `(..., N, 1)`."""
+    return torch.linalg.vector_norm(rows, dim=-1, keepdim=True).clamp_(min=SHORTEST)
+
+
+@torch.no_grad()
 def adjacent_cosines(rows: Tensor, *, wrap: bool = False) -> Tensor:
-    """Cosine of each row with the next: `(..., N, C)` -> `(..., N - 1)`; with `wrap`, the last with the first, too."""
-    side = slice_of_rows(rows)  # fresh memory for all unit rows would take longer than the cosines
-    pieces = [rows[..., start:start + side + 1, :] for start in range(0, max(1, rows.shape[-2] - 1), side)]
+    """Cosine of each row with the next, as a number without gradient: `(..., N, C)` -> `(..., N - 1)`.
+
+    With `wrap`, `(..., N)`: the last row with the first, too.
+    """
     if wrap:
-        pieces.append(torch.cat([rows[..., -1:, :], rows[..., :1, :]], dim=-2))
-    return torch.cat([adjacent_products(unit_rows(piece)) for piece in pieces], dim=-1)
+        rows = torch.cat([rows, rows[..., :1, :]], dim=-2)
+    lengths, side, pairs = row_lengths(rows), slice_of_rows(rows), max(0, rows.shape[-2] - 1)
+    cosines = rows.new_empty(*rows.shape[:-2], pairs)
+    # Slice by slice in the same memory: fresh one for all unit rows would take longer than the cosines.
+    unit, products = (rows.new_empty(*rows.shape[:-2], min(side, pairs) + 1, rows.shape[-1]) for _ in range(2))
+    for start in range(0, pairs, side):
+        n = min(side, pairs - start)
+        own = torch.div(rows.narrow(-2, start, n + 1), lengths.narrow(-2, start, n + 1), out=unit.narrow(-2, 0, n + 1))
+        of_pairs = torch.mul(own.narrow(-2, 0, n), own.narrow(-2, 1, n), out=products.narrow(-2, 0, n))
+        torch.sum(of_pairs, -1, out=cosines.narrow(-1, start, n))
+    return cosines
 
 
 def adjacent_products(unit: Tensor) -> Tensor:
@@ -145,7 +161,7 @@ class _LogSums(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, rows, exponent, exclude, labels):
-        lengths = torch.linalg.vector_norm(rows, dim=-1, keepdim=True).clamp_(min=SHORTEST)
+        lengths = row_lengths(rows)
         unit = rows / lengths
         ctx.form = exponent, exclude, labels
         if exponent.bound <= SAFE_EXPONENT and not isinstance(labels, PairLabels):

@@ -120,11 +120,12 @@ def test_the_command_measures_every_loss_and_writes_a_file(in_this_process, monk
     monkeypatch.setattr(losses, "LABELLED", 50)
     monkeypatch.setattr(losses, "ACCURATE", 40)
     out = tmp_path / "losses.json"
-    options = ["--sizes", "20,33", "--large", "70", "--threads", "1", "--rounds", "2", "--out", str(out)]
+    options = ["--sizes", "15,33", "--large", "70", "--threads", "1", "--rounds", "2", "--out", str(out)]
     assert losses.main(options) == 0
     figures = json.loads(out.read_text())
     assert [(step["loss"], step["n"]) for step in figures["steps"]] == [
-        (loss, n) for loss in losses.LOSSES for n in (20, 33)]
+        (loss, n) for loss in losses.LOSSES for n in (15, 33)]
+    assert {step["n"]: step["rounds"] for step in figures["steps"]} == {15: 8, 33: 2}
     assert all(step[f"{form}_ms"] > 0 and step[f"{form}_mb"] >= 0 for step in figures["steps"] for form in losses.FORMS)
     assert (figures["threads"], figures["rounds"], figures["large"]["n"], figures["labels"]["n"]) == (1, 2, 70, 50)
     assert figures["gpu"] is None

@@ -5,7 +5,7 @@ import torch
 
 from emargin.errors import InputError
 from emargin.pseudo_labels import pseudo_labels
-from emargin.similarity import BLOCK, adjacent_cosines
+from emargin.similarity import BLOCK, adjacent_cosines, slice_of_rows
 
 FOUR = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
 
@@ -26,12 +26,21 @@ def test_a_cosine_equal_to_the_threshold_is_dissimilar():
 
 
 @pytest.mark.parametrize("wrap", [False, True])
-@pytest.mark.parametrize("n", [1, 2, BLOCK, BLOCK + 1, BLOCK + 2, 2 * BLOCK + 77])
+@pytest.mark.parametrize("n", [1, 2, 5, 6, 7, 11, 13])
 def test_cosines_are_those_of_each_pair_of_rows_however_many(n, wrap):
-    rows = torch.randn(2, n, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    rows = torch.randn(2, n, BLOCK**2 // 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    assert slice_of_rows(rows) == 5
     following = range(1, n) if not wrap else [*range(1, n), 0]
     wanted = [[torch.cosine_similarity(one[k - 1], one[k], dim=0).item() for k in following] for one in rows]
     torch.testing.assert_close(adjacent_cosines(rows, wrap=wrap), torch.tensor(wanted).double().reshape(2, -1))
+
+
+def test_no_row_has_no_cosine():
+    assert adjacent_cosines(torch.zeros(0, 4)).shape == (0,)
+
+
+def test_cosines_of_rows_under_autograd_are_numbers():
+    assert not adjacent_cosines(FOUR.clone().requires_grad_()).requires_grad
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.3, 0.4, 0.9, 1.0])
