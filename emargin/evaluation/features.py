@@ -9,7 +9,7 @@ from torch import Tensor
 from emargin.data.dataset import Dataset, Sequences
 from emargin.methods import Method
 
-ENCODE_BATCH = 64  # sequences
+ENCODE_FRAMES = 2**12  # of a batch; of larger layers the system maps the memory anew for each batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ def encode(method: Method, sequences: Sequences, device: torch.device | str = "c
     """Embed sequences in context, in evaluation mode, without gradients."""
     method.eval()
     frame, embedding, done = sequences.indices(), None, 0
-    for batch in sequences.in_order(ENCODE_BATCH):
+    for batch in sequences.in_order(max(1, ENCODE_FRAMES // frame.shape[1])):
         encoded = method.encode(batch.to(device))
         if embedding is None:  # written in place: to join the batches would take as long as to encode them
             # numpy asks Linux for large pages, and torch does not: so many small ones take as long as what they hold.

@@ -53,7 +53,14 @@ def test_encode_leaves_batchnorm_and_gradients_alone():
     assert not features.embedding.requires_grad
 
 
+def test_a_sequence_longer_than_a_batch_is_encoded_alone(monkeypatch):
+    whole = encoded()[2]
+    monkeypatch.setattr("emargin.evaluation.features.ENCODE_FRAMES", 1)
+    torch.testing.assert_close(encoded()[2].embedding, whole.embedding, rtol=0, atol=1e-6)
+
+
 def test_the_last_batch_may_be_smaller(monkeypatch):
     whole = encoded()[2]
-    monkeypatch.setattr("emargin.evaluation.features.ENCODE_BATCH", 2)
+    monkeypatch.setattr("emargin.evaluation.features.ENCODE_FRAMES", 2 * whole.frame.shape[1])
+    assert len(whole.frame) % 2
     torch.testing.assert_close(encoded()[2].embedding, whole.embedding, rtol=0, atol=1e-6)
