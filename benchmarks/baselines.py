@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from emargin.losses import RELEASED_SCALE
-from emargin.similarity import LOG2_E
+from emargin.triangle_sums import LOG2_E
 
 
 def dense_info_nce(embedding: Tensor, *, temperature: float) -> Tensor:

@@ -37,7 +37,7 @@ from emargin.encoders import EMBEDDING
 from emargin.errors import InputError
 from emargin.losses import emargin, emargin_released, info_nce
 from emargin.pseudo_labels import pseudo_labels
-from emargin.similarity import Triangle
+from emargin.triangle import Triangle
 
 FORMS = ("ours", "plain", "lean", "lean_kept", "limit")  # lean_kept: its two N x N tensors stay from step to step
 TEMPERATURE, MARGIN, THRESHOLD = 0.1, 5.0, 0.4  # the middle one of the paper's three temperatures
@@ -196,8 +196,7 @@ def share_of_rate(n: int, device: str, rounds: int) -> dict:
     finally:
         torch.set_float32_matmul_precision("highest")
     triangle = Triangle(torch.empty(1, n, 1, device=device), keep=True, spares=0)
-    areas = [(rows.stop - rows.start) * (columns.stop - columns.start) for rows, columns in triangle.pairs]
-    operations = 2 * EMBEDDING * (sum(areas) + sum(areas[:triangle.first_staying]) + n**2)
+    operations = 2 * EMBEDDING * (sum(triangle.sizes) + sum(triangle.sizes[:triangle.first_staying]) + n**2)
     shares = [operations / one / (2 * side**3 / other) for one, other in zip(*seconds.values(), strict=True)]
     return {"n": n, "ms": 1e3 * statistics.median(seconds["step"]), "mb": held, "share": statistics.median(shares),
             "tflops": operations / statistics.median(seconds["step"]) / 1e12,

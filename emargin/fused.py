@@ -1,4 +1,4 @@
-"""The triangle of `emargin.similarity` with one kernel for all that happens to a block between its matrix products.
+"""The triangle of `emargin.triangle` with one kernel for all that happens to a block between its matrix products.
 
 For CUDA devices. On a CPU a block fits the cache and another pass over it costs little. On a GPU a block must be large
 to keep the device busy, each pass goes through the device's memory, and a dozen of them take several times as long as
@@ -19,56 +19,63 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from emargin.similarity import Exponent, Triangle
+    from emargin.similarity import Exponent
+    from emargin.triangle import Blocks, Triangle
 
 Anchors = tuple[Tensor, Tensor, Tensor]  # a, b, clip
 
 
-def triangle_sums(triangle: Triangle, unit: Tensor, exponent: Exponent, exclude: tuple[int, ...],
+def labelled_sums(triangle: Triangle, unit: Tensor, exponent: Exponent, exclude: tuple[int, ...],
                   labels: Tensor | None) -> Tensor:
-    """For each anchor the logarithm of its sum, `(G, N)`, as `emargin.similarity.log_sums` says."""
-    sums, anchors = unit.new_zeros(unit.shape[:2]), _anchors(exponent, labels, unit)
-    numbers = torch.arange(unit.shape[1], device=unit.device)
-    for rows, columns, _, s in triangle.blocks(unit):
-        of_rows, of_columns = _compiled(block_sums)(s, _of_rows(anchors, rows), _of_columns(anchors, columns),
-                                                    numbers[columns] - numbers[rows, None], min(exclude), max(exclude))
-        sums[:, rows] += of_rows
-        if rows != columns:
-            sums[:, columns] += of_columns
-    return sums.log_()
+    """For each anchor the sum that `emargin.similarity.log_sums` takes the logarithm of, `(G, P)`."""
+    sums, anchors = unit.new_zeros(unit.shape[:2]), _anchors(triangle, exponent, labels, unit)
+    there = torch.arange(triangle.padded_n, device=unit.device).expand(unit.shape[:2]).contiguous() < triangle.n
+    for blocks, _, s in triangle.blocks(unit):
+        rows, columns = _numbers(blocks, unit.device)
+        own, other = _of(blocks, anchors)
+        of_rows, of_columns = blocks.of(sums)
+        found = _compiled(block_sums)(s, own, other, blocks.of(there)[1][:, None], rows, columns, min(exclude),
+                                      max(exclude))
+        of_rows += found[0]
+        if not blocks.diagonal:
+            of_columns += found[1]
+    return sums
 
 
-def triangle_gradient(triangle: Triangle, unit: Tensor, share: Tensor, exponent: Exponent, exclude: tuple[int, ...],
+def labelled_gradient(triangle: Triangle, unit: Tensor, share: Tensor, exponent: Exponent, exclude: tuple[int, ...],
                       labels: Tensor | None) -> Tensor:
-    """The gradient on the unit rows, `(G, N, C)`. share: dL/dlog_sum / exp(log_sum), `(G, N)`."""
-    grad, anchors = torch.zeros_like(unit), _anchors(exponent, labels, unit)
-    numbers = torch.arange(unit.shape[1], device=unit.device)
-    for rows, columns, _, s in triangle.again(unit):
-        of_columns = share[:, None, columns]
-        if rows == columns:  # its anchors are those of its rows
+    """The gradient on the unit rows, `(G, P, C)`. share: dL/dlog_sum / exp(log_sum), `(G, P)`."""
+    grad, anchors = torch.zeros_like(unit), _anchors(triangle, exponent, labels, unit)
+    for blocks, _, s in triangle.again(unit):
+        own, other = _of(blocks, anchors)
+        of_rows, of_columns = blocks.of(share)
+        if blocks.diagonal:  # its anchors are those of its rows
             of_columns = torch.zeros_like(of_columns)
-        weight = _compiled(block_weights)(s, _of_rows(anchors, rows), _of_columns(anchors, columns),
-                                          share[:, rows, None], of_columns, numbers[columns] - numbers[rows, None],
-                                          min(exclude), max(exclude))
-        grad[:, rows].baddbmm_(weight, unit[:, columns])
-        grad[:, columns].baddbmm_(weight.mT, unit[:, rows])
+        weight = _compiled(block_weights)(s, own, other, of_rows[:, :, None], of_columns[:, None],
+                                          *_numbers(blocks, unit.device), min(exclude), max(exclude))
+        (unit_rows, unit_columns), (grad_rows, grad_columns) = blocks.of(unit), blocks.of(grad)
+        grad_rows.baddbmm_(weight, unit_columns)
+        grad_columns.baddbmm_(weight.mT, unit_rows)
     return grad
 
 
-def block_sums(s: Tensor, of_rows: Anchors, of_columns: Anchors, apart: Tensor, first: int,
-               last: int) -> tuple[Tensor, Tensor]:
-    """Sums of exp(e) over a block's rows and over its columns, `(G, rows)` and `(G, columns)`.
+def block_sums(s: Tensor, of_rows: Anchors, of_columns: Anchors, there: Tensor, rows: Tensor, columns: Tensor,
+               first: int, last: int) -> tuple[Tensor, Tensor]:
+    """Sums of exp(e) over blocks' rows and over their columns, `(blocks, rows)` and `(blocks, columns)`.
 
-    s: cosines, `(G, rows, columns)`. apart: column - row of each entry; an entry k of anchor j is left out where
+    s: cosines, `(blocks, rows, columns)`. there: bool `(blocks, 1, columns)`, false for columns that are no frames.
+    rows `(rows, 1)` and columns `(columns,)` number them; an entry k of anchor j is left out where
     first <= k - j <= last.
     """
-    return (_powers(s, of_rows).masked_fill((apart >= first) & (apart <= last), 0).sum(-1),
+    apart = columns - rows
+    return (_powers(s, of_rows).masked_fill((apart >= first) & (apart <= last) | ~there, 0).sum(-1),
             _powers(s, of_columns).masked_fill((-apart >= first) & (-apart <= last), 0).sum(-2))
 
 
 def block_weights(s: Tensor, of_rows: Anchors, of_columns: Anchors, row_share: Tensor, column_share: Tensor,
-                  apart: Tensor, first: int, last: int) -> Tensor:
-    """The gradient on each cosine of a block: exp(e) de/ds times the anchor's share, of its row and of its column."""
+                  rows: Tensor, columns: Tensor, first: int, last: int) -> Tensor:
+    """The gradient on each cosine of blocks: exp(e) de/ds times the anchor's share, of its row and of its column."""
+    apart = columns - rows
     row = (_slopes(s, of_rows) * row_share).masked_fill((apart >= first) & (apart <= last), 0)
     column = (_slopes(s, of_columns) * column_share).masked_fill((-apart >= first) & (-apart <= last), 0)
     return row + column
@@ -86,20 +93,27 @@ def _slopes(s: Tensor, anchors: Anchors) -> Tensor:
     return torch.exp((a * d + b) * d) * (2 * a * d + b)
 
 
-def _anchors(exponent: Exponent, labels: Tensor | None, unit: Tensor) -> Anchors:
-    """a, b and clip of every anchor, each `(G, N)`."""
-    y = torch.zeros(unit.shape[:2], dtype=torch.bool, device=unit.device) if labels is None else labels
+def _anchors(triangle: Triangle, exponent: Exponent, labels: Tensor | None, unit: Tensor) -> Anchors:
+    """a, b and clip of every anchor, each `(G, P)`."""
+    if labels is None:
+        y = torch.zeros(unit.shape[:2], dtype=torch.bool, device=unit.device)
+    else:
+        y = triangle.padded(labels)
     a, b = (torch.zeros_like(y, dtype=unit.dtype) + value for value in exponent.coefficients(y, unit.dtype))
     clip = torch.full_like(a, torch.inf)
     return a, b, clip if exponent.margin is None else clip.masked_fill_(y, exponent.margin)
 
 
-def _of_rows(anchors: Anchors, rows: slice) -> Anchors:
-    return tuple(values[:, rows, None] for values in anchors)
+def _of(blocks: Blocks, anchors: Anchors) -> tuple[Anchors, Anchors]:
+    """Those of blocks' rows, each `(blocks, rows, 1)`, and of their columns, `(blocks, 1, columns)`."""
+    of_rows, of_columns = zip(*(blocks.of(values) for values in anchors), strict=True)
+    return tuple(values[:, :, None] for values in of_rows), tuple(values[:, None] for values in of_columns)
 
 
-def _of_columns(anchors: Anchors, columns: slice) -> Anchors:
-    return tuple(values[:, None, columns] for values in anchors)
+def _numbers(blocks: Blocks, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Of a block's rows, `(rows, 1)`, and of its columns, `(columns,)`, within its stretch."""
+    rows, columns = (torch.arange(part.start, part.stop, device=device) for part in (blocks.rows, blocks.columns))
+    return rows[:, None], columns
 
 
 @cache

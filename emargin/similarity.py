@@ -5,14 +5,12 @@ entries, one sum an anchor, and through its entries beside the diagonal. Here a 
 cache; the backward pass forms the blocks again, all but a few, so memory grows with N and not with N^2.
 
 S is symmetric: where exponents are small enough to be summed as they are, only the blocks on and above the diagonal
-are formed, and each serves the anchors of its rows and of its columns. Otherwise rows are taken whole, with their
-maximum.
+are formed (`emargin.triangle`), and each serves the anchors of its rows and of its columns. Otherwise rows are taken
+whole, with their maximum.
 
 On a CUDA device blocks are larger, and what happens to each of several is compiled (`emargin.fused`).
 """
 
-import math
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -20,13 +18,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from emargin import fused
+from emargin import fused, triangle_sums
+from emargin.triangle import BLOCK, CUDA_BLOCK, Triangle
 
-BLOCK = 512  # rows and columns of a block at most: 1 MB in float32, about a core's second-level cache
-KEPT = 5 * 2**19  # cosines that stay for the backward pass: all of them up to N = 2,090, and 10 MB at any N
-CUDA_BLOCK, CUDA_KEPT = 8192, 2**26  # 256 MB: fewer and larger operations, since each takes a time to start
 SHORTEST = 1e-12  # a row's length is taken as at least this, so that a row of zeros has cosine 0 with every other
-LOG2_E = math.log2(math.e)
 SAFE_EXPONENT = 60.0  # exp(60) a million times over is far from float32's 3e38, exp(-60) from its smallest normal 1e-38
 
 
@@ -73,7 +68,8 @@ class Exponent:
         if isinstance(y, bool):
             return (unequal, -self.margin * self.scale) if y else (equal, 0.0)
         y = y.to(dtype)
-        return equal + (unequal - equal) * y, -self.margin * self.scale * y
+        a = equal if equal == unequal else equal + (unequal - equal) * y
+        return a, -self.margin * self.scale * y
 
     def clipped(self, s: Tensor, y: Tensor | bool | None) -> Tensor:
         """d; s itself where no cosine is above the margin or no label is 1."""
@@ -163,23 +159,39 @@ class _LogSums(torch.autograd.Function):
     def forward(ctx, rows, exponent, exclude, labels):
         lengths = row_lengths(rows)
         unit = rows / lengths
+        cosines = adjacent_products(unit)
         ctx.form = exponent, exclude, labels
-        if exponent.bound <= SAFE_EXPONENT and not isinstance(labels, PairLabels):
-            ctx.triangle = Triangle(unit, keep=ctx.needs_input_grad[0], spares=0 if _is_fused(unit) else 2)
-            log_sum, reference = _triangle_sums(ctx.triangle, unit, *ctx.form)
-        else:
+        if exponent.bound > SAFE_EXPONENT or isinstance(labels, PairLabels):
             ctx.triangle = None
             log_sum, reference = _row_sums(unit, *ctx.form)
+        else:
+            ctx.fused = _is_fused(unit)
+            ctx.power = None if ctx.fused else triangle_sums.power_of(exponent, labels)
+            ctx.triangle = Triangle(rows, keep=ctx.needs_input_grad[0],
+                                    spares=0 if ctx.fused else 1 if ctx.power else 2)
+            unit = ctx.triangle.padded(unit)
+            if ctx.power:
+                sums = triangle_sums.power_sums(ctx.triangle, unit, ctx.power, exclude)
+            else:
+                sums = (fused if ctx.fused else triangle_sums).labelled_sums(ctx.triangle, unit, *ctx.form)
+            log_sum = sums[:, :rows.shape[1]].log()
+            reference = torch.zeros_like(log_sum) if labels is None else labels.to(rows.dtype)
         ctx.save_for_backward(unit, lengths, log_sum)
         ctx.mark_non_differentiable(reference)
-        return log_sum, reference, adjacent_products(unit)
+        return log_sum, reference, cosines
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad_log_sum, _, grad_cosines):
         unit, lengths, log_sum = ctx.saved_tensors
         if ctx.triangle:
-            grad = _triangle_gradient(ctx.triangle, unit, log_sum, grad_log_sum, *ctx.form)
+            share = torch.where(torch.isfinite(log_sum), grad_log_sum * torch.exp(-log_sum), 0)  # none of an empty sum
+            share = ctx.triangle.padded(share)
+            if ctx.power:
+                grad = triangle_sums.power_gradient(ctx.triangle, unit, share, ctx.power, ctx.form[1])
+            else:
+                grad = (fused if ctx.fused else triangle_sums).labelled_gradient(ctx.triangle, unit, share, *ctx.form)
+            unit, grad = unit[:, :lengths.shape[1]], grad[:, :lengths.shape[1]]
         else:
             grad = _row_gradient(unit, log_sum, grad_log_sum, *ctx.form)
         grad[:, :-1].addcmul_(unit[:, 1:], grad_cosines[..., None])
@@ -188,182 +200,9 @@ class _LogSums(torch.autograd.Function):
         return grad.addcmul_(unit, along, value=-1).div_(lengths), None, None, None
 
 
-class Triangle:
-    """Blocks of S on and above the diagonal, once for sums and once more for their gradient.
-
-    unit: rows of length 1, `(G, N, C)`. keep: whether some blocks stay in memory between the two; each serves once.
-    What stays of a block is what its user has made of it. spares: tensors of a block's shape for its user to work in.
-    """
-
-    def __init__(self, unit: Tensor, *, keep: bool, spares: int):
-        groups, n, _ = unit.shape
-        block, kept = (CUDA_BLOCK, CUDA_KEPT) if unit.is_cuda else (BLOCK, KEPT)
-        most = max(min(32, block), int(block / groups**0.5))
-        side = -(-n // -(-n // most))  # as many slices as needed, of one size but for the last
-        slices = [slice(start, min(start + side, n)) for start in range(0, n, side)]
-        self.pairs = [(rows, columns) for number, rows in enumerate(slices) for columns in slices[number:]]
-        self.spares, self.entries = spares, groups * side**2
-        staying = min(len(self.pairs), kept // self.entries) if keep else 0
-        self.first_staying = len(self.pairs) - staying  # the last blocks stay: the gradient starts with them
-        self.memory = self._fresh(unit)
-
-    def blocks(self, unit: Tensor) -> Iterator[tuple[slice, slice, bool, Tensor, *tuple[Tensor, ...]]]:
-        """(rows, columns, whether what s holds in the end stays, s, and the spares)."""
-        order = range(len(self.pairs))
-        for rows, columns, stays, s, *free in self._places(self.memory, unit, order, self.first_staying):
-            yield rows, columns, stays, torch.bmm(unit[:, rows], unit[:, columns].mT, out=s), *free
-
-    def again(self, unit: Tensor) -> Iterator[tuple[slice, slice, bool, Tensor, *tuple[Tensor, ...]]]:
-        """From the last block to the first: (rows, columns, whether the block stayed, what stayed of it or else s anew,
-        and the spares). All of them may be changed.
-        """
-        memory = self._fresh(unit) if self.memory is None else self.memory
-        first_stayed, self.first_staying, self.memory = self.first_staying, len(self.pairs), None
-        order = reversed(range(len(self.pairs)))
-        for rows, columns, stayed, s, *free in self._places(memory, unit, order, first_stayed):
-            if not stayed:
-                torch.bmm(unit[:, rows], unit[:, columns].mT, out=s)
-            yield rows, columns, stayed, s, *free
-
-    def _fresh(self, unit: Tensor) -> Tensor:
-        """A place for each block that stays, or for one that does not, and for each spare.
-
-        In one piece, for both passes: a page that the system has to map anew costs more than an operation on what it
-        holds, and glibc gives memory back to the system the sooner, the smaller the largest piece that it has freed.
-        """
-        return unit.new_empty(max(1, len(self.pairs) - self.first_staying) + self.spares, self.entries)
-
-    def _places(self, memory: Tensor, unit: Tensor, numbers: Iterable[int], first_staying: int) -> Iterator:
-        """For each block (rows, columns, whether it stays, the place of s, and the spares).
-
-        Blocks that do not stay share the first place: forward with the block that is formed after them, and in the
-        second pass with the one that has served before them.
-        """
-        spares = range(len(memory) - self.spares, len(memory))
-        for number in numbers:
-            rows, columns = self.pairs[number]
-            own = number - first_staying
-            shape = len(unit), rows.stop - rows.start, columns.stop - columns.start
-            s, *free = (memory[place, :math.prod(shape)].view(shape) for place in (max(0, own), *spares))
-            yield rows, columns, own >= 0, s, *free
-
-
-def _triangle_sums(triangle, unit, exponent, exclude, labels):
-    reference = unit.new_zeros(unit.shape[:2]) if labels is None else labels.to(unit.dtype)
-    if _is_fused(unit):
-        return fused.triangle_sums(triangle, unit, exponent, exclude, labels), reference
-    sums = unit.new_zeros(unit.shape[:2])
-    uniform = _uniform(labels)
-    alike = exponent.margin is None or uniform is not None  # a block serves its rows and its columns as it is
-    for rows, columns, stays, s, spare, _ in triangle.blocks(unit):
-        touching = columns.start == rows.stop  # a corner of the block touches the diagonal
-        terms = _powers(exponent, s, uniform if alike else labels[:, rows, None], out=spare)
-        if stays and alike:  # its gradient needs no more of it than this
-            s.copy_(_slopes(exponent, s, uniform, terms, out=s))
-        if rows == columns:
-            sums[:, rows] += _without(terms, exclude).sum(-1)
-            continue
-        if touching:
-            corner = terms[:, -1, 0].clone()
-            terms[:, -1, 0] *= 1 not in exclude
-        sums[:, rows] += terms.sum(-1)
-        if not alike:
-            terms = _powers(exponent, s, labels[:, None, columns], out=spare)
-        elif touching:
-            terms[:, -1, 0] = corner
-        if touching:
-            terms[:, -1, 0] *= -1 not in exclude
-        sums[:, columns] += terms.sum(-2)
-    return sums.log_(), reference
-
-
-def _triangle_gradient(triangle, unit, log_sum, grad_log_sum, exponent, exclude, labels):
-    share = torch.where(torch.isfinite(log_sum), grad_log_sum * torch.exp(-log_sum), 0)  # an empty sum has no gradient
-    if _is_fused(unit):
-        return fused.triangle_gradient(triangle, unit, share, exponent, exclude, labels)
-    grad = torch.empty_like(unit)
-    keep_row, keep_column = 1 not in exclude, -1 not in exclude  # an entry beside the diagonal, for its row, its column
-    uniform = _uniform(labels)
-    alike = exponent.margin is None or uniform is not None
-    if exponent.margin is None:
-        share *= exponent.scale
-    for rows, columns, stayed, s, spare, scratch in triangle.again(unit):
-        diagonal, touching = rows == columns, columns.start == rows.stop
-        of_row, of_column = share[:, rows], share[:, columns]
-        if alike:
-            weight = s if stayed else _slopes(exponent, s, uniform, _powers(exponent, s, uniform, out=spare), out=s)
-            factor = torch.add(of_row[:, :, None], of_column[:, None], out=spare if weight is s else s)
-            if diagonal:
-                beside = of_row[:, :-1] * keep_row + of_row[:, 1:] * keep_column
-                for lag, kept in ((-1, beside), (0, 0), (1, beside)):
-                    factor.diagonal(lag, dim1=1, dim2=2)[:] = kept
-            elif touching:
-                factor[:, -1, 0] = of_row[:, -1] * keep_row + of_column[:, 0] * keep_column
-            weight *= factor
-        else:
-            y = labels[:, rows, None]
-            weight = _slopes(exponent, s, y, _powers(exponent, s, y, out=spare), out=scratch).mul_(of_row[:, :, None])
-            if diagonal:
-                weight = torch.add(_without(weight, exclude), weight.mT, out=spare)
-            else:
-                y = labels[:, None, columns]
-                other = _slopes(exponent, s, y, _powers(exponent, s, y, out=spare), out=s).mul_(of_column[:, None])
-                if touching:
-                    weight[:, -1, 0] *= keep_row
-                    other[:, -1, 0] *= keep_column
-                weight += other
-        # A slice of the gradient is first met as the rows of its block with the last columns.
-        grad[:, rows].baddbmm_(weight, unit[:, columns], beta=int(columns.stop < unit.shape[1]))
-        if not diagonal:
-            grad[:, columns].baddbmm_(weight.mT, unit[:, rows])
-    return grad
-
-
-def _without(block: Tensor, exclude: tuple[int, ...]) -> Tensor:
-    """A block on the diagonal, changed in place: zero where column - row is in `exclude`."""
-    for lag in exclude:
-        block.diagonal(lag, dim1=1, dim2=2).zero_()
-    return block
-
-
-def _powers(exponent: Exponent, s: Tensor, y: Tensor | bool | None, out: Tensor) -> Tensor:
-    """exp e(s, y), written to `out`: `exponent(s, y).exp()` without a tensor of its own for each operation.
-
-    As a power of 2, which is as exact: torch takes exp from a library that is made for one maker's processors, and on
-    another's it takes several times as long.
-    """
-    a, b = (LOG2_E * coefficient for coefficient in exponent.coefficients(y, s.dtype))
-    if exponent.margin is None:
-        return torch.mul(s, b, out=out).exp2_()
-    d = exponent.clipped(s, y)
-    return _line(d, a, b, out=out).mul_(d).exp2_()
-
-
-def _slopes(exponent: Exponent, s: Tensor, y: Tensor | bool | None, powers: Tensor, out: Tensor) -> Tensor:
-    """exp(e) de/ds from exp e(s, y), written to `out`, which may be s; without a margin exp(e), as de/ds is `scale`."""
-    if exponent.margin is None:
-        return powers
-    a, b = exponent.coefficients(y, s.dtype)
-    return _line(exponent.clipped(s, y), 2 * a, b, out=out).mul_(powers)
-
-
-def _line(d: Tensor, a: Tensor | float, b: Tensor | float, out: Tensor) -> Tensor:
-    """a d + b, written to `out`; with numbers in one pass."""
-    if isinstance(a, Tensor):
-        return torch.mul(d, a, out=out).add_(b)
-    return torch.add(torch.tensor(b, dtype=d.dtype), d, alpha=a, out=out)
-
-
 def _is_fused(unit: Tensor) -> bool:
     """Whether work on blocks is worth compiling: on CUDA, for more than one, where torch's compiler has its Triton."""
     return unit.is_cuda and len(unit) * unit.shape[1]**2 > CUDA_BLOCK**2 and find_spec("triton") is not None
-
-
-def _uniform(labels: Tensor | None) -> bool | None:
-    """The one label that all anchors share, if they do. A CUDA device is not asked: the answer would be waited for."""
-    if labels is None or labels.is_cuda or not (labels.all() or not labels.any()):
-        return None
-    return bool(labels.flatten()[0])
 
 
 def _row_sums(unit, exponent, exclude, labels):

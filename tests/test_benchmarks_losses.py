@@ -136,12 +136,12 @@ def test_the_command_measures_every_loss_and_writes_a_file(in_this_process, monk
 
 
 def test_a_share_of_the_rate_counts_the_products_of_the_triangle(monkeypatch):
-    """On a clock where a step takes 3 ms and the square product 2 ms; 70 rows in blocks of 32 are six, of which one
-    stays: 24 x 24 and, twice, 24 x 22 beside it in each of two rows, 22 x 22 last.
+    """On a clock where a step takes 3 ms and the square product 2 ms; 70 rows in blocks of 32 at most are six of
+    24 x 24, of which one stays.
     """
     clock = [0.0]
-    monkeypatch.setattr("emargin.similarity.BLOCK", 32)
-    monkeypatch.setattr("emargin.similarity.KEPT", 24**2)
+    monkeypatch.setattr("emargin.triangle.BLOCK", 32)
+    monkeypatch.setattr("emargin.triangle.KEPT", 24**2)
     monkeypatch.setattr(losses.time, "perf_counter", lambda: clock[0])
     step_of, mm = losses.step_of, torch.mm
 
@@ -154,8 +154,7 @@ def test_a_share_of_the_rate_counts_the_products_of_the_triangle(monkeypatch):
     monkeypatch.setattr(losses, "step_of", lambda *arguments, **keywords: timed(step_of(*arguments, **keywords), 3e-3))
     monkeypatch.setattr(torch, "mm", timed(mm, 2e-3))
     figure = losses.share_of_rate(70, "cpu", 3)
-    areas = 3 * 24 * 24 + 2 * 24 * 22 + 22 * 22
-    operations = 2 * EMBEDDING * (areas + areas - 22 * 22 + 70**2)
+    operations = 2 * EMBEDDING * ((6 + 5) * 24**2 + 70**2)
     assert figure["share"] == pytest.approx(operations / 3e-3 / (2 * 70**3 / 2e-3))
     assert (figure["n"], figure["ms"]) == (70, pytest.approx(3.0))
     assert figure["mb"] >= 0 and figure["gradient_error"] < 1e-5

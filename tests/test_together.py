@@ -262,7 +262,7 @@ def records(monkeypatch):
 
     monkeypatch.setattr(together, "_can_record", lambda device: True)
     monkeypatch.setattr(together, "_record", record)
-    monkeypatch.setattr("emargin.similarity._uniform", lambda labels: None)
+    monkeypatch.setattr("emargin.triangle_sums._uniform", lambda labels: None)
     return made
 
 

@@ -7,13 +7,16 @@ from torch.nn import functional
 from emargin.augmentations.masks import markov_mask
 from emargin.encoders import EMBEDDING
 from emargin.methods.base import Method
-from emargin.similarity import Triangle, unit_rows
+from emargin.similarity import unit_rows
+from emargin.triangle import Blocks, Triangle
+from emargin.triangle_sums import LOG2_E
 
 # Values of the official code, which the released code keeps.
 COPIES = 3  # masked copies of a series, M
 MASKED_SHARE = 0.5  # r
 MEAN_RUN = 3.0  # frames
 TEMPERATURE = 0.2
+SCALE = LOG2_E / TEMPERATURE  # as a power of 2, see `Power`
 PROJECTION = 128  # channels of a series embedding
 
 
@@ -99,16 +102,21 @@ class _WeightedAverage(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, unit, points):
-        ctx.triangle = Triangle(unit[None], keep=any(ctx.needs_input_grad), spares=2)
-        sums, average = unit.new_zeros(len(unit), 1), torch.zeros_like(points)
-        for rows, columns, _, s, spare, _ in ctx.triangle.blocks(unit[None]):
-            block = _powers(rows, columns, s[0], spare[0])
-            sums[rows] += block.sum(1, keepdim=True)
-            average[rows].addmm_(block, points[columns])
-            if rows != columns:
-                sums[columns] += block.sum(0)[:, None]
-                average[columns].addmm_(block.T, points[rows])
-        average /= sums
+        ctx.triangle = Triangle(unit[None], keep=any(ctx.needs_input_grad), spares=1)
+        padded_unit, padded_points = (ctx.triangle.padded(rows[None]) for rows in (unit, points))
+        sums, average = padded_unit.new_zeros(*padded_unit.shape[:2], 1), torch.zeros_like(padded_points)
+        for blocks, _, s, _ in ctx.triangle.blocks(padded_unit, SCALE):
+            powers = ctx.triangle.without_padding(blocks, _powers(blocks, s))
+            row_sums, column_sums = blocks.of(sums)
+            row_points, column_points = blocks.of(padded_points)
+            row_average, column_average = blocks.of(average)
+            row_sums += powers.sum(2, keepdim=True)
+            row_average.baddbmm_(powers, column_points)
+            if not blocks.diagonal:
+                column_sums += powers.sum(1)[..., None]
+                column_average.baddbmm_(powers.mT, row_points)
+        sums, average = sums[0, :len(unit)], average[0, :len(unit)]
+        average = average / sums
         ctx.save_for_backward(unit, points, sums, average)
         return sums.log()[:, 0], average
 
@@ -118,25 +126,36 @@ class _WeightedAverage(torch.autograd.Function):
         unit, points, sums, average = ctx.saved_tensors
         scaled = grad_average / sums
         offset = (grad_log_sums[:, None] - (grad_average * average).sum(1, keepdim=True)) / sums
+        unit, points, scaled, offset = (ctx.triangle.padded(rows[None]) for rows in (unit, points, scaled, offset))
         grad_unit, grad_points = torch.zeros_like(unit), torch.zeros_like(points)
-        for rows, columns, _, s, spare, scratch in ctx.triangle.again(unit[None]):
-            block, on_cosines = _powers(rows, columns, s[0], spare[0]), scratch[0]
-            grad_points[columns].addmm_(block.T, scaled[rows])
-            torch.mm(scaled[rows], points[columns].T, out=on_cosines).add_(offset[rows])
-            if rows == columns:
-                on_cosines = torch.add(on_cosines, on_cosines.T, out=s[0]).mul_(block)
+        for blocks, stayed, s, spare in ctx.triangle.again(unit, SCALE):
+            powers = s if stayed else _powers(blocks, s)
+            row_points, column_points = blocks.of(points)
+            row_scaled, column_scaled = blocks.of(scaled)
+            row_offset, column_offset = blocks.of(offset)
+            row_unit, column_unit = blocks.of(unit)
+            on_row_unit, on_column_unit = blocks.of(grad_unit)
+            on_row_points, on_column_points = blocks.of(grad_points)
+            on_column_points.baddbmm_(powers.mT, row_scaled)
+            on_cosines = torch.bmm(row_scaled, column_points.mT, out=spare).add_(row_offset)
+            if blocks.diagonal:
+                on_cosines = on_cosines + on_cosines.mT
             else:
-                grad_points[rows].addmm_(block, scaled[columns])
-                on_cosines.addmm_(points[rows], scaled[columns].T).add_(offset[columns].T).mul_(block)
-                grad_unit[columns].addmm_(on_cosines.T, unit[rows])
-            grad_unit[rows].addmm_(on_cosines, unit[columns])
-        return grad_unit / TEMPERATURE, grad_points
+                on_row_points.baddbmm_(powers, column_scaled)
+                on_cosines.baddbmm_(row_points, column_scaled.mT).add_(column_offset.mT)
+            on_cosines *= powers
+            on_row_unit.baddbmm_(on_cosines, column_unit)
+            if not blocks.diagonal:
+                on_column_unit.baddbmm_(on_cosines.mT, row_unit)
+        return grad_unit[0, :len(average)] / TEMPERATURE, grad_points[0, :len(average)]
 
 
-def _powers(rows: slice, columns: slice, s: Tensor, out: Tensor) -> Tensor:
-    """exp(cosine / T) of a block, zero on the diagonal of the matrix, written to `out`."""
-    torch.div(s, TEMPERATURE, out=out).exp_()
-    return out.fill_diagonal_(0) if rows == columns else out
+def _powers(blocks: Blocks, s: Tensor) -> Tensor:
+    """exp(cosine / T) from SCALE * cosine, in its memory; zero on the diagonal of the matrix."""
+    s.exp2_()
+    if blocks.diagonal:
+        s.diagonal(dim1=1, dim2=2).zero_()
+    return s
 
 
 def uncertainty_weighted(losses: Tensor, a: Tensor) -> Tensor:

@@ -38,7 +38,8 @@ def slow(series, points, temperature=0.2):
 @pytest.mark.parametrize("block", [512, 5, 1])
 @pytest.mark.parametrize("shape", [(4, 3, 2), (8, 3, 3), (12, 5, 4)])
 def test_contrast_and_average_equal_their_definition_in_blocks_of_any_size(monkeypatch, shape, block):
-    monkeypatch.setattr("emargin.similarity.BLOCK", block)
+    monkeypatch.setattr("emargin.triangle.BLOCK", block)
+    monkeypatch.setattr("emargin.triangle.LEAF", 2)
     series, points = tensor(shape[:2]), tensor((shape[0], shape[2]), seed=1)
     loss, average = contrast_and_average(series, points)
     expected, averages = slow(series.detach().numpy(), points.detach().numpy())
@@ -50,7 +51,8 @@ def test_contrast_and_average_equal_their_definition_in_blocks_of_any_size(monke
 @pytest.mark.parametrize("case", [case for case in GOLDEN if case["loss"].startswith("SimMTM")],
                          ids=lambda case: f"seed {case['seed']}")
 def test_values_of_the_released_code(monkeypatch, case, block):
-    monkeypatch.setattr("emargin.similarity.BLOCK", block)
+    monkeypatch.setattr("emargin.triangle.BLOCK", block)
+    monkeypatch.setattr("emargin.triangle.LEAF", 2)
     series = tensor(case["shape"], case["seed"])
     loss, _ = contrast_and_average(series, series.detach())
     loss.backward()
@@ -59,7 +61,7 @@ def test_values_of_the_released_code(monkeypatch, case, block):
 
 
 def test_no_matrix_of_all_pairs_is_kept_for_the_gradient(monkeypatch):
-    monkeypatch.setattr("emargin.similarity.BLOCK", 10)
+    monkeypatch.setattr("emargin.triangle.BLOCK", 10)
     series, kept = tensor((80, 3)), []
     with torch.autograd.graph.saved_tensors_hooks(lambda x: kept.append(x.numel()) or x, lambda x: x):
         contrast_and_average(series, series)
@@ -76,17 +78,18 @@ def test_no_matrix_of_all_pairs_is_ever_formed(monkeypatch):
                 self.largest = max(self.largest, result.numel())
             return result
 
-    monkeypatch.setattr("emargin.similarity.BLOCK", 10)
-    monkeypatch.setattr("emargin.similarity.KEPT", 2 * 10 * 10)
+    monkeypatch.setattr("emargin.triangle.BLOCK", 10)
+    monkeypatch.setattr("emargin.triangle.KEPT", 2 * 10 * 10)
     series = tensor((80, 3))
     with Sizes() as sizes:
         loss, average = contrast_and_average(series, series)
         (loss + average.square().sum()).backward()
-    assert sizes.largest == (2 + 2) * 10 * 10  # the memory of two blocks that stay and of two to work in
+    assert sizes.largest == (2 + 1) * 10 * 10  # the memory of two blocks that stay and of one to work in
 
 
 def test_gradient(monkeypatch):
-    monkeypatch.setattr("emargin.similarity.BLOCK", 3)
+    monkeypatch.setattr("emargin.triangle.BLOCK", 3)
+    monkeypatch.setattr("emargin.triangle.LEAF", 1)
     assert torch.autograd.gradcheck(contrast_and_average, (tensor((8, 3)), tensor((8, 2), seed=1)))
 
 
