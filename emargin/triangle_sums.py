@@ -41,8 +41,10 @@ class Power:
         d = s if self.limit is None else s.clamp_(min=self.limit)  # scale is negative there
         if not self.quadratic:
             return d, d.exp2_()
-        x = torch.addcmul(d, d, d, value=self.quadratic, out=out) if self.linear else torch.mul(d, d, out=out).mul_(
-            self.quadratic)
+        if self.linear:
+            x = torch.addcmul(d, d, d, value=self.quadratic, out=out)
+        else:
+            x = torch.mul(d, d, out=out).mul_(self.quadratic)
         return d, x.exp2_()
 
     def slope_(self, d: Tensor, powers: Tensor) -> Tensor:
