@@ -5,7 +5,7 @@ import torch
 
 from emargin.errors import InputError
 from emargin.pseudo_labels import pseudo_labels
-from emargin.similarity import BLOCK, adjacent_cosines, slice_of_rows
+from emargin.similarity import SLICE, adjacent_cosines, slice_of_rows
 
 FOUR = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
 
@@ -28,7 +28,7 @@ def test_a_cosine_equal_to_the_threshold_is_dissimilar():
 @pytest.mark.parametrize("wrap", [False, True])
 @pytest.mark.parametrize("n", [1, 2, 5, 6, 7, 11, 13])
 def test_cosines_are_those_of_each_pair_of_rows_however_many(n, wrap):
-    rows = torch.randn(2, n, BLOCK**2 // 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    rows = torch.randn(2, n, SLICE // 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     assert slice_of_rows(rows) == 5
     following = range(1, n) if not wrap else [*range(1, n), 0]
     wanted = [[torch.cosine_similarity(one[k - 1], one[k], dim=0).item() for k in following] for one in rows]
