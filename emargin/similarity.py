@@ -2,7 +2,7 @@
 
 Every loss of the paper's section 3 needs the N x N matrix S of cosines only through log-sums of a function of its
 entries, one sum an anchor, and through its entries beside the diagonal. Here a sum is formed from blocks that fit the
-cache; the backward pass forms the blocks again, all but a few, so memory grows with N and not with N^2.
+caches; the backward pass forms the blocks again, all but a few, so memory grows with N and not with N^2.
 
 S is symmetric: where exponents are small enough to be summed as they are, only the blocks on and above the diagonal
 are formed (`emargin.triangle`), and each serves the anchors of its rows and of its columns. Otherwise rows are taken

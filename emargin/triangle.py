@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-BLOCK, LEAF = 800, 256  # rows of a square (2.5 MB in float32: two cores' second-level caches), and on the diagonal
+BLOCK, LEAF = 800, 256  # rows of a square (2.6 MB in float32, about two cores' second-level caches), of a leaf
 KEPT = 2**21  # cosines that stay for the backward pass: all of them up to N = 1,900, and 8 MB at any N
 # An operation on a CUDA device takes a time to start whatever its size: squares of 256 MB, whole on the diagonal.
 CUDA_BLOCK, CUDA_KEPT = 8192, 2**26

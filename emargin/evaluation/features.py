@@ -9,7 +9,7 @@ from torch import Tensor
 from emargin.data.dataset import Dataset, Sequences
 from emargin.methods import Method
 
-ENCODE_FRAMES = 2**12  # of a batch; of larger layers the system maps the memory anew for each batch
+ENCODE_FRAMES = 2**12  # in a batch: the system would map the memory of larger outputs anew for each
 
 
 @dataclass(frozen=True, eq=False)
