@@ -25,10 +25,10 @@ from emargin.data.loading import checksum_of, load
 from emargin.errors import InputError, MissingData, NonFiniteGradient
 from emargin.experiment import run
 from emargin.grid import cell_folder, once, plan, read_grid, values_of
+from emargin.stages import code_versions
 from emargin.store import Store, read_cell, state
 from emargin.together import groups, origin_of, prepare_cells
 from emargin.training import default_device, load_checkpoint
-from emargin.versions import code_versions
 
 DATA_FIELDS = ("dataset", "source", "surrogate", "protocol", "fold", "quick", "n_fft", "hop", "sequence_length",
                "stride")

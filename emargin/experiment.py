@@ -22,8 +22,8 @@ from emargin.evaluation.features import Features, encode_both
 from emargin.evaluation.tsne import tsne
 from emargin.methods import Method
 from emargin.paths import home
+from emargin.stages import code_versions
 from emargin.training import build, default_device, load_checkpoint, save_atomically, train
-from emargin.versions import code_versions
 
 MAP_FRAMES = 1000  # of the draw at most, in a t-SNE map
 COMPONENTS, COMPONENT_FRAMES = 16, 300  # kept of an embedding for the book: principal components, frames of the draw
@@ -80,8 +80,8 @@ def run(experiment: Experiment, *, dataset: Dataset | None = None, device: torch
     if maps:
         with _timed(seconds, "map"):
             arrays |= _maps(*drawn)
-    result = Result(experiment, dataset, method, curve, results.table(rows + scored),
-                    results.provenance(experiment, device, dataset.checksum, seconds), drawn, arrays | tables)
+    record = results.provenance(experiment, device, dataset.checksum, seconds, maps=maps)
+    result = Result(experiment, dataset, method, curve, results.table(rows + scored), record, drawn, arrays | tables)
     if folder is not None:
         _write(result, folder)
     return result

@@ -2,16 +2,17 @@
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from emargin.config import Experiment
 from emargin.data.loading import checksum_of
 from emargin.errors import InputError
 from emargin.paths import home
+from emargin.stages import code_versions, lacking
 from emargin.store import Store
-from emargin.versions import code_versions
 
 FRAMES_FIELDS = ("dataset", "source", "surrogate", "protocol", "quick", "n_fft", "hop")  # folds share their frames
 FILES_FIELDS = ("dataset", "source", "surrogate", "quick")  # what the checksum of the files depends on
@@ -76,13 +77,18 @@ class Plan:
     ahead: list[Experiment]
     why: dict[str, str]
     absent: list[str]  # data sets, by name
+    earlier: int = 0  # of those that are done: cells with rows that an earlier text of the code made
+    lacking: dict[str, int] = field(default_factory=dict)  # metric -> how many of those that are done lack it
 
     def __str__(self) -> str:
         kinds = list(self.why.values())
         ahead = "".join(f", {kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
         absent = (f" (not on this machine: {', '.join(self.absent)}; emargin data list says where it looks)"
                   if self.absent else "")
-        return f"{len(self.done) + len(self.why)} cells: {len(self.done)} done{ahead}{absent}"
+        remarks = [f"{self.earlier} by an earlier text of the code"] * bool(self.earlier)
+        remarks += [f"{count} without {metric}" for metric, count in self.lacking.items()]
+        done = f"{len(self.done)} done" + (f" ({', '.join(remarks)})" if remarks else "")
+        return f"{len(self.done) + len(self.why)} cells: {done}{ahead}{absent}"
 
     def to_json(self) -> str:
         """The cells that are ahead, in order: digest, the folder each runs in, why, its name, source, and frames, the
@@ -113,7 +119,9 @@ def plan(cells: list[Experiment], store: Store) -> Plan:
         else:
             ahead.append(cell)
             why[cell.digest] = state
-    return Plan(done, ahead, why, list(absent))
+    made_by = {cell: store.records.get(cell.digest, {}).get("code", {}) for cell in done}
+    without = Counter(metric for cell in done for metric in lacking(cell, made_by[cell]))
+    return Plan(done, ahead, why, list(absent), sum(store.is_earlier(cell.digest) for cell in done), dict(without))
 
 
 def estimate(todo: Plan, store: Store) -> str:

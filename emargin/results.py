@@ -16,7 +16,7 @@ import torch
 from emargin.config import Experiment
 from emargin.errors import InputError
 from emargin.methods import METHODS
-from emargin.versions import code_versions
+from emargin.stages import MAP_NAME, code_versions, map_version
 
 IDENTITY = ("dataset", "source", "surrogate", "protocol", "fold", "method", "fidelity", "reading", "labels",
             "seed")
@@ -91,7 +91,8 @@ def comparison(rows: pd.DataFrame, metrics: dict[str, str], digits: int = 2) -> 
     return pd.DataFrame(lines).T
 
 
-def provenance(experiment: Experiment, device: torch.device, checksum: str, seconds: dict[str, float]) -> dict:
+def provenance(experiment: Experiment, device: torch.device, checksum: str, seconds: dict[str, float], *,
+               maps: bool = False) -> dict:
     """What a run was: experiment, code, data, versions, machine, seconds a stage, peak memory in MB.
 
     The peak is that of the process so far, which may have run other cells before.
@@ -102,7 +103,7 @@ def provenance(experiment: Experiment, device: torch.device, checksum: str, seco
         memory["device"] = round(torch.cuda.max_memory_allocated(device) / 1e6)
     return {
         "experiment": json.loads(experiment.to_json()),
-        "code": code_versions(experiment),
+        "code": code_versions(experiment) | ({MAP_NAME: map_version()} if maps else {}),
         "commit": _commit(),
         "data": checksum,
         "versions": {"python": platform.python_version()}

@@ -14,7 +14,7 @@ from emargin import results
 from emargin.config import Experiment
 from emargin.errors import InputError
 from emargin.methods import METHODS
-from emargin.versions import code_versions
+from emargin.stages import differing
 
 # The page on spirals looks at principal components of these methods' embeddings; those of the others would be most of
 # what the arrays take.
@@ -48,6 +48,10 @@ class Store:
         if cell.digest not in self.known:
             return "missing"
         return state(cell, self.records.get(cell.digest, {}), failed=cell.digest in self.failed, checksum=checksum)
+
+    def is_earlier(self, digest: str) -> bool:
+        """Whether an earlier text of the code made rows of a cell; they hold until it runs again."""
+        return bool(self.records.get(digest, {}).get("earlier_text"))
 
     def scores(self, cells: Iterable[Experiment]) -> pd.DataFrame:
         """A line for each of these cells that has run and did not fail, in their order: its fields, then its metrics.
@@ -153,7 +157,7 @@ def state(cell: Experiment, record: dict, *, failed: bool, checksum: str | None)
     """
     if failed and "code" not in record:
         return "failed"
-    if record.get("code") != code_versions(cell) or checksum not in (None, record.get("data")):
+    if differing(cell, record.get("code", {})) or checksum not in (None, record.get("data")):
         return "stale"
     return "done"
 

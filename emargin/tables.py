@@ -17,8 +17,8 @@ from emargin.errors import InputError
 from emargin.intervals import SPLIT, Bootstrap
 from emargin.methods import METHODS
 from emargin.results import short
+from emargin.stages import differing
 from emargin.store import Store
-from emargin.versions import code_versions
 
 METRICS = {  # of the paper's tables by number: metric -> title
     1: {"davies_bouldin": "Davies-Bouldin ↓", "silhouette": "Silhouette ↑"},
@@ -41,7 +41,7 @@ class Runs:
     """The cells of one line and fidelity, one a seed, and what the store has of them.
 
     planned, done: seed -> digest, of all cells and of those with values. failed: seed -> reason. untrained: the method
-    is. other_code: values made by another version of the code.
+    is. other_code: values made by another text of the code than the present one.
     """
 
     planned: dict[int, str]
@@ -115,7 +115,7 @@ def runs_of(store: Store, cells: Sequence[Experiment]) -> dict[tuple[str, str], 
             planned = {seed: _digest(cell) for seed, cell in own.items()}
             failed = {seed: reasons[digest] for seed, digest in planned.items() if digest in reasons}
             done = {seed: digest for seed, digest in planned.items() if digest in store.known and seed not in failed}
-            other = any(store.records.get(digest, {}).get("code") != code_versions(own[seed])
+            other = any(store.is_earlier(digest) or differing(own[seed], store.records.get(digest, {}).get("code", {}))
                         for seed, digest in done.items())
             found[name, fidelity] = Runs(planned, done, failed, untrained, other)
     return found

@@ -44,8 +44,8 @@ from emargin.methods import METHODS, Method
 from emargin.optimiser import AdamW
 from emargin.pseudo_labels import pseudo_labels
 from emargin.stacked_losses import stacked_losses
+from emargin.stages import code_versions
 from emargin.training import LOG_EVERY, Curve, _Order, _reproducible, build, load_checkpoint, save_atomically
-from emargin.versions import code_versions
 
 TRAINED = ("infonce", "emargin")
 PRECISIONS = ("float32", "tf32", "bf16")

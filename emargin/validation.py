@@ -19,8 +19,8 @@ from emargin.errors import InputError, NonFiniteGradient
 from emargin.evaluation.features import encode_both
 from emargin.evaluation.probing import further_probes
 from emargin.grid import once
+from emargin.stages import code_versions
 from emargin.training import default_device, train
-from emargin.versions import code_versions
 
 SHARE = 0.25  # of the training people, at least one, who are held out
 SPLIT_SEED = 0
@@ -78,7 +78,8 @@ def score(experiment: Experiment, dataset: Dataset, device: torch.device | str |
 
 
 def _code(experiment: Experiment) -> str:
-    return "-".join(code_versions(experiment).values())
+    versions = code_versions(experiment)
+    return "-".join(versions[stage] for stage in ("data", "train", "further probes"))
 
 
 def read(path: Path) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from emargin.data.loading import load
 from emargin.errors import InputError, MissingData
 from emargin.evaluation.resampling import CLUSTERING, PROBING, scores_of
 from emargin.experiment import run
-from emargin.versions import code_versions
+from emargin.stages import code_versions
 from tests.conftest import make_dataset
 
 METRICS = {"davies_bouldin", "silhouette", "calinski_harabasz", "nmi", "ari", "mean_cosine", "participation_ratio",

@@ -10,14 +10,14 @@ import pytest
 from filelock import FileLock, Timeout
 
 import emargin.cells
-from emargin import experiment, grid, results, store
+from emargin import experiment, grid, results, stages
 from emargin.__main__ import main
 from emargin.cells import finished, is_drawn, run_cell, run_grid, run_in
 from emargin.config import Experiment
 from emargin.errors import InputError, MissingData, NonFiniteGradient
 from emargin.grid import cell_folder, plan, read_chapter, read_grid
+from emargin.stages import code_versions
 from emargin.store import Store
-from emargin.versions import code_versions
 from tests.conftest import make_dataset
 
 SMALL = {"dataset": "ecg-sim", "iterations": 2, "sequence_length": 10, "batch_size": 2}
@@ -197,8 +197,8 @@ def test_rows_hold_while_code_and_data_are_the_same(tmp_path, monkeypatch, small
     with monkeypatch.context() as patch:  # a clone without the data
         patch.setattr(grid, "checksum_of", lambda cell: None)
         assert states() == ["done", "done"]
-    versions = store.code_versions
-    monkeypatch.setattr(store, "code_versions",
+    versions = stages.code_versions
+    monkeypatch.setattr(stages, "code_versions",
                         lambda cell: versions(cell) | ({"train": "newer"} if cell.method == "emargin" else {}))
     assert states() == ["done", "stale"]
 
@@ -265,7 +265,7 @@ def test_a_store_that_is_killed_while_a_stale_cell_is_replaced_has_it_stale(tmp_
                                                                             stopped_at):
     run_small(small_grid, tmp_path / "out")
     cells, kept = read_grid(small_grid), Store(tmp_path / "out")
-    kept.records[cells[0].digest]["code"] = "older"
+    kept.records[cells[0].digest]["code"] = {}
     kept._replace({"0"}, [], {})
     assert [Store(tmp_path / "out").state(cell, CHECKSUM) for cell in cells] == ["stale", "done"]
 
@@ -364,7 +364,7 @@ def test_a_damaged_checkpoint_costs_its_steps_alone(tmp_path, small_grid):
 def test_a_failure_of_this_machine_takes_no_numbers_from_a_store(tmp_path, small_grid, monkeypatch, capsys):
     run_small(small_grid, tmp_path / "out")
     cell, kept = read_grid(small_grid)[0], Store(tmp_path / "out")
-    kept.records[cell.digest]["code"] = "older"
+    kept.records[cell.digest]["code"] = {}
     kept._replace({"0"}, [], {})
 
     def absent(cell):

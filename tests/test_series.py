@@ -15,9 +15,9 @@ from emargin.config import Experiment
 from emargin.errors import InputError
 from emargin.evaluation.features import Features, encode
 from emargin.grid import plan, read_grid
+from emargin.stages import code_versions
 from emargin.store import Store
 from emargin.training import train
-from emargin.versions import code_versions
 
 
 @pytest.fixture
@@ -103,4 +103,4 @@ def test_cells_of_the_archive_train_alone(ucr, tmp_path):
 
 def test_rows_of_the_archive_depend_on_how_series_are_scored(ucr):
     own, other = Experiment(dataset=ucr), Experiment(dataset="ecg-sim")
-    assert code_versions(own)["evaluate"] != code_versions(other)["evaluate"]
+    assert code_versions(own)["clustering"] != code_versions(other)["clustering"]

@@ -15,8 +15,8 @@ from emargin.errors import InputError
 from emargin.intervals import Bootstrap, Interval
 from emargin.paths import home
 from emargin.plots import tables as html
+from emargin.stages import code_versions
 from emargin.store import Store
-from emargin.versions import code_versions
 
 PAPER = pd.read_csv(home() / "results" / "paper" / "tables.csv")
 METRICS = [metric for titles in tables.METRICS.values() for metric in titles]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
-from emargin import experiment, grid, store
+from emargin import experiment, grid, stages
 from emargin.__main__ import main
 from emargin.cells import finished, run_cell, run_cells
 from emargin.config import FIDELITIES, Experiment
@@ -152,7 +152,7 @@ def test_rows_that_are_stale_hold_on_where_their_data_are_not(tmp_path, monkeypa
     cells, out = read_grid(small_grid), Store(tmp_path / "out")
     list(run_cells(cells, device="cpu"))
     out.add(finished(cells, out))
-    monkeypatch.setattr(store, "code_versions", lambda cell: {"train": "newer"})
+    monkeypatch.setattr(stages, "code_versions", lambda cell: {"data": "newer", "train": "newer"})
     assert [cell.digest for cell in plan(cells, out).ahead] == [cell.digest for cell in cells]
     monkeypatch.setattr(grid, "checksum_of", lambda cell: None)
     todo = plan(cells, out)
@@ -174,12 +174,12 @@ def test_a_cell_that_is_done_is_not_run_again_and_a_newer_evaluation_trains_noth
     cells = read_grid(small_grid)
     assert [outcome.split(":")[0] for outcome in run_cells(cells, device="cpu")] == ["done", "done"]
     assert [outcome.split(":")[0] for outcome in run_cells(cells, device="cpu")] == ["done already"] * 2
-    versions = store.code_versions
+    versions = stages.code_versions
 
     def newer(cell):
-        return versions(cell) | {"evaluate": "newer"}
+        return versions(cell) | {"clustering": "newer"}
 
-    for module in ("store", "grid", "cells", "experiment", "results"):
+    for module in ("stages", "grid", "cells", "experiment", "results"):
         monkeypatch.setattr(f"emargin.{module}.code_versions", newer)
     assert finished(cells, Store(tmp_path / "out")) == []  # what is there is of the code before
     monkeypatch.setattr(experiment, "train", None)

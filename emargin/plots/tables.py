@@ -13,7 +13,7 @@ from emargin.results import short
 from emargin.store import Store
 from emargin.tables import METRICS, PAPER_SETS, SET_TITLES, Runs, csv, entries, nearest, runs_of
 
-DAGGER = '<sup title="made by another version of the code">†</sup>'
+DAGGER = '<sup title="made by an earlier text of the code">†</sup>'
 
 
 def tables(store: Store, cells: Sequence[Experiment], paper: pd.DataFrame, grid: str) -> str:
@@ -22,9 +22,12 @@ def tables(store: Store, cells: Sequence[Experiment], paper: pd.DataFrame, grid:
     cells: what is planned of the split. paper: the paper's tables. grid: the grid file, as the commands name it.
     """
     runs = runs_of(store, cells)
-    parts = [_table(entries(store, cells, paper, number), number, runs, cells[0]) for number in METRICS]
-    if any(one.other_code for one in runs.values()):
-        parts.append("<p>† made by another version of the code.</p>")
+    done = [line for line in runs.values() if line.done]
+    earlier = [line for line in done if line.other_code]
+    marked = len(earlier) < len(done)  # where a mark would stand at every value, one sentence says it
+    parts = [_table(entries(store, cells, paper, number), number, runs, cells[0], marked) for number in METRICS]
+    if earlier:
+        parts.append(f"<p>† {'' if marked else 'All values: '}made by an earlier text of the code.</p>")
     items = [_command(line, fidelity, one, grid) for (line, fidelity), one in runs.items()
              if one.planned and (fidelity == FIDELITIES[0] or not one.untrained)]
     parts.append(f'<details class="commands"><summary>The commands that make these cells</summary><ul>{"".join(items)}'
@@ -62,7 +65,8 @@ def place(cell: Experiment) -> str:
     return f"{title}, {cell.source} data, protocol {cell.protocol}, fold {cell.fold}"
 
 
-def _table(table: pd.DataFrame, number: int, runs: dict[tuple[str, str], Runs], cell: Experiment) -> str:
+def _table(table: pd.DataFrame, number: int, runs: dict[tuple[str, str], Runs], cell: Experiment,
+           marked: bool) -> str:
     """A fidelity that nothing trained is planned in has no column."""
     titles = METRICS[number]
     shown = [fidelity for fidelity in FIDELITIES if any(
@@ -73,7 +77,7 @@ def _table(table: pd.DataFrame, number: int, runs: dict[tuple[str, str], Runs], 
             f"<tr>{_head(leaves, start=1)}</tr>")
     body = []
     for line, group in table[table.column.isin(["paper", *shown])].groupby("line", sort=False):
-        values = "".join(_value(entry, runs.get((line, entry.column))) for entry in group.itertuples())
+        values = "".join(_value(entry, runs.get((line, entry.column)), marked) for entry in group.itertuples())
         seeds = "".join(f"<td>{runs[line, fidelity].seeds or '–'}</td>" for fidelity in shown)
         body.append(f'<tr><th scope="row">{escape(short(line))}</th>{values}{seeds}</tr>')
     encoded = base64.b64encode(csv(table).encode()).decode()
@@ -82,7 +86,7 @@ def _table(table: pd.DataFrame, number: int, runs: dict[tuple[str, str], Runs], 
     return _frame(f"Table {number}: {place(cell)}", f"<thead>{head}</thead><tbody>{''.join(body)}</tbody>", link)
 
 
-def _value(entry, runs: Runs | None) -> str:
+def _value(entry, runs: Runs | None, marked: bool) -> str:
     """A cell of a table; ours leads to the command that makes it."""
     text = entry.state
     if entry.state == "done":
@@ -90,7 +94,7 @@ def _value(entry, runs: Runs | None) -> str:
     if runs is None or not runs.planned:
         return f"<td>{text or '–'}</td>"
     link = f'<a href="#{_anchor(runs)}"{_reason(runs)}>{text}</a>'
-    return f"<td>{link}{DAGGER if runs.other_code and runs.done else ''}</td>"
+    return f"<td>{link}{DAGGER if marked and runs.other_code and runs.done else ''}</td>"
 
 
 def _reason(runs: Runs) -> str:
