@@ -44,7 +44,7 @@ check-long: $(STAMP) ## Run the tests that take minutes or hours: every method a
 	$(BIN)/python -m pytest -m long tests
 
 reproduce: $(WORKFLOW)/.complete ## Run what is missing or stale of a grid (GRID=, OUT=, JOBS=)
-	@$(BIN)/python -m workflow.reproduce "$(GRID)" --out "$(OUT)" --jobs $(JOBS) --cells $(CELLS) --gpu $(GPU) \
+	@$(BIN)/python -m companion.grid.reproduce "$(GRID)" --out "$(OUT)" --jobs $(JOBS) --cells $(CELLS) --gpu $(GPU) \
 	  --profile "$(PROFILE)" --snakemake $(WORKFLOW)/bin/snakemake
 
 reproduce-quick: ## The same on the simulators, small, in minutes: every method in both fidelities, into runs/quick
@@ -57,17 +57,17 @@ $(WORKFLOW)/.complete: workflow/requirements.lock | $(STAMP)
 	@touch $@
 
 audit: $(STAMP) ## Compare the released code with this module's: make audit RELEASED=path (it runs that code)
-	$(BIN)/python -m emargin.audit --released "$(RELEASED)"
+	$(BIN)/python -m companion.audit --released "$(RELEASED)"
 
 bench: $(STAMP) ## Time and memory: of losses, a cell and training together, for the page "Speed"; of every step
-	env -u OMP_NUM_THREADS $(BIN)/python -m benchmarks.losses --out results/benchmarks/losses.json
-	env -u OMP_NUM_THREADS $(BIN)/python -m benchmarks.cell --out results/benchmarks/cell.json
-	env -u OMP_NUM_THREADS $(BIN)/python -m benchmarks.together --steps 20 --rounds 3 --out results/benchmarks/together.json
-	env -u OMP_NUM_THREADS $(BIN)/python -m benchmarks.steps
+	env -u OMP_NUM_THREADS $(BIN)/python -m companion.bench.losses --out results/benchmarks/losses.json
+	env -u OMP_NUM_THREADS $(BIN)/python -m companion.bench.cell --out results/benchmarks/cell.json
+	env -u OMP_NUM_THREADS $(BIN)/python -m companion.bench.together --steps 20 --rounds 3 --out results/benchmarks/together.json
+	env -u OMP_NUM_THREADS $(BIN)/python -m companion.bench.steps
 
 book: $(STAMP) ## Execute the notebooks and build the book: _build/html/index.html
 	rm -rf _build/source/notebooks
-	$(BIN)/python -m tools.notebooks _build/source/notebooks
+	$(BIN)/python -m companion.book.notebooks _build/source/notebooks
 	@$(MAKE) --no-print-directory html
 
 # The warnings of an unchanged page are not given again by a later build, so each build starts from nothing.
@@ -76,10 +76,10 @@ html: $(STAMP) ## Build the book again from the notebooks that `make book` execu
 	mkdir -p _build/source
 	cp -R $(PAGES) _build/source
 	$(BIN)/jupyter-book build _build/source --path-output . -n -W --keep-going
-	$(BIN)/python -m tools.check_book _build/html
+	$(BIN)/python -m companion.book.check_book _build/html
 
 notebooks: $(STAMP) ## Execute the notebooks in place: the only way to refresh the committed outputs
-	$(BIN)/python -m tools.notebooks notebooks
+	$(BIN)/python -m companion.book.notebooks notebooks
 
 lint: $(STAMP) ## Check the code's style
 	$(BIN)/python -m ruff check .

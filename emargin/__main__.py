@@ -7,19 +7,19 @@ from pathlib import Path
 
 import torch
 
-from emargin import validation
-from emargin.cells import LastOnly, finished, run_cells, run_grid, run_in
+from companion.grid import validation
+from companion.grid.plan import estimate, plan, read_grid
+from companion.grid.runner import LastOnly, finished, run_cells, run_grid, run_in
+from companion.grid.store import Store
 from emargin.config import Experiment
-from emargin.data.fetch import fetch
+from emargin.data.fetch.archives import fetch
+from emargin.data.fetch.verify import overview, verify
 from emargin.data.loading import load
-from emargin.data.verify import overview, verify
 from emargin.errors import InputError, NonFiniteGradient
 from emargin.experiment import default_folder
-from emargin.grid import estimate, plan, read_grid
 from emargin.methods import METHODS
 from emargin.paths import home
-from emargin.results import read_rows, writable_folder, write_text
-from emargin.store import Store
+from emargin.rows import read_rows, writable_folder, write_text
 
 
 def main(arguments: list[str] | None = None) -> int:

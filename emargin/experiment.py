@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from sklearn.decomposition import PCA
 
-from emargin import results
+from emargin import rows as results
 from emargin.config import Experiment
 from emargin.data.dataset import Dataset
 from emargin.data.loading import load

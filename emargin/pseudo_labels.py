@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import max_pool1d
 
 from emargin.errors import InputError
-from emargin.similarity import adjacent_cosines
+from emargin.losses.cosines import adjacent_cosines
 
 RULES = ("paper", "released")
 

@@ -3,8 +3,8 @@
 Three things pick code at run time and are named here: the reader of the data set, the method, and the metric. A stage
 leaves out what no number depends on (errors, the saving of checkpoints, the cache of frames) and what the experiment's
 digest says already (settings). What is left out without being one of these has tests of its own that hold its bits:
-a resumed run equals an uninterrupted one (`tests/test_training.py`), and cached frames equal those of the reader
-(`tests/data/test_cache.py`).
+a resumed run equals an uninterrupted one (`tests/emargin/test_training.py`), and cached frames equal those of the reader
+(`tests/emargin/data/test_cache.py`).
 """
 
 import json
@@ -27,14 +27,14 @@ WITHOUT_NUMBERS = frozenset({
     "emargin.training:_interrupts_wait", "emargin.training:_point",
     "emargin.training:LOG_EVERY", "emargin.training:SAVE_EVERY",
     "emargin.data.cache:framed", "emargin.data.checksums:files_digest", "emargin.data.loading:HOW_TO_GET",
-    "emargin.data.loading:_real_files", "emargin.results:tidy",
-    "emargin.fused:labelled_sums", "emargin.fused:labelled_gradient",  # on GPUs alone, where no row comes from
+    "emargin.data.loading:_real_files", "emargin.rows:tidy",
+    "emargin.losses.fused:labelled_sums", "emargin.losses.fused:labelled_gradient",  # on GPUs alone, where no row comes from
 })
 METHOD = frozenset({"emargin.methods.base:Method"})  # encodes for a metric, by the code of its training
 READERS = "emargin.data.loading:READERS"
 READER_OF = {"harth": ("emargin.data.loading:_harth",), "sleepeeg": ("emargin.data.loading:_sleepeeg",),
-             "ecg": ("emargin.data.rhythms:load_afdb",), "mitbih": ("emargin.data.rhythms:load_mitbih",),
-             "dsads": ("emargin.data.npz:load_folder",), "spsw-har": ("emargin.data.npz:load_folder",),
+             "ecg": ("emargin.data.readers.rhythms:load_afdb",), "mitbih": ("emargin.data.readers.rhythms:load_mitbih",),
+             "dsads": ("emargin.data.readers.npz:load_folder",), "spsw-har": ("emargin.data.readers.npz:load_folder",),
              "sleepedf-features": ("emargin.data.loading:_sleepedf_features",)}
 
 
@@ -59,7 +59,7 @@ class Metric:
 
 
 FRAMES_CLUSTERING, FRAMES_PROBING = "emargin.experiment:_clustering", "emargin.experiment:_probing"
-ENCODING, SERIES = "emargin.evaluation.features:encode_both", "emargin.series:scores"
+ENCODING, SERIES = "emargin.evaluation.features:encode_both", "emargin.evaluation.series:scores"
 METRICS = {
     "clustering": Metric(
         ("davies_bouldin", "silhouette", "calinski_harabasz", "nmi", "ari"),
@@ -167,11 +167,11 @@ def _readers(experiment: Experiment) -> tuple[str, ...]:
     if experiment.source == "simulated":
         return ("emargin.data.simulated:simulate",)
     if experiment.dataset.startswith(UCR):
-        return ("emargin.data.ucr:load_ucr",)
-    return READER_OF.get(recordings_of(experiment.dataset), ("emargin.data.npz:load_folder",))
+        return ("emargin.data.readers.ucr:load_ucr",)
+    return READER_OF.get(recordings_of(experiment.dataset), ("emargin.data.readers.npz:load_folder",))
 
 
 def _other_readers(experiment: Experiment) -> frozenset[str]:
     """Return the readers that the loading names and that this data set does without."""
-    every = {READERS, "emargin.data.ucr:load_ucr", "emargin.data.npz:load_folder", "emargin.data.simulated:simulate"}
+    every = {READERS, "emargin.data.readers.ucr:load_ucr", "emargin.data.readers.npz:load_folder", "emargin.data.simulated:simulate"}
     return frozenset(every - set(_readers(experiment)))

@@ -12,7 +12,7 @@ import papermill
 import pytest
 from nbval.plugin import comment_markers
 
-from tools import notebooks as tool
+from companion.book import notebooks as tool
 
 FOLDER = tool.ROOT / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))

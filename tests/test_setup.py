@@ -15,8 +15,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from pybtex.database import parse_file
 
-from tools import check_book
-from tools import notebooks as tool
+from companion.book import check_book
+from companion.book import notebooks as tool
 
 ROOT = tool.ROOT
 

@@ -94,7 +94,7 @@ def cache_root() -> Path:
 @cache
 def code() -> str:
     """Version of what makes the frames: a digest of the modules beside this one, and the packages they compute with."""
-    return " ".join([files_digest(Path(__file__).parent.glob("*.py"))[:16],
+    return " ".join([files_digest(Path(__file__).parent.rglob("*.py"))[:16],
                      *(f"{package}-{version(package)}" for package in COMPUTING)])
 
 

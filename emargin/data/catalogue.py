@@ -18,8 +18,8 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from emargin.data.npz import read_description
-from emargin.data.ucr import classes_and_length
+from emargin.data.readers.npz import read_description
+from emargin.data.readers.ucr import classes_and_length
 from emargin.errors import InputError, MissingData
 from emargin.paths import home
 

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from emargin.config import Experiment
-from emargin.data import cache, npz, protocols, rhythms, ucr
+from emargin.data import cache, protocols
 from emargin.data.catalogue import DATASETS, UCR, real_folder, recordings_of, settings_of
 from emargin.data.checksums import files_digest
 from emargin.data.dataset import Dataset
 from emargin.data.framing import frame_labels
+from emargin.data.readers import npz, rhythms, ucr
 from emargin.data.recordings import Recording, RecordingSet
 from emargin.data.surrogates import random_phases
 from emargin.errors import InputError, MissingData
@@ -125,7 +126,7 @@ def _real_files(name: str) -> list[Path]:
 
 
 def _harth(folder: Path) -> RecordingSet:
-    from emargin.data.harth import load_harth  # these three wait, like simulate: no run needs them all
+    from emargin.data.readers.harth import load_harth  # these three wait, like simulate: no run needs them all
 
     return load_harth(folder)
 
@@ -138,12 +139,12 @@ def _sleepeeg(folder: Path, experiment: Experiment) -> RecordingSet:
                          wanted="the .pt files that TF-C prepared, or the .edf files of Sleep-EDF",
                          todo="move one kind to another folder")
     if prepared:
-        from emargin.data.sleepeeg import load_sleepeeg
+        from emargin.data.readers.sleepeeg import load_sleepeeg
 
         window = settings_of(experiment.dataset).window
         return load_sleepeeg(folder, n_fft=window or experiment.n_fft, hop=window or experiment.hop)
     if nights:
-        from emargin.data.sleepedf import load_sleepedf
+        from emargin.data.readers.sleepedf import load_sleepedf
 
         return load_sleepedf(folder)
     raise MissingData(f"{folder}: neither .pt nor .edf files", wanted="the files of TF-C or of Sleep-EDF",

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from emargin.similarity import adjacent_cosines, unit_rows
+from emargin.losses.cosines import adjacent_cosines, unit_rows
 
 UNIFORMITY_ROWS = 2000  # pairs of this many rows at most: enough for two digits, and the n x n matrix stays small
 

@@ -2,9 +2,10 @@
 
 import torch
 
+from emargin.losses.cosines import log_sums
+from emargin.losses.exponent import Exponent
 from emargin.methods.repair import Repair, of_three_frames
 from emargin.pseudo_labels import pseudo_labels
-from emargin.similarity import Exponent, log_sums
 
 
 class CosineMargin(Repair):

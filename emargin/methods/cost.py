@@ -7,11 +7,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emargin.augmentations.noise import jitter, scaling, shift, sometimes
-from emargin.contrast import instance_contrast
 from emargin.encoders import EMBEDDING, FrameEncoder
 from emargin.errors import InputError
+from emargin.losses.cosines import unit_rows
+from emargin.losses.hierarchical import instance_contrast
 from emargin.methods.base import Method
-from emargin.similarity import unit_rows
 
 # Values of the official code, which the released code keeps except for alpha.
 ALPHA = {"released": 0.05, "original": 5e-4}  # weight of the frequency loss

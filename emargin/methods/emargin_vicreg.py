@@ -1,9 +1,9 @@
 """The released eMargin with VICReg's variance and covariance terms: what is left of it when the rank may not fall."""
 
 from emargin.losses import emargin_released
+from emargin.losses.cosines import unit_rows
 from emargin.methods.repair import Repair, variance_covariance
 from emargin.pseudo_labels import pseudo_labels
-from emargin.similarity import unit_rows
 
 
 class EMarginVICReg(Repair):

@@ -7,18 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emargin.augmentations.noise import (
-    cutout,
-    jitter,
-    scaling,
-    subsequence,
-    time_warp,
-    window_slice,
-    window_warp,
-)
-from emargin.contrast import instance_contrast
+from emargin.augmentations.noise import cutout, jitter, scaling, subsequence, time_warp, window_slice, window_warp
 from emargin.encoders import EMBEDDING, DilatedEncoder, MaskedEncoder, frame_mask
 from emargin.errors import InputError
+from emargin.losses.hierarchical import instance_contrast
 from emargin.methods.base import Method
 
 # Values of the official code, which the released code keeps.

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from emargin.augmentations.warps import dual_twist
-from emargin.contrast import instance_contrast
 from emargin.encoders import EMBEDDING, MaskedEncoder, fresh_statistics, weight_average
 from emargin.errors import InputError
+from emargin.losses.hierarchical import instance_contrast
 from emargin.methods.base import Method
 
 FEATURE_WEIGHT = 1e-5  # beta, the default of MF-CLR's code; its alpha of 1 leaves the temporal contrast out

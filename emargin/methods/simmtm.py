@@ -6,10 +6,10 @@ from torch.nn import functional
 
 from emargin.augmentations.masks import markov_mask
 from emargin.encoders import EMBEDDING
+from emargin.losses.cosines import unit_rows
+from emargin.losses.triangle import Blocks, Triangle
+from emargin.losses.triangle_sums import LOG2_E
 from emargin.methods.base import Method
-from emargin.similarity import unit_rows
-from emargin.triangle import Blocks, Triangle
-from emargin.triangle_sums import LOG2_E
 
 # Values of the official code, which the released code keeps.
 COPIES = 3  # masked copies of a series, M

@@ -5,8 +5,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from emargin.augmentations.crops import overlapping_crops, random_window
-from emargin.contrast import hierarchical
 from emargin.encoders import MaskedEncoder, frame_mask, fresh_statistics, weight_average
+from emargin.losses.hierarchical import hierarchical
 from emargin.methods.base import Method
 
 LONGEST = {"released": 500, "original": 3000}  # frames of a sequence used in a step: released code, TS2Vec's scripts

@@ -96,7 +96,7 @@ rows() { find "$scratch/cluster/runs/cells" -name rows.csv 2>/dev/null; }
 ended() { rows | wc -l; }
 running() { squeue --noheader --states=R --format=%i | head -n 1; }
 start() { # in a group of its own, as a terminal would have it
-  (cd "$scratch/cluster" && exec setsid "$python" -m workflow.reproduce "$scratch/grid.json" --out results --jobs 2 \
+  (cd "$scratch/cluster" && exec setsid "$python" -m companion.grid.reproduce "$scratch/grid.json" --out results --jobs 2 \
     --cells 2 --profile workflow/profiles/slurm --snakemake "$snakemake") >>"$scratch/run.log" 2>&1 &
   run=$!
 }
@@ -134,7 +134,7 @@ run=
 again=$(find "$scratch/cluster/runs/cells" -name rows.csv -newer "$scratch/interrupted" | wc -l)
 [ "$again" = $((12 - before)) ] || die "$again cells ran after the interruption, not the $((12 - before)) that were left"
 say "resumed: $again cells ran, those that were left"
-(cd "$scratch/cluster" && "$python" -m workflow.reproduce "$scratch/grid.json" --out results --snakemake false) |
+(cd "$scratch/cluster" && "$python" -m companion.grid.reproduce "$scratch/grid.json" --out results --snakemake false) |
   grep "Nothing to run" >/dev/null || die "a second run does something"
 say "run once more: nothing to do"
 

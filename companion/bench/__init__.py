@@ -1,0 +1,1 @@
+"""Time and memory of losses and cells, beside named baselines."""

@@ -1,0 +1,71 @@
+"""What every benchmark needs around it: a process apart, the machine's description, the file of figures."""
+
+import json
+import platform
+import resource
+import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+
+from emargin.errors import InputError
+from emargin.rows import write_text
+
+# Children of a small server: a process forked off it counts its peak from its own start. One that is started anew takes
+# over, on Linux, the peak of the process that starts it.
+SERVER = get_context("forkserver")
+
+
+def command(program: str, measure: Callable[[], dict], out: Path | None) -> int:
+    """Measure, and write the figures to `out` as JSON if it is given. Returns the exit status: 0 done, 2 bad input."""
+    try:
+        figures = measure()
+    except InputError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return 2
+    if out is not None:
+        write_text(out, json.dumps(figures, indent=1) + "\n")
+    return 0
+
+
+def check(threads: int, out: Path | None) -> None:
+    """Raises InputError for no thread, or an `out` whose folder is not there."""
+    if threads < 1:
+        raise InputError("number of threads", found=threads, wanted="1 or more")
+    if out is not None and not out.parent.is_dir():
+        raise InputError("the figures cannot be written", found=f"no folder {out.parent}", wanted="one that is there")
+
+
+def machine(threads: int) -> dict:
+    """What the figures were measured with and on."""
+    return {"torch": torch.__version__, "processor": _processor(), "machine": platform.machine(), "threads": threads}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def alone(function: Callable, *arguments) -> dict | float:
+    """The function's value, from a process of its own."""
+    with ProcessPoolExecutor(1, mp_context=SERVER) as process:
+        return process.submit(function, *arguments).result()
+
+
+def wait(device: str) -> None:
+    """Until a CUDA device has done all that it was given; a CPU has."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def peak_memory() -> float:
+    """The most memory that this process has ever held, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if platform.system() == "Darwin" else 1e3)

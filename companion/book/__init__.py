@@ -1,0 +1,1 @@
+"""Execute the notebooks, and check the built book."""

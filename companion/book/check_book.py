@@ -1,0 +1,107 @@
+"""Check a built book: every page of _toc.yml is there, whole, and leads nowhere that does not exist.
+
+    python -m companion.book.check_book _build/html
+
+Prints one line a problem, `page: problem`, and exits 1 where there is any.
+"""
+
+import re
+import sys
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from companion.book.notebooks import pages
+
+TRACEBACK = "Traceback (most recent call last)"
+# What MyST leaves in the text of a page when it could not resolve a role, a citation or a glued value.
+UNRESOLVED = re.compile(r"\{(?:numref|ref|eq|cite(?::\w+)?|glue(?::\w+)?|doc)\}`|\[\?\]")
+
+
+class Page(HTMLParser):
+    """The text of an HTML page, its identifiers, and what it links to."""
+
+    def __init__(self, html: str):
+        super().__init__(convert_charrefs=True)
+        self.identifiers: set[str] = set()
+        self.links: list[str] = []
+        self.images_without_alt: list[str] = []
+        self.article = ""
+        self._skipping = 0
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self._skipping += tag in ("script", "style")
+        self.identifiers.update(value for key in ("id", "name") if (value := attributes.get(key)))
+        if tag == "img" and not (attributes.get("alt") or "").strip():
+            self.images_without_alt.append(attributes.get("src", ""))
+        self.links += [value for key in ("href", "src") if (value := attributes.get(key))]
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        self._skipping -= tag in ("script", "style")
+
+    def handle_endtag(self, tag):
+        self._skipping -= tag in ("script", "style")
+
+    def handle_data(self, data):
+        if not self._skipping:
+            self.article += data
+
+
+def article(html: str) -> str:
+    """The part of a page that its author wrote, without the theme's bars around it; empty where there is none."""
+    match = re.search(r"<article\b.*?</article>", html, re.DOTALL)
+    return match.group() if match else ""
+
+
+def problems_of(path: Path, book: Path) -> list[str]:
+    """What is wrong with one page of the book, a line each."""
+    if not path.is_file():
+        return ["is not in the built book"]
+    html = path.read_text(encoding="utf8")
+    text = Page(article(html)).article
+    if len(text.split()) < 3:
+        return ["is empty"]
+    found = ["holds a traceback"] if TRACEBACK in text else []
+    found += [f"holds an unresolved reference: {match}" for match in UNRESOLVED.findall(text)]
+    page = Page(html)
+    found += [f"has an image without alt text: {source[:80]}" for source in page.images_without_alt]
+    return found + [f"links to nothing: {link}" for link in page.links if not leads_somewhere(link, path, book)]
+
+
+def leads_somewhere(link: str, path: Path, book: Path) -> bool:
+    """Whether a link from the page at `path` leads outside the book, or to a file and a place within it."""
+    parts = urlsplit(link)
+    if parts.scheme or parts.netloc:
+        return True
+    target = (path.parent / unquote(parts.path)).resolve() if parts.path else path.resolve()
+    if target.is_dir():
+        target = target / "index.html"
+    if not target.is_file() or not target.is_relative_to(book.resolve()):
+        return False
+    if not parts.fragment or target.suffix != ".html":
+        return True
+    return unquote(parts.fragment) in identifiers_of(target, target.stat().st_mtime_ns)
+
+
+@cache
+def identifiers_of(path: Path, changed: int) -> set[str]:
+    """The places in a page, which hundreds of links may lead to: it is read once for each time it was changed."""
+    return Page(path.read_text(encoding="utf8")).identifiers
+
+
+def main(book: Path) -> int:
+    """Check the book in the folder `book`; return 1 where a page has a problem."""
+    names = [f"{page}.html" for page in pages()]
+    found = [f"{name}: {problem}" for name in names for problem in problems_of(book / name, book)]
+    if not (book / "index.html").is_file():
+        found.append("index.html: is not in the built book")
+    print("\n".join(found) if found else f"{len(names)} pages in {book}, each whole")
+    return len(found) > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,242 @@
+"""A card a data set: what is in it, how its frames follow each other, and what the pseudo-label makes of them.
+
+    python -m companion.data_cards --out results/data/cards.json
+
+computes the cards of all sets that are there and leaves those of the others in the file as they are; names of sets
+after the command limit it to these.
+"""
+
+import argparse
+import json
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from emargin.config import Experiment
+from emargin.data.catalogue import REAL, UCR, data_root, real_folder, recordings_of, settings_of
+from emargin.data.dataset import Sequences
+from emargin.data.fetch.verify import LICENCES, UCR_LICENCE
+from emargin.data.loading import load_recordings
+from emargin.data.protocols import statistics_of, test_subjects_of, within_recordings
+from emargin.data.recordings import UNLABELLED, RecordingSet
+from emargin.errors import InputError
+from emargin.losses.cosines import adjacent_cosines
+from emargin.paths import home
+from emargin.pseudo_labels import detection
+from emargin.rows import writable_folder, write_text
+
+QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
+TOLERANCES = (0, 1)  # pairs
+EPOCH = 30  # seconds that a frame of Sleep-EDF's features stands for
+SCALINGS = ("raw", "standardised")
+
+
+# Title, and the key in the bibliography where the set is there.
+ORIGINS = {
+    "harth": ("HARTH (UCI data set 779)", "logacjov2021harth"),
+    "sleepeeg": ("Sleep-EDF (PhysioNet), or SleepEEG as TF-C prepared it", "kemp2000sleepedf"),
+    "ecg": ("MIT-BIH Atrial Fibrillation Database (PhysioNet)", "moody1983afdb"),
+    "mitbih": ("MIT-BIH Arrhythmia Database (PhysioNet)", "moody2001mitbih"),
+    "dsads": ("Daily and Sports Activities (UCI data set 256)", "barshan2010dsads"),
+    "spsw-har": ("SP-SW-HAR, smartphone part (Zenodo record 8398688)", "mateysanz2023spsw"),
+    "sleepedf-features": ("spectral features of Sleep-EDF, from matteo-omizzolo/sleep-EDF", "omizzolo2025sleep"),
+}
+
+
+def card(name: str) -> dict:
+    """The facts of one data set, from its recordings and its frames under protocol `original`, fold 1.
+
+    name: of the catalogue, `ucr-NAME`, or a folder of the reader's own; the real recordings where they are there,
+    otherwise the simulator, full size.
+
+    Returns plain numbers and strings. `hours`, `people`, `sampling_rate` (Hz) and seconds are None where the set has
+    none: series of the UCR archive carry neither a person nor a rate. `classes`: per class `frames`, `share` of the
+    labelled frames, and `mean_run`, the mean length in frames of a run of this class, which ends where the class
+    changes, labels are missing, or the recording ends. `zero_frames`: frames of nothing but zeros, whose cosines count
+    as 0. `transitions`: `pairs` of adjacent labelled frames, `changes` of class among them and their `share`; None
+    where no class ever changes. `cosines`: quantiles over all adjacent pairs of frames of one recording.
+    `pseudo_label`: at the paper's theta 0.4, what `detection` returns with tolerance 0 and 1 pairs; None for what is a
+    share of nothing. The last two come for "raw" frames (STFT magnitudes, or features as they are) and for
+    "standardised" ones (less the mean of the training side's frames, divided by their standard deviation).
+
+    Raises MissingData or InputError where `load` does.
+    """
+    experiment = Experiment(dataset=name)
+    recordings, checksum = load_recordings(experiment)
+    tested = test_subjects_of(recordings, settings_of(name), experiment.fold)
+    sequences = [within_recordings([recording], recordings, experiment) for recording in recordings.recordings]
+    on_test = [recording.subject in tested for recording in recordings.recordings]
+    labels = [one.labels for one in sequences]
+    transitions = _transitions(labels)
+    people = not name.startswith(UCR)  # its subjects are the files TRAIN and TEST
+    seconds = _seconds_a_value(name, recordings)
+    values = sum(len(recording.values) for recording in recordings.recordings)
+    facts = _origin(name, recordings.source) | {
+        "source": recordings.source, "checksum": checksum,
+        "people": len({recording.subject for recording in recordings.recordings}) if people else None,
+        "recordings": len(recordings.recordings),
+        "hours": values * seconds / 3600 if seconds else None,
+        "channels": None if recordings.framed else recordings.recordings[0].values.shape[1],
+        "sampling_rate": recordings.sampling_rate if seconds else None,
+        "geometry": _geometry(experiment, recordings, sequences, seconds),
+        "split": {"folds": max(1, len(recordings.test_subjects))} | {
+            side: _side(recordings, sequences, [test == (side == "test") for test in on_test], people)
+            for side in ("train", "test")},
+        "frames": sum(map(len, labels)),
+        "unlabelled": (torch.cat(labels) == UNLABELLED).double().mean().item(),
+        "zero_frames": int(sum((one.frames == 0).all(1).sum() for one in sequences if len(one.frames))),
+        "classes": _classes(labels, recordings.classes),
+        "transitions": transitions,
+    }
+    mean, std = statistics_of(torch.cat([one.frames for one, test in zip(sequences, on_test, strict=True)
+                                       if not test and len(one.frames)]))
+    facts |= {"cosines": {}, "pseudo_label": {}}
+    for scaling in SCALINGS:
+        shift, scale = (mean, std) if scaling == "standardised" else (0, 1)
+        cosines = [adjacent_cosines((one.frames - shift) / scale) for one in sequences if len(one.frames)]
+        quantiles = np.quantile(torch.cat(cosines).double().numpy(), QUANTILES)
+        facts["cosines"][scaling] = {f"{q:g}": value for q, value in zip(QUANTILES, quantiles, strict=True)}
+        facts["pseudo_label"][scaling] = _detection(cosines, labels, experiment.threshold, changes=bool(transitions))
+    return _rounded(facts)
+
+
+def _origin(name: str, source: str) -> dict:
+    if source == "simulated":
+        return {"title": "simulated by this module", "licence": "MIT", "citation": None}
+    if name.startswith(UCR):
+        return {"title": "UCR time series archive, 2018", "licence": UCR_LICENCE, "citation": "dau2019ucr"}
+    title, citation = ORIGINS.get(recordings_of(name), ("the reader's own recordings", None))
+    return {"title": title, "licence": LICENCES.get(recordings_of(name)), "citation": citation}
+
+
+def _seconds_a_value(name: str, recordings: RecordingSet) -> float | None:
+    """Seconds from one row of the recordings' values to the next, where they are known."""
+    if name.startswith(UCR):
+        return None
+    if recordings.framed:
+        return EPOCH if name == "sleepedf-features" else None
+    return 1 / recordings.sampling_rate
+
+
+def _geometry(experiment: Experiment, recordings: RecordingSet, sequences: list[Sequences],
+              seconds: float | None) -> dict:
+    window, step = (1, 1) if recordings.framed else (experiment.n_fft, experiment.hop)
+    return {"n_fft": experiment.n_fft, "hop": experiment.hop, "sequence_length": experiment.sequence_length,
+            "stride": experiment.stride, "n_features": max(one.frames.shape[1] for one in sequences),
+            "frame_seconds": window * seconds if seconds else None, "step_seconds": step * seconds if seconds else None}
+
+
+def _side(recordings: RecordingSet, sequences: list[Sequences], chosen: list[bool], people: bool) -> dict:
+    subjects = {recording.subject for recording, own in zip(recordings.recordings, chosen, strict=True) if own}
+    return {"people": len(subjects) if people else None, "recordings": sum(chosen),
+            "sequences": sum(len(one) for one, own in zip(sequences, chosen, strict=True) if own)}
+
+
+def _classes(labels: list[Tensor], names: tuple[str, ...]) -> dict:
+    """Frames, share and mean run of each class; labels: `(F,)` a recording."""
+    frames, runs = np.zeros(len(names), dtype=int), np.zeros(len(names), dtype=int)
+    for own in labels:
+        kinds = torch.unique_consecutive(own)
+        frames += np.bincount(own[own >= 0], minlength=len(names))
+        runs += np.bincount(kinds[kinds >= 0], minlength=len(names))
+    return {name: {"frames": int(frames[label]), "share": frames[label] / max(1, frames.sum()),
+                   "mean_run": frames[label] / runs[label] if runs[label] else None}
+            for label, name in enumerate(names)}
+
+
+def _transitions(labels: list[Tensor]) -> dict | None:
+    pairs = changes = 0
+    for own in labels:
+        counted = (own[1:] >= 0) & (own[:-1] >= 0)
+        pairs += int(counted.sum())
+        changes += int(((own[1:] != own[:-1]) & counted).sum())
+    return {"pairs": pairs, "changes": changes, "share": changes / pairs} if changes else None
+
+
+def _detection(cosines: list[Tensor], labels: list[Tensor], threshold: float, changes: bool) -> dict:
+    """Scores of label 1 by tolerance, over all recordings; without changes of class only the share of label 1."""
+    # An unlabelled frame after each recording: no pair across two recordings counts, and with up to two pairs of
+    # tolerance none is near the next recording's changes.
+    marks = torch.cat([pad(own <= threshold, (0, 2)) for own in cosines])[None, :-1]
+    classes = torch.cat([pad(own, (0, 1), value=UNLABELLED) for own in labels if len(own)])[None]
+    scores = {tolerance: detection(marks, classes, tolerance=tolerance) for tolerance in TOLERANCES}
+    found = {"share": scores[0]["share"]}
+    if changes:
+        found |= {f"tolerance {tolerance}": {key: score[key] for key in ("precision", "recall", "base")}
+                  for tolerance, score in scores.items()}
+    return found
+
+
+def _rounded(value):
+    """Six significant digits; JSON has no NaN, so what is a share of nothing is None."""
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return value
+
+
+def names_there() -> list[str]:
+    """Sets whose cards can be computed now: the real ones that are there, then the three simulators."""
+    real = [name for name in REAL if recordings_of(name) == name and real_folder(name).is_dir()]
+    ucr = [UCR + folder.name for folder in sorted((data_root() / "ucr").glob("[!.]*")) if folder.is_dir()]
+    return [*real, *ucr, "harth-sim", "sleepeeg-sim", "ecg-sim"]
+
+
+def _order(item: tuple[str, dict]) -> tuple:
+    """Recordings of people first, then simulators, then the archive of single series."""
+    name, facts = item
+    return name.startswith(UCR), facts["source"] != "real", name
+
+
+def read_cards(path: Path | None = None) -> dict[str, dict]:
+    """The cards in a file, by name of the set; by default those in `results/data`.
+
+    Raises InputError for a file that is missing or no such file.
+    """
+    path = path or home() / "results" / "data" / "cards.json"
+    try:
+        cards = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: the cards cannot be read", found=error, wanted="a JSON object, one entry a data set",
+                         todo="make it again: python -m companion.data_cards --out FILE") from error
+    if not isinstance(cards, dict) or not all(isinstance(facts, dict) and "cosines" in facts
+                                              for facts in cards.values()):
+        raise InputError(f"{path}: no cards", wanted="a JSON object, one entry a data set",
+                         todo="make it again: python -m companion.data_cards --out FILE")
+    return cards
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Returns the exit status: 0 done, 2 where a set could not be read; the others are written all the same."""
+    parser = argparse.ArgumentParser(prog="python -m companion.data_cards", description="Compute the cards of data sets.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="sets to compute (default: all that are there)")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file of the cards")
+    options = parser.parse_args(arguments)
+    status = 0
+    try:
+        writable_folder(options.out.parent)
+        cards = read_cards(options.out) if options.out.exists() else {}
+        for name in options.names or names_there():
+            try:
+                cards[name] = card(name)
+            except InputError as error:
+                print(f"{name}: {error}", file=sys.stderr)
+                status = 2
+                continue
+            cards = dict(sorted(cards.items(), key=_order))
+            write_text(options.out, json.dumps(cards, indent=1) + "\n")
+            print(f"{name}: {cards[name]['source']}, {cards[name]['frames']} frames", flush=True)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        status = 2
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

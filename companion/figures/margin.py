@@ -1,0 +1,296 @@
+"""The paper's sections 3.2 and 3.3 as functions of a small similarity matrix, and the figures of that page.
+
+The losses here are the definitions, written out on a dense float64 matrix S of cosines; `emargin.losses` computes the
+same from embeddings and never holds S. As functions of S they can be differentiated by its entries.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
+from scipy.optimize import brentq
+from torch import Tensor
+
+from companion.figures.style import INK, MARKERS, MUTED, PALETTE, figure
+from emargin.losses import RELEASED_SCALE
+
+PLAIN = -1  # label of an entry that keeps its cosine
+EXP_LIMIT = math.log(torch.finfo(torch.float32).max)  # exp of more is infinite in float32
+TINTS = ("#E4E4E4", "#BFD9EA", "#F3B183")  # no label, label 0 (or attracts), label 1 (or repels)
+
+
+def phi(s: Tensor, y: Tensor, margin: float) -> Tensor:
+    """Equation 2: (1 - y) s^2 / 2 + y max(0, m - s)^2 / 2."""
+    return torch.where(y == 1, 0.5 * (margin - s).clamp(min=0) ** 2, 0.5 * s**2)
+
+
+def label_matrix(y: Tensor, reading: str, pairs: Tensor | None = None) -> Tensor:
+    """Which label each entry of M gets, int `(N, N)`: 0, 1, or -1 where the entry keeps its cosine.
+
+    y: labels of the adjacent pairs, `(N - 1,)`. pairs: labels of all pairs, `(N, N)`, for reading "all-pairs".
+    """
+    n = len(y) + 1
+    if reading == "all-pairs":
+        return pairs.long()
+    if reading == "anchor":
+        return torch.cat([y.long(), torch.zeros(1, dtype=torch.long)])[:, None].expand(n, n)
+    return torch.full((n, n), PLAIN).diagonal_scatter(y.long(), offset=1)
+
+
+def adjusted(s: Tensor, labels: Tensor, margin: float) -> Tensor:
+    """M, `(N, N)`: phi(S, label), or S where the label is -1."""
+    return torch.where(labels == PLAIN, s, phi(s, labels, margin))
+
+
+def contrast(m: Tensor, temperature: float) -> Tensor:
+    """Equation 1 on a matrix M, or S, `(N, N)`: the loss of each anchor t = 0 .. N-2.
+
+        l_t = -M_{t,t+1}/tau + log sum_{k not in {t, t+1}} exp(M_tk/tau)
+    """
+    lag = torch.arange(len(m)) - torch.arange(len(m))[:, None]
+    negatives = torch.logsumexp((m / temperature).masked_fill((lag == 0) | (lag == 1), -math.inf), dim=1)
+    return negatives[:-1] - m.diagonal(1) / temperature
+
+
+def released(s: Tensor, y: Tensor, temperature: float, margin: float, sides: int = 2) -> tuple[Tensor, Tensor]:
+    """The released loss of each anchor on S `(N, N)`, and the argument of its logarithm, which may be negative.
+
+    y: labels of the anchors, `(N - 1,)`. The formulas are those of `emargin.losses.emargin_released`.
+    """
+    y = torch.cat([y.long(), torch.zeros(1, dtype=torch.long)])[:, None]
+    plain, itself = torch.exp(s / temperature), torch.eye(len(s), dtype=torch.bool)
+    after = plain.diagonal(1)
+    if sides == 1:
+        sums = torch.exp(phi(s.masked_fill(itself, 0.0), y, margin)).sum(1)
+        positive, argument = after, sums[:-1] - after
+    else:
+        psi = torch.where(y == 1, phi(s, y, margin), -phi(s, y, margin))
+        sums = torch.exp(RELEASED_SCALE * psi / temperature).masked_fill(itself, 0.0).sum(1)
+        positive, argument = after[:-1] + after[1:], sums[1:-1] + sums[:-2] - after[:-1]
+    return torch.log(argument.abs()) - torch.log(positive), argument
+
+
+def uniform_similarity(n: int, adjacent: float, background: float) -> Tensor:
+    """S of N frames whose neighbours all have one cosine and whose other pairs all have another, float64 `(N, N)`."""
+    s = torch.full((n, n), background, dtype=torch.float64).fill_diagonal_(1.0)
+    neighbours = torch.full((n - 1,), adjacent, dtype=torch.float64)
+    return s.diagonal_scatter(neighbours, offset=1).diagonal_scatter(neighbours, offset=-1)
+
+
+def forces(loss: Callable[[Tensor], Tensor], s: Tensor) -> Tensor:
+    """dL/dS, `(N, N)`: each pair's two entries are averaged, since they are one cosine. Positive repels the pair."""
+    s = s.clone().requires_grad_()
+    gradient, = torch.autograd.grad(loss(s), s)
+    return (gradient + gradient.mT) / 2
+
+
+def mean_forces(loss: Callable[[Tensor], Tensor], s: Tensor) -> tuple[float, float]:
+    """Mean of dL/dS over the entries of adjacent pairs, and over those of all other pairs."""
+    force = forces(loss, s)
+    far = torch.ones_like(force).triu(2).bool()
+    return force.diagonal(1).mean().item(), force[far].mean().item()
+
+
+def effect(force: float) -> str:
+    """What gradient descent does to a pair: a positive dL/dS lowers its cosine."""
+    if math.isnan(force):
+        return "undefined"
+    return "repels" if force > 0 else "attracts" if force < 0 else "none"
+
+
+def force_cases(n: int, temperature: float, margin: float) -> dict[tuple[str, str], Callable[[Tensor], Tensor]]:
+    """The losses whose forces the page compares, as functions of S `(n, n)`: (loss, labels) -> function."""
+    near = torch.ones(n - 1).diag(1) + torch.ones(n - 1).diag(-1)
+    uniform = {"y = 0": torch.zeros(n - 1).long(), "y = 1": torch.ones(n - 1).long()}
+    by_pair = {"y = 0": torch.zeros(n, n), "y = 1": torch.ones(n, n), "adjacent 0, others 1": 1 - near,
+               "adjacent 1, others 0": near}
+
+    def original(labels):
+        return lambda s: contrast(adjusted(s, labels, margin), temperature).mean()
+
+    def as_released(y, sides):
+        return lambda s: released(s, y, temperature, margin, sides)[0].mean()
+
+    cases = {("InfoNCE", ""): lambda s: contrast(s, temperature).mean()}
+    for reading in ("anchor", "pair"):
+        cases |= {(f"original, {reading}", name): original(label_matrix(y, reading)) for name, y in uniform.items()}
+    cases |= {("original, all-pairs", name): original(labels.long()) for name, labels in by_pair.items()}
+    for sides, word in ((2, "two-sided"), (1, "one-sided")):
+        cases |= {(f"released, {word}", name): as_released(y, sides) for name, y in uniform.items()}
+    return cases
+
+
+def critical_cosine(background: float, *, n: int, temperature: float, margin: float, y: int = 1) -> float:
+    """The adjacent cosine a above which the released two-sided logarithm has a negative argument, exp(a/tau) = A(a).
+
+    All adjacent pairs of the N frames have cosine a, all others `background`; A is the sum of an anchor inside. May
+    exceed 1, where no cosine gets to.
+    """
+    def exponent(s):
+        return RELEASED_SCALE / temperature * (0.5 * max(0.0, margin - s) ** 2 if y else -0.5 * s**2)
+
+    def excess(a):
+        return a / temperature - np.logaddexp(math.log(4) + exponent(a), math.log(2 * (n - 3)) + exponent(background))
+
+    highest = temperature * math.log(2 * n) + 0.5 * RELEASED_SCALE * (margin + 1) ** 2 + 1
+    return brentq(excess, -1.0, highest, xtol=1e-12)
+
+
+def margin_map(margins: tuple[float, ...]) -> Figure:
+    """phi and its slope over the cosine for both labels, one column a margin."""
+    s = torch.linspace(-1, 1, 401, dtype=torch.float64)
+    fig, axes = figure(2, len(margins), height=2.2, sharex=True, squeeze=False)
+    for column, margin in enumerate(margins):
+        for label in (0, 1):
+            x = s.clone().requires_grad_()
+            value = phi(x, torch.tensor(label), margin)
+            slope, = torch.autograd.grad(value.sum(), x)
+            for axis, line in zip(axes[:, column], (value.detach(), slope), strict=True):
+                axis.plot(s, line, color=PALETTE[label], marker=MARKERS[label], markevery=50, markersize=4.5,
+                          label=f"y = {label}")
+        for axis in axes[:, column]:
+            axis.axvspan(0, 1, color="#F1F1F1", zorder=0)
+            axis.axhline(0, color=MUTED, linewidth=0.8)
+            if margin < 1:
+                axis.axvline(margin, color=INK, linewidth=1.0, linestyle="--")
+        if margin < 1:
+            axes[0, column].annotate("s = m", (margin, 0.9), xycoords=("data", "axes fraction"), xytext=(4, 0),
+                                     textcoords="offset points", va="top")
+        axes[0, column].set_title(f"m = {margin:g}")
+        axes[1, column].set(xlabel="cosine s", xlim=(-1, 1))
+    axes[0, 0].set_ylabel("φ(s, y)")
+    axes[1, 0].set_ylabel("dφ/ds")
+    axes[0, 0].legend(loc="center left")
+    return fig
+
+
+def _cells(axis: Axes, codes: Tensor, colours: tuple[str, ...], title: str) -> None:
+    """A small matrix of coloured cells; code -1 is left white."""
+    n = len(codes)
+    shown = np.ma.masked_equal(codes.numpy(), -1)
+    axis.imshow(shown, cmap=ListedColormap(colours), norm=BoundaryNorm(np.arange(len(colours) + 1) - 0.5, len(colours)))
+    axis.set_xticks(np.arange(n + 1) - 0.5, minor=True)
+    axis.set_yticks(np.arange(n + 1) - 0.5, minor=True)
+    axis.grid(which="minor", color="white", linewidth=1.2)
+    axis.tick_params(which="both", length=0, labelsize=8)
+    axis.spines[:].set_visible(False)
+    axis.set_title(title)
+
+
+def _outline_positives(axis: Axes, n: int) -> None:
+    for t in range(n - 1):
+        axis.add_patch(Rectangle((t + 0.5, t - 0.5), 1, 1, fill=False, edgecolor=INK, linewidth=1.4, zorder=4,
+                                 clip_on=False))
+
+
+def reading_matrices(matrices: dict[str, Tensor]) -> Figure:
+    """Which label each entry gets, one small matrix a reading; excluded entries are white, positives outlined."""
+    fig, axes = figure(1, len(matrices), height=2.75)
+    for axis, (name, labels) in zip(axes, matrices.items(), strict=True):
+        n = len(labels)
+        codes = (labels + 1).clone().fill_diagonal_(-1)
+        codes[-1] = -1
+        _cells(axis, codes, TINTS, name)
+        _outline_positives(axis, n)
+        for t, k in (codes >= 0).nonzero().tolist():
+            axis.text(k, t, {PLAIN: "s", 0: "0", 1: "1"}[int(labels[t, k])], ha="center", va="center", fontsize=9)
+        axis.set(xticks=range(n), yticks=range(n), xlabel="frame k")
+    axes[0].set_ylabel("anchor t")
+    handles = [Patch(color=TINTS[1], label="φ(s, 0)"), Patch(color=TINTS[2], label="φ(s, 1)"),
+               Patch(color=TINTS[0], label="the cosine s itself"),
+               Patch(facecolor="white", edgecolor=INK, label="positive")]
+    fig.legend(handles=handles, loc="outside lower center", ncols=4)
+    fig.draw_without_rendering()  # square cells: the layout settles in its second pass
+    return fig
+
+
+def force_matrices(matrices: list[tuple[str, Tensor] | None], columns: int) -> Figure:
+    """Sign of dL/dS, one small matrix a loss, row by row; the place of a None holds the legend."""
+    fig, axes = figure(-(-len(matrices) // columns), columns, height=2.0, squeeze=False)
+    handles = [Patch(color=TINTS[1], label="− attracts"), Patch(color=TINTS[2], label="+ repels")]
+    for axis, item in zip(axes.flat, matrices, strict=True):
+        if item is None:
+            axis.axis("off")
+            axis.legend(handles=handles, loc="center", fontsize=10)
+            continue
+        name, force = item
+        codes = torch.where(force > 0, 2, torch.where(force < 0, 1, 0)).fill_diagonal_(-1)
+        _cells(axis, codes, TINTS, name)
+        axis.title.set_fontsize(9)
+        for sign, marker in ((1, "_"), (2, "+")):
+            axis.plot(*(codes == sign).nonzero().T.flip(0), linestyle="none", marker=marker, markersize=4.5, color=INK,
+                      markeredgewidth=0.9)
+        axis.set(xticks=[], yticks=[])
+    return fig
+
+
+def exponent_ranges(ranges: dict[str, tuple[float, float]]) -> Figure:
+    """Range of the exponents over cosines 1 to 0, one bar a name, beside the limit of exp in float32."""
+    fig, axis = figure(height=0.35 * len(ranges) + 0.9)
+    for row, (low, high) in enumerate(ranges.values()):
+        over = high > EXP_LIMIT
+        axis.plot((low, high), (row, row), color=PALETTE[over], linewidth=5, marker=MARKERS[over], markersize=7)
+        axis.annotate(f"{low:.3g} to {high:.3g}", (high if over else low, row), xytext=(9 if over else -9, 0),
+                      textcoords="offset points", va="center", ha="left" if over else "right")
+    axis.axvline(EXP_LIMIT, color=INK, linewidth=1.2, linestyle="--")
+    axis.annotate(f"exp overflows in float32\nabove {EXP_LIMIT:.1f}", (EXP_LIMIT, len(ranges) - 2.5), xytext=(6, 0),
+                  textcoords="offset points", va="center")
+    axis.set(xscale="log", yticks=range(len(ranges)), yticklabels=list(ranges), xlabel="exponent (logarithmic scale)",
+             xlim=(0.08, 3000), ylim=(len(ranges) - 0.4, -0.6), xticks=(1, 10, 100, 1000),
+             xticklabels=("1", "10", "100", "1000"))
+    return fig
+
+
+def negative_region(curves: dict[str, dict[int, list[float]]], background: list[float]) -> Figure:
+    """Adjacent cosine above which the released logarithm has a negative argument, over the background cosine.
+
+    curves: data set -> label -> critical cosine at each background. The label 1 region of the first is shaded.
+    """
+    fig, axis = figure(height=3.2)
+    for number, (name, by_label) in enumerate(curves.items()):
+        for y, critical in by_label.items():
+            axis.plot(background, critical, color=PALETTE[number], marker=MARKERS[number], markersize=4.5, markevery=10,
+                      linestyle="-" if y else "--", label=f"{name}, y = {y}")
+    shaded = np.minimum(next(iter(curves.values()))[1], 1)
+    axis.fill_between(background, shaded, 1, color=PALETTE[0], alpha=0.15, linewidth=0)
+    axis.plot((0, 1), (0, 1), color=MUTED, linewidth=1.0, linestyle=":", label="a = b")
+    axis.axhline(1, color=INK, linewidth=1.0)
+    axis.annotate("no cosine is above 1", (0.02, 1.02), va="bottom", color=MUTED)
+    axis.set(xlabel="background cosine b", ylabel="adjacent cosine a", xlim=(0, 1), ylim=(0, 1.5))
+    fig.legend(loc="outside right upper")
+    return fig
+
+
+def worked_example(z: Tensor, s: Tensor, m: Tensor, y: Tensor) -> Figure:
+    """Unit vectors in the plane `(N, 2)`, their cosines S and the adjusted M; white entries enter no sum."""
+    fig, axes = figure(1, 3, height=2.7, gridspec_kw={"width_ratios": (1.0, 1.15, 1.15)})
+    directions: dict[tuple[float, float], list[int]] = {}
+    for t, (x, w) in enumerate(z.tolist()):
+        directions.setdefault((round(x, 9), round(w, 9)), []).append(t)
+    arc = np.linspace(0, math.pi / 2, 60)
+    axes[0].plot(np.cos(arc), np.sin(arc), color=MUTED, linewidth=0.8)
+    for number, ((x, w), frames) in enumerate(directions.items()):
+        axes[0].annotate("", (x, w), (0, 0), arrowprops={"arrowstyle": "-|>", "color": PALETTE[number],
+                                                         "linewidth": 1.8, "shrinkA": 0, "shrinkB": 0})
+        axes[0].annotate(", ".join(f"$z_{t}$" for t in frames), (1.1 * x, 1.12 * w), va="center")
+    axes[0].set(xlim=(-0.05, 1.45), ylim=(-0.08, 1.2), aspect="equal", title="embeddings")
+    axes[0].axis("off")
+    n = len(s)
+    for axis, matrix, title in ((axes[1], s, "cosines S"), (axes[2], m, "adjusted M (anchor)")):
+        codes = torch.zeros(n, n, dtype=torch.long)
+        if matrix is m:
+            codes += 1 + torch.cat([y.long(), torch.zeros(1, dtype=torch.long)])[:, None]
+        codes.fill_diagonal_(-1)[-1] = -1
+        _cells(axis, codes, TINTS, title)
+        _outline_positives(axis, n)
+        for t, k in (codes >= 0).nonzero().tolist():
+            axis.text(k, t, f"{matrix[t, k]:g}", ha="center", va="center", fontsize=9)
+        axis.set(xticks=range(n), yticks=range(n), xlabel="frame k")
+    axes[1].set_ylabel("anchor t")
+    fig.draw_without_rendering()  # square cells: the layout settles in its second pass
+    return fig

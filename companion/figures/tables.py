@@ -1,0 +1,144 @@
+"""The results chapter's tables as HTML: plain tables that `book/_static/tables.js` makes sortable."""
+
+import base64
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+import pandas as pd
+
+from companion.grid.store import Store
+from companion.statistics.intervals import Correlation, Interval
+from companion.statistics.tables import METRICS, PAPER_SETS, SET_TITLES, Runs, csv, entries, nearest, runs_of
+from emargin.config import FIDELITIES, Experiment
+from emargin.rows import short
+
+DAGGER = '<sup title="made by an earlier text of the code">†</sup>'
+
+
+def tables(store: Store, cells: Sequence[Experiment], paper: pd.DataFrame, grid: str) -> str:
+    """Tables 1 and 2 of one split, and the commands that make their cells; every value leads to its command.
+
+    cells: what is planned of the split. paper: the paper's tables. grid: the grid file, as the commands name it.
+    """
+    runs = runs_of(store, cells)
+    done = [line for line in runs.values() if line.done]
+    earlier = [line for line in done if line.other_code]
+    marked = len(earlier) < len(done)  # where a mark would stand at every value, one sentence says it
+    parts = [_table(entries(store, cells, paper, number), number, runs, cells[0], marked) for number in METRICS]
+    if earlier:
+        parts.append(f"<p>† {'' if marked else 'All values: '}made by an earlier text of the code.</p>")
+    items = [_command(line, fidelity, one, grid) for (line, fidelity), one in runs.items()
+             if one.planned and (fidelity == FIDELITIES[0] or not one.untrained)]
+    parts.append(f'<details class="commands"><summary>The commands that make these cells</summary><ul>{"".join(items)}'
+                 "</ul></details>")
+    return _box("\n".join(parts))
+
+
+def difference_table(found: pd.DataFrame, titles: dict[str, str], name: str) -> str:
+    """Differences, as `companion.statistics.tables.differences` gives them: a line a method and fidelity, a column a metric.
+
+    titles: metric -> column title. name: of the table. A difference without a verdict is grey.
+    """
+    head = _head(["Method", "Fidelity", *titles.values()])
+    body = []
+    for (line, fidelity), group in found.groupby(["line", "fidelity"], sort=False):
+        own = group.set_index("metric").interval
+        body.append(f'<tr><th scope="row">{escape(short(line))}</th><td>{fidelity}</td>'
+                    f'{"".join(_difference(own[metric]) for metric in titles)}</tr>')
+    return _box(_frame(name, f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody>"))
+
+
+def frame_table(frame: pd.DataFrame, name: str) -> str:
+    """Any frame as such a table: the first column names its lines; numbers, words, differences and correlations."""
+    body = []
+    for first, *others in frame.itertuples(index=False):
+        body.append(f'<tr><th scope="row">{escape(str(first))}</th>'
+                    f'{"".join(f"<td>{_text(value)}</td>" for value in others)}</tr>')
+    rows = f"<thead><tr>{_head(list(frame.columns))}</tr></thead><tbody>{''.join(body)}</tbody>"
+    return _box(_frame(name, rows, kind="words"))
+
+
+def place(cell: Experiment) -> str:
+    """The split of a cell in words."""
+    title = SET_TITLES.get(cell.dataset, cell.dataset)
+    return f"{title}, {cell.source} data, protocol {cell.protocol}, fold {cell.fold}"
+
+
+def _table(table: pd.DataFrame, number: int, runs: dict[tuple[str, str], Runs], cell: Experiment,
+           marked: bool) -> str:
+    """A fidelity that nothing trained is planned in has no column."""
+    titles = METRICS[number]
+    shown = [fidelity for fidelity in FIDELITIES if any(
+        own.planned and not own.untrained for (_, other), own in runs.items() if other == fidelity)] or list(FIDELITIES)
+    groups = "".join(_group(title, 1 + len(shown)) for title in titles.values()) + _group("Seeds", len(shown))
+    leaves = [f"paper, {PAPER_SETS[nearest(cell.dataset)]}", *shown] * len(titles) + shown
+    head = (f'<tr><th scope="col" rowspan="2" data-column="0">Method</th>{groups}</tr>'
+            f"<tr>{_head(leaves, start=1)}</tr>")
+    body = []
+    for line, group in table[table.column.isin(["paper", *shown])].groupby("line", sort=False):
+        values = "".join(_value(entry, runs.get((line, entry.column)), marked) for entry in group.itertuples())
+        seeds = "".join(f"<td>{runs[line, fidelity].seeds or '–'}</td>" for fidelity in shown)
+        body.append(f'<tr><th scope="row">{escape(short(line))}</th>{values}{seeds}</tr>')
+    encoded = base64.b64encode(csv(table).encode()).decode()
+    file = f"table-{number}-{cell.dataset}-{cell.protocol}-fold-{cell.fold}.csv"
+    link = f'<a download="{file}" href="data:text/csv;base64,{encoded}">CSV</a>'
+    return _frame(f"Table {number}: {place(cell)}", f"<thead>{head}</thead><tbody>{''.join(body)}</tbody>", link)
+
+
+def _value(entry, runs: Runs | None, marked: bool) -> str:
+    """A cell of a table; ours leads to the command that makes it."""
+    text = entry.state
+    if entry.state == "done":
+        text = f"{entry.mean:.2f}" + ("" if np.isnan(entry.std) else f" ± {entry.std:.2f}")
+    if runs is None or not runs.planned:
+        return f"<td>{text or '–'}</td>"
+    link = f'<a href="#{_anchor(runs)}"{_reason(runs)}>{text}</a>'
+    return f"<td>{link}{DAGGER if marked and runs.other_code and runs.done else ''}</td>"
+
+
+def _reason(runs: Runs) -> str:
+    if runs.done or not runs.failed:
+        return ""
+    return f' title="{escape(next(iter(runs.failed.values())))}"'
+
+
+def _command(line: str, fidelity: str, runs: Runs, grid: str) -> str:
+    failed = "".join(f"<br>failed, seed {seed}: {escape(reason)}" for seed, reason in runs.failed.items())
+    digests = " ".join(runs.planned.values())
+    return (f'<li id="{_anchor(runs)}">{escape(short(line))}, {fidelity}:<br>'
+            f"<code>emargin grid cell {escape(grid)} {digests}</code>{failed}</li>")
+
+
+def _anchor(runs: Runs) -> str:
+    return f"c{next(iter(runs.planned.values()))[:7]}"
+
+
+def _difference(interval: Interval) -> str:
+    """A difference that has an interval and no flaw has its verdict below it."""
+    text = _text(interval)
+    return f'<td class="open">{text}</td>' if interval.flaw else f"<td>{text}<br>{interval.verdict}</td>"
+
+
+def _text(value) -> str:
+    return str(value).replace("-", "−") if isinstance(value, Interval | Correlation) else escape(str(value))
+
+
+def _group(title: str, columns: int) -> str:
+    return f'<th scope="colgroup" colspan="{columns}">{escape(title)}</th>'
+
+
+def _head(titles: Sequence[str], start: int = 0) -> str:
+    """Header cells that the script sorts by; `data-column` counts the cells of a line."""
+    return "".join(f'<th scope="col" data-column="{number}">{escape(title)}</th>'
+                   for number, title in enumerate(titles, start))
+
+
+def _frame(name: str, rows: str, link: str = "", kind: str = "numbers") -> str:
+    """A table that scrolls in a box of its own, which the keyboard reaches."""
+    return (f'<p class="name">{escape(name)} {link}</p><div class="scroll" role="region" tabindex="0" '
+            f'aria-label="{escape(name)}"><table class="dataframe sortable {kind}">{rows}</table></div>')
+
+
+def _box(inner: str) -> str:
+    return f'<div class="results">{inner}</div>'

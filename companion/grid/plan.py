@@ -1,0 +1,160 @@
+"""Grids of experiments: which cells there are, where each runs, which are done, how long the others may take."""
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from companion.grid.store import Store
+from emargin.config import Experiment
+from emargin.data.loading import checksum_of
+from emargin.errors import InputError
+from emargin.paths import home
+from emargin.stages import code_versions, lacking
+
+FRAMES_FIELDS = ("dataset", "source", "surrogate", "protocol", "quick", "n_fft", "hop")  # folds share their frames
+FILES_FIELDS = ("dataset", "source", "surrogate", "quick")  # what the checksum of the files depends on
+
+
+def read_grid(path: Path) -> list[Experiment]:
+    """Experiments of a grid file, in the order they run.
+
+    The file is a JSON list of blocks; a block maps fields of Experiment to a value or a list of values and stands for
+    their product. Cells are ordered by seed first, so that a first result of everything comes early.
+    Raises InputError for a file that is no such list, an unknown field or value, or an empty product; MissingData for a
+    set of the UCR archive that is not there.
+    """
+    try:
+        blocks = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"grid file {path} cannot be read", found=str(error),
+                         wanted="a JSON list of blocks") from error
+    if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
+        raise InputError(f"grid file {path}", found="no list of objects", wanted="a JSON list of blocks")
+    cells = []
+    for number, block in enumerate(blocks, 1):
+        lists = {name: value if isinstance(value, list) else [value] for name, value in block.items()}
+        empty = [name for name, values in lists.items() if not values]
+        if empty:
+            raise InputError(f"grid file {path}, block {number} has no cells", found=f"no value for {empty[0]}",
+                             wanted="a value in every list")
+        cells += [Experiment.from_dict(dict(zip(lists, values, strict=True)))
+                  for values in itertools.product(*lists.values())]
+    if not cells:
+        raise InputError(f"grid file {path} has no cells", found="an empty list", wanted="at least one block")
+    return sorted(dict.fromkeys(cells), key=lambda cell: cell.seed)
+
+
+def read_chapter(store: Store) -> dict[str, list[Experiment]]:
+    """What the book's results chapter shows, by the name of the grid file.
+
+    All cells of `workflow/grid.json`, run or not; those of `workflow/paper.json`, for which a reader needs the paper's
+    own recordings, as soon as the store has rows of the data set.
+    """
+    there = set(store.rows.dataset)
+    return {"workflow/grid.json": read_grid(home() / "workflow" / "grid.json"),
+            "workflow/paper.json": [cell for cell in read_grid(home() / "workflow" / "paper.json")
+                                    if cell.dataset in there]}
+
+
+def cell_folder(cell: Experiment, root: Path | None = None) -> Path:
+    """Where a cell runs: `runs/cells/DIGEST-CODE`, another place for another version of the code that trains it."""
+    code = code_versions(cell)
+    return (root or home() / "runs" / "cells") / f"{cell.digest}-{code['data'][:4]}{code['train'][:4]}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Cells by what is to be done: those whose rows are there and hold, and those to run, in order.
+
+    why: for a cell that is not done, "missing", "failed", "stale" or, where its data are not on this machine and it
+    could but fail, so that it is not ahead, "without data".
+    """
+
+    done: list[Experiment]
+    ahead: list[Experiment]
+    why: dict[str, str]
+    absent: list[str]  # data sets, by name
+    earlier: int = 0  # of those that are done: cells with rows that an earlier text of the code made
+    lacking: dict[str, int] = field(default_factory=dict)  # metric -> how many of those that are done lack it
+
+    def __str__(self) -> str:
+        kinds = list(self.why.values())
+        ahead = "".join(f", {kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+        absent = (f" (not on this machine: {', '.join(self.absent)}; emargin data list says where it looks)"
+                  if self.absent else "")
+        remarks = [f"{self.earlier} by an earlier text of the code"] * bool(self.earlier)
+        remarks += [f"{count} without {metric}" for metric, count in self.lacking.items()]
+        done = f"{len(self.done)} done" + (f" ({', '.join(remarks)})" if remarks else "")
+        return f"{len(self.done) + len(self.why)} cells: {done}{ahead}{absent}"
+
+    def to_json(self) -> str:
+        """The cells that are ahead, in order: digest, the folder each runs in, why, its name, source, and frames, the
+        digest of the first of those whose recordings are framed in the same way.
+        """
+        first = {}
+        return json.dumps([{
+            "digest": cell.digest, "folder": str(cell_folder(cell)), "why": self.why[cell.digest], "cell": str(cell),
+            "source": cell.source, "frames": first.setdefault(values_of(cell, FRAMES_FIELDS), cell.digest),
+        } for cell in self.ahead], indent=1)
+
+
+def plan(cells: list[Experiment], store: Store) -> Plan:
+    """What is to be done, by content: rows hold while the data's files and the code that made them are the same.
+
+    Where the data are not at hand, the rows of their cells hold if their code does. A cell that failed is run again
+    when its code or data change, or if it failed for a reason outside both.
+    """
+    checksum = once(checksum_of)
+    done, ahead, why, absent = [], [], {}, {}
+    for cell in cells:
+        state = store.state(cell, checksum(cell))
+        if state == "done":
+            done.append(cell)
+        elif checksum(cell) is None:
+            why[cell.digest] = "without data"
+            absent[cell.dataset] = True
+        else:
+            ahead.append(cell)
+            why[cell.digest] = state
+    made_by = {cell: store.records.get(cell.digest, {}).get("code", {}) for cell in done}
+    without = Counter(metric for cell in done for metric in lacking(cell, made_by[cell]))
+    return Plan(done, ahead, why, list(absent), sum(store.is_earlier(cell.digest) for cell in done), dict(without))
+
+
+def estimate(todo: Plan, store: Store) -> str:
+    """How long cells like those ahead took, by the store's records: same data set, method, fidelity and iterations."""
+    known: dict[tuple, list[float]] = {}
+    for record in store.records.values():
+        if "seconds" in record:
+            known.setdefault(_kind(record["experiment"]), []).append(sum(record["seconds"].values()))
+    taken = [known[_kind(vars(cell))] for cell in todo.ahead if _kind(vars(cell)) in known]
+    if not taken:
+        return f"{len(todo.ahead)} cells ahead; no record yet of how long any of their kind took"
+    hours = sum(sum(seconds) / len(seconds) for seconds in taken) / 3600
+    return f"{len(todo.ahead)} cells ahead; by earlier cells of their kind {hours:.1f} h one after the other" + (
+        f", without the {len(todo.ahead) - len(taken)} of which there is no record yet"
+        if len(taken) < len(todo.ahead) else "")
+
+
+def once(checksum: Callable[[Experiment], str | None]) -> Callable[[Experiment], str | None]:
+    """Reads the files of each data set once."""
+    known = {}
+
+    def remembered(cell):
+        key = values_of(cell, FILES_FIELDS)
+        if key not in known:
+            known[key] = checksum(cell)
+        return known[key]
+    return remembered
+
+
+def values_of(cell: Experiment, fields: tuple[str, ...]) -> tuple:
+    return tuple(getattr(cell, name) for name in fields)
+
+
+def _kind(experiment: dict) -> tuple:
+    """What decides most of how long a cell takes."""
+    return tuple(experiment[name] for name in ("dataset", "method", "fidelity", "iterations", "quick"))

@@ -1,0 +1,191 @@
+"""Committed results of a grid: three files in one folder, made of the folders in which its cells ran."""
+
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields as fields_of
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from emargin import rows as results
+from emargin.config import Experiment
+from emargin.errors import InputError
+from emargin.methods import METHODS
+from emargin.stages import differing
+
+# The page on spirals looks at principal components of these methods' embeddings; those of the others would be most of
+# what the arrays take.
+WITH_COMPONENTS = ("random", "random-calibrated", "infonce", "emargin")
+
+
+class Store:
+    """`rows.csv`, tidy rows; `provenance.json`, one record a cell and line; `arrays.npz`, small arrays of each cell.
+
+    A note that rows of a cell share is with the first of them. The arrays of a cell go by `DIGEST/NAME`.
+    Raises InputError for files that cannot be read.
+    """
+
+    def __init__(self, folder: Path | str):
+        self.folder = Path(folder)
+        self._read()
+
+    def _read(self) -> None:
+        self.rows = results.table([])
+        if self._file("rows.csv").exists():
+            self.rows = results.read_rows(self._file("rows.csv"))
+        self.records: dict[str, dict] = _json(self._file("provenance.json"))
+        self.failed = set(self.rows.digest[self.rows.metric == "failed"])
+        self.known = set(self.rows.digest)
+
+    def state(self, cell: Experiment, checksum: str | None) -> str:
+        """"done", "missing", "failed" for a reason outside code and data, or "stale".
+
+        checksum: of the cell's data as they are now; None where they are not at hand.
+        """
+        if cell.digest not in self.known:
+            return "missing"
+        return state(cell, self.records.get(cell.digest, {}), failed=cell.digest in self.failed, checksum=checksum)
+
+    def is_earlier(self, digest: str) -> bool:
+        """Whether an earlier text of the code made rows of a cell; they hold until it runs again."""
+        return bool(self.records.get(digest, {}).get("earlier_text"))
+
+    def scores(self, cells: Iterable[Experiment]) -> pd.DataFrame:
+        """A line for each of these cells that has run and did not fail, in their order: its fields, then its metrics.
+
+        Unlike the rows it tells apart cells that differ in a setting, such as a margin.
+        """
+        wide = self.rows[self.rows.metric != "failed"].pivot(index="digest", columns="metric", values="value")
+        there = [cell for cell in cells if cell.digest in wide.index]
+        fields = pd.DataFrame([vars(cell) for cell in there], columns=[field.name for field in fields_of(Experiment)])
+        return fields.join(wide.loc[[cell.digest for cell in there]].reset_index(drop=True))
+
+    def arrays(self, digest: str) -> dict[str, np.ndarray]:
+        """The arrays of one cell, by name."""
+        kept = self._kept(lambda cell, name: cell == digest)
+        return {name.partition("/")[2]: array for name, array in kept.items()}
+
+    def arrays_of_cells(self, names: Collection[str]) -> dict[str, dict[str, np.ndarray]]:
+        """Arrays of all cells that have any of these names, by digest and name; the file is opened once."""
+        found = {}
+        for key, array in self._kept(lambda cell, name: name in names).items():
+            digest, _, name = key.partition("/")
+            found.setdefault(digest, {})[name] = array
+        return found
+
+    def add(self, folders: Iterable[Path]) -> None:
+        """Take in finished cells, each from its folder, in place of what the store has of them.
+
+        Adds to the files as they are now: a long run keeps what the repository brought in meanwhile.
+        """
+        folders = list(folders)
+        if folders:
+            self._read()
+        rows, arrays, digests = [], {}, set()
+        for folder in folders:
+            cell_rows, record, kept = read_cell(folder)
+            digest = cell_rows.digest.iloc[0]
+            digests.add(digest)
+            rows.append(cell_rows)
+            self.records[digest] = record
+            if cell_rows.method.iloc[0] not in WITH_COMPONENTS:
+                kept = {name: array for name, array in kept.items() if not name.startswith("component")}
+            arrays |= {f"{digest}/{name}": array for name, array in kept.items()}
+        self._replace(digests, rows, arrays)
+
+    def merge(self, other: "Store") -> None:
+        """Take in the cells of another store, in place of what this one has; no failure in place of numbers."""
+        taken = other.known - (other.failed & (self.known - self.failed))
+        self.records |= {digest: other.records[digest] for digest in taken if digest in other.records}
+        self._replace(taken, [other.rows[other.rows.digest.isin(taken)]], other._kept(lambda cell, name: cell in taken))
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Only one process at a time, from what is there when its turn comes. Raises InputError in the second."""
+        results.writable_folder(self.folder)
+        try:
+            with FileLock(self._file(".lock"), timeout=0):
+                self._read()
+                yield
+        except Timeout as error:
+            raise InputError(f"another run is writing to {self.folder}", wanted="one run a folder",
+                             todo="wait for it, or name another folder with --out") from error
+
+    def _replace(self, digests: set[str], rows: list[pd.DataFrame], arrays: dict[str, np.ndarray]) -> None:
+        """The record last: whoever is stopped on the way leaves an old one beside new rows, which makes them stale."""
+        if not digests:
+            return
+        results.writable_folder(self.folder)
+        others = self.known - digests
+        everything = self._kept(lambda cell, name: cell in others) | arrays
+        self.rows = _in_order(pd.concat([self.rows[~self.rows.digest.isin(digests)], *rows], ignore_index=True))
+        self.rows.loc[self.rows.duplicated(["digest", "note"]), "note"] = ""
+        self.failed = set(self.rows.digest[self.rows.metric == "failed"])
+        self.known = set(self.rows.digest)
+        results.write_arrays(self._file("arrays.npz"), {name: everything[name] for name in sorted(everything)})
+        results.write_text(self._file("rows.csv"), results.rows_to_csv(self.rows))
+        lines = ",\n".join(f'"{digest}": {json.dumps(record)}' for digest, record in sorted(self.records.items()))
+        results.write_text(self._file("provenance.json"), f"{{\n{lines}\n}}\n")
+
+    def _kept(self, wanted: Callable[[str, str], bool]) -> dict[str, np.ndarray]:
+        """Those arrays whose digest and name are wanted, by `DIGEST/NAME`."""
+        path = self._file("arrays.npz")
+        if not path.exists():
+            return {}
+        try:
+            with path.open("rb") as stream, np.load(stream) as kept:
+                return {key: kept[key] for key in kept.files if wanted(*key.split("/"))}
+        except MemoryError:
+            raise
+        except Exception as error:  # a flipped bit meets every layer: the archive, the compression, the array's header
+            raise InputError(f"{path} cannot be read", found=type(error).__name__,
+                             wanted="a file that this program wrote",
+                             todo="get it back from the repository, or delete all three files of the folder"
+                             ) from error
+
+    def _file(self, name: str) -> Path:
+        return self.folder / name
+
+
+def state(cell: Experiment, record: dict, *, failed: bool, checksum: str | None) -> str:
+    """What rows are worth, by the record beside them: "done", "failed" for a reason outside code and data, or "stale".
+
+    checksum: of the cell's data as they are now; None where they are not at hand.
+    """
+    if failed and "code" not in record:
+        return "failed"
+    if differing(cell, record.get("code", {})) or checksum not in (None, record.get("data")):
+        return "stale"
+    return "done"
+
+
+def read_cell(folder: Path) -> tuple[pd.DataFrame, dict, dict[str, np.ndarray]]:
+    """Rows, provenance and arrays of the folder that a cell ran in."""
+    arrays = {}
+    if (folder / "arrays.npz").exists():
+        with (folder / "arrays.npz").open("rb") as stream, np.load(stream) as kept:
+            arrays = dict(kept)
+    return results.read_rows(folder / "rows.csv"), _json(folder / "provenance.json"), arrays
+
+
+def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """Cells by data set, protocol, fold, method and so on, so that a new cell is a few new lines."""
+    methods = {name: number for number, name in enumerate(METHODS)}
+    keys = rows[[*results.IDENTITY, "digest"]].assign(method=rows.method.map(methods))
+    return rows.loc[keys.sort_values(list(keys.columns), kind="stable").index].reset_index(drop=True)
+
+
+def _json(path: Path) -> dict:
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError(f"a {type(found).__name__}")
+    except ValueError as error:
+        raise InputError(f"{path} cannot be read", found=str(error), wanted="JSON that this program wrote",
+                         todo="get it back from the repository") from error
+    return found

@@ -1,0 +1,1 @@
+"""What is computed from rows: intervals, correlations, tables, counts of the book's claims."""

@@ -1,0 +1,225 @@
+"""The paper's two result tables with ours beside them, and the differences between our lines, from committed rows.
+
+A table belongs to one split: data set, source, protocol and fold. Its lines are the methods in the paper's order, the
+controls first, and below eMargin what sets its variants apart.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import pandas as pd
+
+from companion.grid.store import Store
+from companion.statistics.intervals import SPLIT, Bootstrap
+from emargin.config import FIDELITIES, Experiment
+from emargin.errors import InputError
+from emargin.methods import METHODS
+from emargin.rows import short
+from emargin.stages import differing
+
+METRICS = {  # of the paper's tables by number: metric -> title
+    1: {"davies_bouldin": "Davies-Bouldin ↓", "silhouette": "Silhouette ↑"},
+    2: {"accuracy": "Accuracy, % ↑", "weighted_f1": "F1 (weighted) ↑", "macro_precision": "Precision (macro) ↑",
+        "macro_recall": "Recall (macro) ↑"},
+}
+PAPER_METRICS = {"accuracy": "accuracy_percent", "weighted_f1": "f1", "macro_precision": "precision",
+                 "macro_recall": "recall"}
+PAPER_NAMES = {1: {"TS2Vec + SoftCLT": "SoftCLT"}, 2: {"Random Init": "Random Init."}}  # where a title is another
+PAPER_SEEDS = 3
+PAPER_SETS = {"harth": "HARTH", "sleepeeg": "SleepEEG", "ecg": "ECG"}
+NEAREST = {"mitbih": "ecg", "dsads": "harth", "spsw-har": "harth", "sleepedf-features": "sleepeeg"}
+SET_TITLES = {"mitbih": "MIT-BIH Arrhythmia", "dsads": "Daily and Sports Activities", "spsw-har": "SP-SW-HAR",
+              "sleepedf-features": "features of Sleep-EDF"}
+COLUMNS = ("paper", *FIDELITIES)
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The cells of one line and fidelity, one a seed, and what the store has of them.
+
+    planned, done: seed -> digest, of all cells and of those with values. failed: seed -> reason. untrained: the method
+    is. other_code: values made by another text of the code than the present one.
+    """
+
+    planned: dict[int, str]
+    done: dict[int, str]
+    failed: dict[int, str]
+    untrained: bool
+    other_code: bool
+
+    @property
+    def state(self) -> str:
+        """"done" where any seed is, else "failed" or "not run"; "" where nothing is planned."""
+        if not self.planned:
+            return ""
+        return "done" if self.done else "failed" if self.failed else "not run"
+
+    @property
+    def seeds(self) -> str:
+        """How many seeds have values, "1 of 3" where others are planned."""
+        planned, done = len(self.planned), len(self.done)
+        return "" if not planned else str(done) if done == planned else f"{done} of {planned}"
+
+
+def nearest(dataset: str) -> str:
+    """The paper's data set whose values stand beside those of `dataset`: itself, or the nearest one.
+
+    Raises InputError for a set that has none.
+    """
+    name = NEAREST.get(dataset, dataset.removesuffix("-sim").removesuffix("-released").removesuffix("-paper"))
+    if name not in PAPER_SETS:
+        raise InputError("no data set of the paper is near", found=dataset, wanted=", ".join([*PAPER_SETS, *NEAREST]))
+    return name
+
+
+def split_of(cell: Experiment) -> tuple:
+    """Data set, source, surrogate, protocol and fold."""
+    return tuple(getattr(cell, name) for name in SPLIT)
+
+
+def line_of(cell: Experiment) -> str:
+    """The name of a cell's line: its method's title, with what is not the default of its fidelity."""
+    details = [cell.reading] if cell.reading not in (None, "anchor") else []
+    details += [f"the {'paper’s' if cell.labels == 'paper' else 'released'} labels"] if cell.labels not in (
+        None, "released" if cell.fidelity == "released" else "paper") else []
+    title = METHODS[cell.method].title
+    return ", ".join([short(title), *details]) if details else title
+
+
+def runs_of(store: Store, cells: Sequence[Experiment]) -> dict[tuple[str, str], Runs]:
+    """Runs by line and fidelity, in the order of the tables; an untrained method has the same ones in both.
+
+    cells: what is planned of one split. Raises InputError where they are of several splits, or where two of a line have
+    the same seed.
+    """
+    if len({split_of(cell) for cell in cells}) != 1:
+        raise InputError("a table belongs to one split", found=sorted({str(split_of(cell)) for cell in cells}),
+                         wanted="cells of one data set, source, protocol and fold")
+    order = list(METHODS)
+    reasons = dict(store.rows.loc[store.rows.metric == "failed", ["digest", "note"]].itertuples(index=False))
+    lines: dict[str, dict[str, dict[int, Experiment]]] = {}
+    for cell in sorted(cells, key=lambda cell: (order.index(cell.method), line_of(cell), cell.seed)):
+        line = lines.setdefault(line_of(cell), {fidelity: {} for fidelity in FIDELITIES})
+        for fidelity in FIDELITIES if METHODS[cell.method].untrained else (cell.fidelity,):
+            if cell.seed in line[fidelity]:
+                raise InputError("two cells of one line have the same seed", found=str(cell),
+                                 wanted="one configuration a line")
+            line[fidelity][cell.seed] = cell
+    found = {}
+    for name, line in lines.items():
+        untrained = all(METHODS[cell.method].untrained for own in line.values() for cell in own.values())
+        for fidelity, own in line.items():
+            planned = {seed: _digest(cell) for seed, cell in own.items()}
+            failed = {seed: reasons[digest] for seed, digest in planned.items() if digest in reasons}
+            done = {seed: digest for seed, digest in planned.items() if digest in store.known and seed not in failed}
+            other = any(store.is_earlier(digest) or differing(own[seed], store.records.get(digest, {}).get("code", {}))
+                        for seed, digest in done.items())
+            found[name, fidelity] = Runs(planned, done, failed, untrained, other)
+    return found
+
+
+@cache
+def _digest(cell: Experiment) -> str:
+    """Tables ask for each digest many times."""
+    return cell.digest
+
+
+def entries(store: Store, cells: Sequence[Experiment], paper: pd.DataFrame, number: int) -> pd.DataFrame:
+    """The paper's Table 1 or 2 in long form: "line", "metric", "column", "mean", "std", "n", "state".
+
+    column: "paper", "released" or "original". std: over seeds, the sample's (n - 1); NaN for one seed. n: seeds.
+    state: as `Runs.state`, and "undefined" where a metric has no value for any seed; "" where the paper has no such
+    line. Accuracy is in percent, as in the paper.
+    paper: its tables, with the columns of `results/paper/tables.csv`.
+    """
+    runs = runs_of(store, cells)
+    known = dict(zip(zip(store.rows.digest, store.rows.metric, strict=True), store.rows.value, strict=True))
+    of_set = paper[(paper.table == number) & (paper.dataset == nearest(cells[0].dataset))]
+    theirs = {(row.method, row.metric): (row.mean, row.std) for row in of_set.itertuples()}
+    found = []
+    for line in dict.fromkeys(name for name, _ in runs):
+        for metric in METRICS[number]:
+            key = (PAPER_NAMES[number].get(line, line), PAPER_METRICS.get(metric, metric))
+            mean, std = theirs.get(key, (np.nan, np.nan))
+            there = key in theirs
+            found.append((line, metric, "paper", mean, std, PAPER_SEEDS if there else 0, "done" if there else ""))
+            for fidelity in FIDELITIES:
+                own = runs[line, fidelity]
+                values = np.array([known[digest, metric] for digest in own.done.values()])
+                values = values[~np.isnan(values)] * (100 if metric == "accuracy" else 1)
+                mean = values.mean() if len(values) else np.nan
+                std = values.std(ddof=1) if len(values) > 1 else np.nan
+                state = "undefined" if own.done and not len(values) else own.state
+                found.append((line, metric, fidelity, mean, std, len(values), state))
+    return pd.DataFrame(found, columns=["line", "metric", "column", "mean", "std", "n", "state"])
+
+
+def paper_configurations(paper: pd.DataFrame) -> pd.DataFrame:
+    """Methods that both of the paper's tables have, a line each a data set, with the columns "set" and "method" and the
+    metrics by our names: what `intervals.rank_correlation` takes.
+    """
+    titles = {name: title for names in PAPER_NAMES.values() for title, name in names.items()}
+    ours = {name: metric for metric, name in PAPER_METRICS.items()}
+    wide = paper.assign(method=paper.method.replace(titles), metric=paper.metric.replace(ours)).pivot(
+        index=["dataset", "method"], columns="metric", values="mean")
+    return wide.dropna().reset_index().rename(columns={"dataset": "set"})
+
+
+def csv(table: pd.DataFrame) -> str:
+    """Entries as CSV, a line a method, the columns "METRIC COLUMN mean", "... std", "... n"."""
+    wide = table.pivot(index="line", columns=["metric", "column"], values=["mean", "std", "n"])
+    wide = wide.reindex(table.line.unique())
+    order = [(value, metric, column) for metric in table.metric.unique() for column in COLUMNS
+             for value in ("mean", "std", "n")]
+    text = io.StringIO()
+    wide[order].set_axis([f"{metric} {column} {value}" for value, metric, column in order], axis=1).to_csv(
+        text, float_format="%.6g", lineterminator="\n")
+    return text.getvalue()
+
+
+def places(table: pd.DataFrame, line: str) -> pd.DataFrame:
+    """The place of a line among the lines that the paper has too: "metric", "column", "place", "of".
+
+    table: as `entries` gives it. 1 is best; lines with equal values share the better place. Without those metrics and
+    columns where the line has no value.
+    """
+    found = []
+    inside = table[table.line.isin(table.line[(table.column == "paper") & (table.state == "done")])]
+    for (metric, column), group in inside.groupby(["metric", "column"], sort=False):
+        values = group.dropna(subset="mean").set_index("line")["mean"]
+        if line in values.index:
+            place = values.rank(ascending=metric == "davies_bouldin", method="min")[line]
+            found.append((metric, column, int(place), len(values)))
+    return pd.DataFrame(found, columns=["metric", "column", "place", "of"])
+
+
+def ranks(table: pd.DataFrame, line: str) -> pd.DataFrame:
+    """`places` as words, "2 of 9": a row a metric, a column a source; empty where the line has no value there."""
+    found = places(table, line)
+    words = found.assign(words=[f"{row.place} of {row.of}" for row in found.itertuples()])
+    shown = words.pivot(index="metric", columns="column", values="words")
+    return shown.reindex(index=table.metric.unique(), columns=table.column.unique()).astype(object).fillna("")
+
+
+def differences(bootstrap: Bootstrap, store: Store, cells: Sequence[Experiment], metrics: Sequence[str],
+                against: str) -> pd.DataFrame:
+    """Differences of the lines of one split, over the seeds that both have: "line", "fidelity", "metric", "interval".
+
+    against: "infonce", each line minus InfoNCE of the same fidelity; "random-calibrated", minus the calibrated random
+    encoder; or "original", `released` minus `original` of the same line. A pair without a common seed has no rows.
+    """
+    runs, found = runs_of(store, cells), []
+    for (line, fidelity), own in runs.items():
+        if fidelity == "original" and (against == "original" or (own.untrained and METHODS[against].untrained)):
+            continue  # compared once
+        other = runs[line, "original"] if against == "original" else runs.get((METHODS[against].title, fidelity))
+        if other is None or other.planned == own.planned:
+            continue
+        common = sorted(own.done.keys() & other.done.keys())
+        for metric in metrics if common else ():
+            pair = [[one.done[seed] for seed in common] for one in (own, other)]
+            found.append((line, fidelity, metric, bootstrap.difference(*pair, metric)))
+    return pd.DataFrame(found, columns=["line", "fidelity", "metric", "interval"])

@@ -1,0 +1,1 @@
+"""Download public data sets, convert them, and verify them against published checksums."""

@@ -1,0 +1,1 @@
+"""One file a public format: each reads a folder into a `RecordingSet`."""

@@ -1,0 +1,504 @@
+"""Grids: reading, planning by content, running, failing, resuming; the store of their results."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from filelock import FileLock, Timeout
+
+import companion.grid.runner
+from companion.grid import plan as grid
+from companion.grid.plan import cell_folder, plan, read_chapter, read_grid
+from companion.grid.runner import finished, is_drawn, run_cell, run_grid, run_in
+from companion.grid.store import Store
+from emargin import experiment, stages
+from emargin import rows as results
+from emargin.__main__ import main
+from emargin.config import Experiment
+from emargin.errors import InputError, MissingData, NonFiniteGradient
+from emargin.stages import code_versions
+from tests.conftest import make_dataset
+
+SMALL = {"dataset": "ecg-sim", "iterations": 2, "sequence_length": 10, "batch_size": 2}
+CHECKSUM = "ecg-sim seed 0 full"
+
+
+def grid_file(folder, blocks):
+    path = folder / "grid.json"
+    path.write_text(json.dumps(blocks))
+    return path
+
+
+@pytest.fixture
+def small_grid(monkeypatch, tmp_path):
+    """A grid of two cells, on a small data set, without the slow probes; cells run under tmp_path."""
+    dataset = make_dataset()
+    object.__setattr__(dataset, "checksum", CHECKSUM)
+    monkeypatch.setattr("companion.grid.runner.load", lambda experiment: dataset)
+    monkeypatch.setattr(grid, "home", lambda: tmp_path)
+    monkeypatch.setattr("emargin.experiment.probing.further_predictions", lambda *a, **k: {})
+    monkeypatch.setattr("companion.grid.runner.is_drawn", lambda cell: True)
+    return grid_file(tmp_path, [SMALL | {"method": ["random", "emargin"]}])
+
+
+def run_small(path, out, **keywords):
+    return run_grid(path, out, progress=False, device="cpu", **keywords)
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """The methods that `run` was called for."""
+    calls, real_run = [], experiment.run
+
+    def counting(experiment, **keywords):
+        calls.append(experiment.method)
+        return real_run(experiment, **keywords)
+
+    monkeypatch.setattr("companion.grid.runner.run", counting)
+    return calls
+
+
+def test_the_chapter_shows_the_paper_s_own_sets_once_they_have_rows(tmp_path, monkeypatch):
+    (tmp_path / "workflow").mkdir()
+    for name, datasets in (("grid", ["mitbih"]), ("paper", ["harth", "ecg"])):
+        (tmp_path / "workflow" / f"{name}.json").write_text(json.dumps([{"dataset": datasets, "seed": [1, 2]}]))
+    monkeypatch.setattr(grid, "home", lambda: tmp_path)
+    kept = Store(tmp_path / "results")
+    assert [len(cells) for cells in read_chapter(kept).values()] == [2, 0]
+    kept.rows = results.table([results.tidy(Experiment("ecg"), "silhouette", 0.5, 9)])
+    shown = read_chapter(kept)
+    assert {name: [cell.dataset for cell in cells] for name, cells in shown.items()} == {
+        "workflow/grid.json": ["mitbih", "mitbih"], "workflow/paper.json": ["ecg", "ecg"]}
+
+
+def test_a_grid_is_the_product_of_its_lists_by_seed(tmp_path):
+    path = grid_file(tmp_path, [SMALL | {"method": ["random", "infonce"], "seed": [1, 2]},
+                                SMALL | {"method": ["emargin", "random"]}])
+    assert [(c.seed, c.method) for c in read_grid(path)] == [(1, "random"), (1, "infonce"), (1, "emargin"),
+                                                             (2, "random"), (2, "infonce")]
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("{", "cannot be read"), ("{}", "no list of objects"), ("[]", "has no cells"),
+    ('[{"method": "random"}, {"method": []}]', "block 2 has no cells.*no value for method"),
+    ('[{"methd": "random"}]', "unknown parameter.*did you mean 'method'"),
+    ('[{"dataset": "mitbh", "source": "real"}]', "unknown dataset.*did you mean 'mitbih'"),
+])
+def test_a_bad_grid_file_is_named(tmp_path, text, message):
+    (tmp_path / "grid.json").write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_grid(tmp_path / "grid.json")
+
+
+def test_rows_land_as_cells_end_and_a_killed_grid_resumes(tmp_path, monkeypatch, small_grid):
+    real_run, calls = experiment.run, []
+
+    def killed_in_the_second(experiment, **keywords):
+        calls.append(experiment.method)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real_run(experiment, **keywords)
+
+    monkeypatch.setattr("companion.grid.runner.run", killed_in_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        run_small(small_grid, tmp_path / "out")
+    assert set(Store(tmp_path / "out").rows.method) == {"random"}
+    rows = run_small(small_grid, tmp_path / "out")
+    assert calls == ["random", "emargin", "emargin"]
+    assert set(rows.method) == {"random", "emargin"}
+    assert len(json.loads((tmp_path / "out" / "provenance.json").read_text())) == 2
+    run_small(small_grid, tmp_path / "out")
+    assert len(calls) == 3
+
+
+def test_the_store_keeps_rows_and_arrays_of_every_cell(tmp_path, small_grid):
+    rows = run_small(small_grid, tmp_path / "out")
+    again = Store(tmp_path / "out")
+    pd.testing.assert_frame_equal(again.rows, rows, rtol=1e-8, check_dtype=False)
+    assert rows.digest[rows.note != ""].tolist() == rows.digest.unique().tolist()  # class counts, once a cell
+    for cell in read_grid(small_grid):
+        here = np.load(cell_folder(cell) / "arrays.npz")
+        assert again.arrays(cell.digest).keys() == set(here.files)
+        np.testing.assert_array_equal(again.arrays(cell.digest)["map"], here["map"])
+
+
+def test_components_are_kept_of_the_methods_that_the_book_compares(tmp_path, small_grid):
+    path = grid_file(tmp_path, [SMALL | {"method": ["infonce", "ts2vec"]}])
+    run_small(path, tmp_path / "out")
+    for cell in read_grid(path):
+        kept = Store(tmp_path / "out").arrays(cell.digest)
+        assert "map" in kept and ("components" in kept) == ("component_labels" in kept) == (cell.method == "infonce")
+
+
+@pytest.mark.parametrize(("changed", "drawn"), [
+    ({}, True), ({"method": "infonce", "fidelity": "original"}, True),
+    ({"reading": "pair", "fidelity": "original"}, True),
+    ({"labels": "paper"}, True), ({"fold": 2, "surrogate": "phase"}, True), ({"seed": 2}, False),
+    ({"protocol": "released"}, False), ({"threshold": 0.2}, False), ({"iterations": 10}, False)])
+def test_maps_are_drawn_of_one_seed_at_the_settings_of_set_and_method(changed, drawn):
+    assert is_drawn(Experiment(**{"dataset": "ecg-sim"} | changed)) == drawn
+
+
+@pytest.mark.parametrize("digest", ["1234567890123456", "5e12345678901234", "0000000000000012"])
+def test_a_digest_that_looks_like_a_number_stays_a_word(tmp_path, digest):
+    row = results.tidy(Experiment(**SMALL), "silhouette", 0.5, 9) | {"digest": digest}
+    results.write_text(tmp_path / "rows.csv", results.rows_to_csv(results.table([row])))
+    assert results.read_rows(tmp_path / "rows.csv").digest.tolist() == [digest]
+
+
+def test_a_cell_run_anew_replaces_all_that_the_store_has_of_it(tmp_path, small_grid):
+    run_small(small_grid, tmp_path / "out")
+    cell, kept = read_grid(small_grid)
+    (cell_folder(cell) / "arrays.npz").unlink()
+    Store(tmp_path / "out").add([cell_folder(cell)])
+    again = Store(tmp_path / "out")
+    assert again.arrays(cell.digest) == {} and again.arrays(kept.digest)
+    assert not again.rows.duplicated(["digest", "metric"]).any()
+
+
+@pytest.mark.parametrize(("error", "lasting"), [
+    (InputError("the disk is on fire"), True), (NonFiniteGradient("the disk is on fire"), True),
+    (MemoryError("the disk is on fire"), False)])
+def test_a_failed_cell_leaves_its_reason_and_the_others_go_on(tmp_path, monkeypatch, small_grid, counted, error,
+                                                             lasting):
+    """What bad input and bad numbers did they would do again; memory may be there the next time."""
+    working = companion.grid.runner.run
+
+    def failing(experiment, **keywords):
+        if experiment.method == "random":
+            raise error
+        return working(experiment, **keywords)
+
+    monkeypatch.setattr("companion.grid.runner.run", failing)
+    rows = run_small(small_grid, tmp_path / "out")
+    failed = rows[rows.metric == "failed"]
+    assert failed.method.tolist() == ["random"] and failed.value.isna().all()
+    assert "on fire" in failed.note.item()
+    assert "silhouette" in set(rows.metric[rows.method == "emargin"])
+    monkeypatch.setattr("companion.grid.runner.run", working)
+    again = run_small(small_grid, tmp_path / "out")
+    assert ("failed" in set(again.metric)) == lasting
+    assert counted == (["emargin"] if lasting else ["emargin", "random"])
+
+
+def test_rows_hold_while_code_and_data_are_the_same(tmp_path, monkeypatch, small_grid):
+    run_small(small_grid, tmp_path / "out")
+    cells = read_grid(small_grid)
+
+    def states():
+        todo = plan(cells, Store(tmp_path / "out"))
+        return [todo.why.get(cell.digest, "done") for cell in cells]
+
+    assert states() == ["done", "done"]
+    with monkeypatch.context() as patch:
+        patch.setattr(grid, "checksum_of", lambda cell: "other recordings")
+        assert states() == ["stale", "stale"]
+    with monkeypatch.context() as patch:  # a clone without the data
+        patch.setattr(grid, "checksum_of", lambda cell: None)
+        assert states() == ["done", "done"]
+    versions = stages.code_versions
+    monkeypatch.setattr(stages, "code_versions",
+                        lambda cell: versions(cell) | ({"train": "newer"} if cell.method == "emargin" else {}))
+    assert states() == ["done", "stale"]
+
+
+def test_reading_a_store_writes_nothing(tmp_path, small_grid):
+    """A reader's checkout may be read-only."""
+    store = Store(tmp_path / "none")
+    assert plan(read_grid(small_grid), store).done == [] and store.arrays("0") == {}
+    assert not (tmp_path / "none").exists()
+
+
+def test_arrays_of_all_cells_are_those_of_each(tmp_path, small_grid):
+    run_small(small_grid, tmp_path / "out")
+    store = Store(tmp_path / "out")
+    together = store.arrays_of_cells(("map", "map_labels"))
+    assert together.keys() == store.known
+    for digest, arrays in together.items():
+        assert arrays.keys() == {"map", "map_labels"}
+        np.testing.assert_array_equal(arrays["map"], store.arrays(digest)["map"])
+
+
+def test_scores_tell_cells_apart_that_differ_in_a_setting(tmp_path, small_grid):
+    path = grid_file(tmp_path, [SMALL | {"method": "emargin", "margin": [0.5, 2.0], "seed": [1, 2]}])
+    first, second, *_ = read_grid(path)
+    run_small(grid_file(tmp_path, [SMALL | {"method": "emargin", "margin": [2.0, 0.5]}]), tmp_path / "out")
+    store = Store(tmp_path / "out")
+    table = store.scores([first, second, Experiment(**SMALL, seed=9)])
+    assert table.margin.tolist() == [0.5, 2.0] and table.temperature.tolist() == 2 * [first.temperature]
+    values = store.rows.set_index(["digest", "metric"]).value
+    assert table.silhouette.tolist() == [values[first.digest, "silhouette"], values[second.digest, "silhouette"]]
+    assert store.scores([]).empty and Store(tmp_path / "none").scores([first]).empty
+
+
+def test_a_second_run_on_a_folder_is_refused(tmp_path, small_grid):
+    with Store(tmp_path / "out").locked(), pytest.raises(InputError, match="another run is writing to .*out"):
+        run_small(small_grid, tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "provenance.json", "arrays.npz"])
+def test_a_damaged_cell_runs_again(tmp_path, small_grid, name, capsys):
+    cells = read_grid(small_grid)
+    for cell in cells:
+        run_cell(cell, cell_folder(cell), device="cpu", progress=False)
+    (cell_folder(cells[0]) / name).write_bytes(b"PK\x03\x04")
+    there = finished(cells, Store(tmp_path / "out"))
+    assert there == [cell_folder(cells[1])]
+    assert "damaged" in capsys.readouterr().err
+    assert not (cell_folder(cells[0]) / "rows.csv").exists() and (cell_folder(cells[0]) / "encoder.pt").exists()
+
+
+def test_a_store_whose_record_is_no_object_is_named(tmp_path):
+    (tmp_path / "provenance.json").write_text("[]")
+    with pytest.raises(InputError, match="provenance.json cannot be read. found: a list"):
+        Store(tmp_path)
+
+
+def test_a_folder_without_rows_is_not_merged(tmp_path, capsys):
+    assert main(["grid", "merge", str(tmp_path / "misspelt"), "--out", str(tmp_path / "merged")]) == 2
+    assert "nothing to merge" in capsys.readouterr().err and not (tmp_path / "merged").exists()
+
+
+@pytest.mark.parametrize("stopped_at", ["arrays.npz", "rows.csv", "provenance.json"])
+def test_a_store_that_is_killed_while_a_stale_cell_is_replaced_has_it_stale(tmp_path, small_grid, monkeypatch,
+                                                                            stopped_at):
+    run_small(small_grid, tmp_path / "out")
+    cells, kept = read_grid(small_grid), Store(tmp_path / "out")
+    kept.records[cells[0].digest]["code"] = {}
+    kept._replace({"0"}, [], {})
+    assert [Store(tmp_path / "out").state(cell, CHECKSUM) for cell in cells] == ["stale", "done"]
+
+    def stopping(write):
+        def wrapped(path, content):
+            if path.name == stopped_at:
+                raise KeyboardInterrupt
+            write(path, content)
+        return wrapped
+
+    for name in ("write_text", "write_arrays"):
+        monkeypatch.setattr(results, name, stopping(getattr(results, name)))
+    with pytest.raises(KeyboardInterrupt):
+        kept.add([cell_folder(cells[0])])
+    assert [Store(tmp_path / "out").state(cell, CHECKSUM) for cell in cells] == ["stale", "done"]
+
+
+def test_a_cell_that_is_killed_while_it_runs_anew_has_no_rows(tmp_path, small_grid, monkeypatch):
+    cell = read_grid(small_grid)[0]
+    run_cell(cell, cell_folder(cell), device="cpu", progress=False)
+
+    def killed(*arguments, **keywords):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(companion.grid.runner, "run", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_cell(cell, cell_folder(cell), device="cpu", progress=False)
+    assert finished([cell], Store(tmp_path / "out")) == []
+
+
+@pytest.mark.parametrize("change", ["data", "code"])
+def test_a_checkpoint_of_other_data_or_code_is_not_gone_on_from(tmp_path, small_grid, monkeypatch, change):
+    cell, data = read_grid(small_grid)[1], make_dataset()
+    folder = cell_folder(cell)
+    folder.mkdir(parents=True)
+    seen = []
+    monkeypatch.setattr(companion.grid.runner, "run", lambda *a, **k: seen.append((folder / "resume.pt").exists()))
+    for again in (False, True, False):
+        run_in(folder, cell, data)
+        (folder / "resume.pt").write_bytes(b"half-way")
+        if again:
+            if change == "data":
+                object.__setattr__(data, "checksum", "of other recordings")
+            else:
+                monkeypatch.setattr("companion.gpu.together.code_versions", lambda cell: {"data": "d", "train": "other"})
+    assert seen == [False, True, False]
+
+
+def test_too_few_sequences_for_a_batch_are_refused_without_training_too(tmp_path, small_grid):
+    cell = Experiment(**SMALL | {"batch_size": 500}, method="random")
+    assert run_cell(cell, tmp_path / "cell", device="cpu", progress=False) == "failed"
+    assert "fewer sequences than a batch. found: 12 on the training side" in (tmp_path / "cell/rows.csv").read_text()
+    with pytest.raises(InputError, match="2 on the test side"):
+        run_in(tmp_path, Experiment(**SMALL | {"batch_size": 3}, method="random", protocol="released"),
+               make_dataset(n_test=2))
+
+
+def test_a_training_together_that_fails_leaves_its_cells_to_train_alone(tmp_path, small_grid, monkeypatch, capsys):
+    def no_memory(*arguments, **keywords):
+        raise MemoryError("too large")
+
+    monkeypatch.setattr(companion.grid.runner, "prepare_cells", no_memory)
+    path = grid_file(tmp_path, [SMALL | {"method": "emargin", "seed": [1, 2]}])
+    rows = run_small(path, tmp_path / "out", together=2)
+    assert rows.digest.nunique() == 2 and "failed" not in set(rows.metric)
+    assert "not trained together: MemoryError: too large" in capsys.readouterr().err
+
+
+def test_a_grid_waits_for_another_process_in_the_folder_of_a_cell(tmp_path, small_grid, monkeypatch):
+    held = []
+
+    def locked(folder):
+        lock = FileLock(folder / ".lock", timeout=0)
+        with pytest.raises(Timeout), lock:
+            pass
+
+    real = companion.grid.runner.run_cell
+    monkeypatch.setattr(companion.grid.runner, "run_cell",
+                        lambda cell, folder, **keywords: (held.append(folder), locked(folder),
+                                                          real(cell, folder, **keywords))[-1])
+    run_small(small_grid, tmp_path / "out")
+    assert len(held) == 2
+
+
+def test_a_damaged_checkpoint_costs_its_steps_alone(tmp_path, small_grid):
+    cell = read_grid(small_grid)[1]
+    folder = cell_folder(cell)
+    folder.mkdir(parents=True)
+    code = code_versions(cell)
+    (folder / "origin.json").write_text(json.dumps({"data": CHECKSUM, "code": [code["data"], code["train"]]}))
+    (folder / "resume.pt").write_bytes(b"PK")
+    assert run_cell(cell, folder, device="cpu", progress=False) == "done"
+    assert (folder / "damaged.pt").exists()
+
+
+def test_a_failure_of_this_machine_takes_no_numbers_from_a_store(tmp_path, small_grid, monkeypatch, capsys):
+    run_small(small_grid, tmp_path / "out")
+    cell, kept = read_grid(small_grid)[0], Store(tmp_path / "out")
+    kept.records[cell.digest]["code"] = {}
+    kept._replace({"0"}, [], {})
+
+    def absent(cell):
+        raise MissingData("the recordings are not here")
+
+    monkeypatch.setattr("companion.grid.runner.load", absent)
+    shutil.rmtree(tmp_path / "runs")
+    assert main(["grid", "cell", str(small_grid), cell.digest]) == 0
+    assert "failed: ecg-sim" in (said := capsys.readouterr().out) and "the recordings are not here" in said
+    assert main(["grid", "collect", str(small_grid), "--out", str(tmp_path / "out")]) == 0
+    now = Store(tmp_path / "out")
+    assert now.state(cell, CHECKSUM) == "stale" and cell.digest not in now.failed
+    assert main(["grid", "collect", str(small_grid), "--out", str(tmp_path / "new")]) == 0
+    assert Store(tmp_path / "new").failed == {cell.digest}
+    now.merge(Store(tmp_path / "new"))
+    assert cell.digest not in now.failed and len(now.known) == 2
+
+
+def test_a_run_of_one_experiment_writes_over_no_other_rows(tmp_path, small_grid, capsys):
+    rows = run_small(small_grid, tmp_path / "out")
+    assert main(["run", "--dataset", "ecg-sim", "--method", "random", "--out", str(tmp_path / "out")]) == 2
+    assert "results would be overwritten" in capsys.readouterr().err
+    assert len(Store(tmp_path / "out").rows) == len(rows)
+
+
+def test_a_store_is_read_when_its_lock_is_held(tmp_path, small_grid):
+    late = Store(tmp_path / "out")
+    run_small(small_grid, tmp_path / "out")
+    with late.locked():
+        assert len(late.known) == 2
+
+
+def test_a_store_adds_to_what_its_files_hold_by_then(tmp_path, small_grid):
+    run_small(small_grid, tmp_path / "out")
+    one, two = (cell_folder(cell) for cell in read_grid(small_grid))
+    early = Store(tmp_path / "shared")
+    Store(tmp_path / "shared").add([one])
+    early.add([two])
+    for there in (early, Store(tmp_path / "shared")):
+        assert len(there.known) == len(there.records) == 2 and not there.rows.duplicated(["digest", "metric"]).any()
+
+
+def test_a_grid_takes_in_cells_that_have_run_elsewhere(tmp_path, small_grid, counted):
+    rows = run_small(small_grid, tmp_path / "here")
+    pd.testing.assert_frame_equal(run_small(small_grid, tmp_path / "there"), rows, rtol=1e-8)
+    assert counted == ["random", "emargin"]
+
+
+def test_arrays_of_no_cell_do_not_stay(tmp_path, small_grid):
+    run_small(small_grid, tmp_path / "out")
+    kept = Store(tmp_path / "out")
+    kept._replace({"0"}, [], {"inf/map": np.zeros(2)})
+    kept._replace({"0"}, [], {})
+    assert {name.partition("/")[0] for name in np.load(tmp_path / "out" / "arrays.npz").files} == kept.known
+
+
+@pytest.mark.parametrize(("field", "value"), [("surrogate", "phase"), ("protocol", "released"), ("fold", 2),
+                                              ("sequence_length", 20), ("stride", 5), ("n_fft", 32), ("hop", 4),
+                                              ("quick", True), ("dataset", "sleepeeg-sim")])
+def test_neighbouring_cells_share_data_where_all_that_makes_them_is_the_same(field, value):
+    loads = []
+    shared = companion.grid.runner.LastOnly(lambda cell: loads.append(cell) or object())
+    fields = {"dataset": "ecg-sim", "method": "random", "sequence_length": 10, "stride": 10, "n_fft": 16, "hop": 8}
+    cell, other = Experiment(**fields), Experiment(**fields | {field: value})
+    assert shared(cell) is shared(replace(cell, method="infonce", iterations=9, seed=2))
+    assert shared(cell) is not shared(other) and len(loads) == 2
+
+
+def test_rows_of_two_machines_merge(tmp_path, small_grid):
+    rows = run_small(small_grid, tmp_path / "all")
+    for number, cell in enumerate(read_grid(small_grid)):
+        Store(tmp_path / f"machine{number}").add([cell_folder(cell)])
+    status = main(["grid", "merge", str(tmp_path / "machine1"), str(tmp_path / "machine0"), "--out",
+                   str(tmp_path / "merged")])
+    assert status == 0
+    merged = Store(tmp_path / "merged")
+    pd.testing.assert_frame_equal(merged.rows, rows, rtol=1e-8, check_dtype=False)
+    assert (tmp_path / "merged" / "rows.csv").read_text() == (tmp_path / "all" / "rows.csv").read_text()
+    assert (tmp_path / "merged" / "arrays.npz").read_bytes() == (tmp_path / "all" / "arrays.npz").read_bytes()
+
+
+def test_cells_one_by_one_make_the_rows_of_the_grid(tmp_path, small_grid, capsys):
+    together = run_small(small_grid, tmp_path / "together")
+    shutil.rmtree(tmp_path / "runs")
+    out = ["--out", str(tmp_path / "apart")]
+    assert main(["grid", "plan", str(small_grid), *out, "--json", str(tmp_path / "plan.json")]) == 0
+    assert "2 cells: 0 done, 2 missing" in capsys.readouterr().out
+    ahead = json.loads((tmp_path / "plan.json").read_text())
+    for cell in ahead:
+        assert main(["grid", "cell", str(small_grid), cell["digest"], "--device", "cpu"]) == 0
+    assert main(["grid", "collect", str(small_grid), *out]) == 0
+    assert "2 cells: 2 done" in capsys.readouterr().out
+    pd.testing.assert_frame_equal(Store(tmp_path / "apart").rows, together, rtol=1e-8, check_dtype=False)
+
+
+def test_an_unknown_cell_is_named(small_grid, capsys):
+    assert main(["grid", "cell", str(small_grid), "0123456789abcdef"]) == 2
+    assert "no such cell" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_reported_without_a_traceback(tmp_path, small_grid, monkeypatch, capsys):
+    def full(path, text):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(results, "write_text", full)
+    assert main(["run", "--grid", str(small_grid), "--out", str(tmp_path / "out"), "--device", "cpu"]) == 2
+    assert "No space left on device" in capsys.readouterr().err
+
+
+def test_cells_that_train_together_have_the_rows_of_cells_alone(tmp_path, small_grid, counted, monkeypatch):
+    """Up to rounding, and their records say so; methods that cannot run as ever."""
+    path = grid_file(tmp_path, [SMALL | {"method": ["random", "infonce", "emargin"], "seed": [1, 2]}])
+    alone = run_small(path, tmp_path / "alone", cells_folder=tmp_path / "a")
+    trained, real_train = [], experiment.train
+    monkeypatch.setattr(experiment, "train", lambda cell, *a, **k: trained.append(cell.method) or real_train(
+        cell, *a, **k))
+    together = run_small(path, tmp_path / "together", cells_folder=tmp_path / "b", together=3)
+    assert trained == ["random", "random", "emargin"]  # four cells in groups of three: the fourth is alone
+    # AdamW's first steps divide a gradient by its own size, so one of nearly 0 takes the sign of its rounding
+    np.testing.assert_allclose(together.value.astype(float), alone.value.astype(float), rtol=1e-3)
+    records = Store(tmp_path / "together").records.values()
+    company = {(record["experiment"]["method"], record["experiment"]["seed"]): record.get("trained_together")
+               for record in records}
+    assert company == {("infonce", 1): 3, ("emargin", 1): 3, ("infonce", 2): 3, ("emargin", 2): None,
+                       ("random", 1): None, ("random", 2): None}
+
+
+def test_a_group_without_data_leaves_a_row_for_each_cell(tmp_path, small_grid, monkeypatch):
+    def missing(cell):
+        raise MissingData("the recordings are not here")
+
+    monkeypatch.setattr("companion.grid.runner.load", missing)
+    path = grid_file(tmp_path, [SMALL | {"method": "emargin", "seed": [1, 2]}])
+    rows = run_small(path, tmp_path / "out", together=2)
+    assert rows.metric.tolist() == ["failed", "failed"] and "not here" in rows.note[0]

@@ -1,0 +1,200 @@
+"""Running experiments: rows, files, the command line."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from companion.statistics.resampling import CLUSTERING, PROBING, scores_of
+from emargin import experiment as experiment_module
+from emargin import rows as results
+from emargin.__main__ import main
+from emargin.config import Experiment
+from emargin.data.loading import load
+from emargin.errors import InputError, MissingData
+from emargin.experiment import run
+from emargin.stages import code_versions
+from tests.conftest import make_dataset
+
+METRICS = {"davies_bouldin", "silhouette", "calinski_harabasz", "nmi", "ari", "mean_cosine", "participation_ratio",
+           "uniformity", "alignment"} | {
+    f"{probe}{metric}" for probe in ("", "converged_", "knn_", "mlp_")
+    for metric in ("accuracy", "balanced_accuracy", "weighted_f1", "macro_f1", "macro_precision", "macro_recall")}
+
+
+@pytest.fixture
+def no_probes(monkeypatch):
+    monkeypatch.setattr("emargin.experiment.probing.further_predictions", lambda *a, **k: {})
+
+
+def test_rows_are_complete_tidy_and_the_same_twice(small, small_dataset):
+    one = run(small(), dataset=small_dataset, device="cpu", progress=False)
+    two = run(small(), dataset=small_dataset, device="cpu", progress=False)
+    assert set(one.rows.metric) == METRICS
+    assert list(one.rows.columns) == list(results.COLUMNS)
+    assert one.rows.value.notna().all()
+    assert (one.rows.n > 0).all()
+    pd.testing.assert_frame_equal(one.rows, two.rows)
+    assert one["silhouette"] == one.rows.value[one.rows.metric == "silhouette"].item()
+
+
+def test_provenance_says_what_made_the_rows(small, small_dataset):
+    record = run(small(), dataset=small_dataset, device="cpu", progress=False).provenance
+    assert Experiment.from_dict(record["experiment"]) == small()
+    assert record["data"] == "checksum"
+    assert record["versions"]["torch"] == torch.__version__
+    assert set(record["seconds"]) == {"data", "train", "encode", "cluster", "probe"}
+    assert record["code"] == code_versions(small())
+
+
+def test_a_run_writes_its_files_and_no_others(small, small_dataset, tmp_path, no_probes):
+    result = run(small(), dataset=small_dataset, device="cpu", folder=tmp_path / "a" / "b", progress=False)
+    written = {path.name for path in (tmp_path / "a" / "b").iterdir()}
+    assert written == {"encoder.pt", "curve.csv", "arrays.npz", "rows.csv", "provenance.json"}
+    rows = results.read_rows(tmp_path / "a" / "b" / "rows.csv")
+    np.testing.assert_allclose(rows.value, result.rows.value, rtol=1e-8)
+    state = torch.load(tmp_path / "a" / "b" / "encoder.pt", weights_only=True)
+    assert Experiment.from_json(state["experiment"]) == result.experiment
+
+
+def test_rows_are_written_last(small, small_dataset, tmp_path, no_probes, monkeypatch):
+    written = []
+    for name in ("write_text", "write_arrays"):
+        monkeypatch.setattr(results, name, lambda path, content: written.append(path.name))
+    run(small(), dataset=small_dataset, device="cpu", folder=tmp_path, progress=False)
+    assert {"arrays.npz", "provenance.json"} < set(written) and written[-1] == "rows.csv"
+
+
+def test_a_file_that_is_half_written_leaves_the_old_one(tmp_path, monkeypatch):
+    results.write_text(tmp_path / "rows.csv", "old")
+    write = type(tmp_path).write_bytes
+
+    def full(path, content):
+        write(path, bytes(content)[:2])
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(type(tmp_path), "write_bytes", full)
+    with pytest.raises(OSError, match="no space"):
+        results.write_text(tmp_path / "rows.csv", "new and longer")
+    assert (tmp_path / "rows.csv").read_text() == "old" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_an_encoder_of_the_same_code_and_data_is_not_trained_again(small, small_dataset, tmp_path, no_probes,
+                                                                   monkeypatch):
+    first = run(small(), dataset=small_dataset, device="cpu", folder=tmp_path, progress=False)
+    monkeypatch.setattr("emargin.experiment.train", lambda *a, **k: pytest.fail("trained again"))
+    again = run(small(), dataset=small_dataset, device="cpu", folder=tmp_path, progress=False)
+    pd.testing.assert_frame_equal(first.rows, again.rows)
+    pd.testing.assert_frame_equal(first.curve, again.curve)
+
+
+@pytest.mark.parametrize("change", ["data", "code", "experiment", "damage"])
+def test_an_encoder_of_other_code_or_data_is_trained_again(small, small_dataset, tmp_path, no_probes, monkeypatch,
+                                                           change):
+    run(small(), dataset=small_dataset, device="cpu", folder=tmp_path, progress=False)
+    experiment, dataset = small(), small_dataset
+    if change == "data":
+        dataset = replace(dataset, checksum="other")
+    elif change == "code":
+        monkeypatch.setattr("emargin.experiment.code_versions", lambda cell: {"data": "a", "train": "b"})
+    elif change == "experiment":
+        experiment = small(seed=2)
+    else:
+        (tmp_path / "encoder.pt").write_bytes(b"PK")
+    trained, real_train = [], experiment_module.train
+    monkeypatch.setattr("emargin.experiment.train", lambda *a, **k: trained.append(1) or real_train(*a, **k))
+    result = run(experiment, dataset=dataset, device="cpu", folder=tmp_path, progress=False)
+    assert trained == [1]
+    state = torch.load(tmp_path / "encoder.pt", weights_only=True)
+    assert all(torch.equal(state["method"][name], value) for name, value in result.method.state_dict().items())
+
+
+def test_sums_by_person_give_the_scores_of_the_rows(small, small_dataset):
+    people = torch.arange(len(small_dataset.test.labels)) % 3
+    dataset = replace(small_dataset, test=replace(small_dataset.test, subjects=people))
+    result = run(small(), dataset=dataset, device="cpu", progress=False)
+    scores = scores_of(result.arrays, np.ones(3))
+    assert set(scores) == {*CLUSTERING, *PROBING, *(f"converged_{name}" for name in PROBING)}
+    assert scores == pytest.approx({name: result[name] for name in scores})
+
+
+def test_maps_show_frames_of_every_class(small, small_dataset, no_probes):
+    arrays = run(small(), dataset=small_dataset, device="cpu", progress=False, maps=True).arrays
+    assert arrays["map"].shape == (len(arrays["map_labels"]), 2)
+    assert arrays["components"].shape == (len(arrays["component_labels"]), 16)
+    assert set(arrays["map_labels"]) == {0, 1, 2, 3} and np.isfinite(arrays["map"]).all()
+
+
+def test_a_folder_without_write_permission_is_named(small, small_dataset, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot be written to .*file"):
+        run(small(), dataset=small_dataset, folder=tmp_path / "file" / "run", progress=False)
+
+
+def test_a_class_that_is_absent_from_the_test_side_is_an_error(small):
+    dataset = make_dataset()
+    dataset.test.labels[dataset.test.labels == 2] = 1
+    with pytest.raises(InputError, match="class c is absent"):
+        run(small(), dataset=dataset, progress=False)
+
+
+def test_the_clustering_row_holds_the_counts_of_the_draw(small, no_probes):
+    rows = run(small(), dataset=make_dataset(n_test=8, draw=(5, 5, 5, 1000)), progress=False).rows
+    row = rows[rows.metric == "silhouette"].iloc[0]
+    assert row.note.startswith("a 5, b 5, c 5, d ")
+    assert row.n == 15 + int(row.note.rsplit(" ", 1)[1])
+
+
+@pytest.mark.parametrize("dataset", ["ecg", "mitbih"])
+def test_missing_real_data_say_how_to_get_them(monkeypatch, tmp_path, dataset):
+    monkeypatch.setenv("EMARGIN_DATA", str(tmp_path))
+    with pytest.raises(MissingData, match=rf"recordings of {dataset} are not here.*emargin data fetch.*EMARGIN_DATA"):
+        load(Experiment(dataset=dataset, source="real"))
+
+
+def test_the_printed_table_is_mean_and_sample_deviation_over_seeds(small):
+    rows = [results.tidy(small(seed=seed), "accuracy", value, 10) for seed, value in ((1, 0.5), (2, 0.7), (3, 0.6))]
+    rows.append(results.tidy(small(method="random"), "failed", float("nan"), None, "reason"))
+    rows.append(results.tidy(small(fidelity="original", reading="pair"), "ari", 0.1, 10))
+    table = results.comparison(results.table(rows), {"accuracy": "Accuracy"})
+    assert table.Accuracy.to_dict() == {"eMargin, released": "0.60 ± 0.10", "Random Init": "failed",
+                                        "eMargin, original, pair": "not run"}
+
+
+def test_command_line_runs_an_experiment(tmp_path, capsys, no_probes):
+    status = main(["run", "--dataset", "ecg-sim", "--quick", "--iterations", "2", "--sequence-length", "20",
+                   "--batch-size", "2", "--device", "cpu", "--out", str(tmp_path / "run")])
+    assert status == 0
+    assert "silhouette" in capsys.readouterr().out
+    assert (tmp_path / "run" / "rows.csv").exists()
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["run", "--device", "bogus"], "no device 'bogus' on this machine"),
+    (["run", "--grid", "workflow/quick.json", "--together", "0"], "'0', but wanted is one or more"),
+])
+def test_command_line_refuses_words_of_the_wrong_kind(words, message, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert stopped.value.code == 2 and message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["--method", "emargn"], "did you mean 'emargin'"),
+    (["--temperature", "-1"], "temperature is out of range"),
+    (["--dataset", "ecg-sim", "--quick", "--method", "random", "--batch-size", "5000"], "fewer sequences than a batch"),
+    (["--grid", "no.json", "--seed", "2"], "a grid file says all"),
+    (["--grid", "no.json"], "cannot be read"),
+])
+def test_command_line_reports_bad_input_without_a_traceback(words, message, capsys):
+    assert main(["run", *words]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_command_line_lists_the_methods(capsys):
+    main(["methods"])
+    assert "emargin " in capsys.readouterr().out

@@ -1,0 +1,298 @@
+"""The stages of cells reach all the code that runs for them, and each change of it concerns the cells that run it."""
+
+import ast
+import sys
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from emargin import experiment as one_run
+from emargin import stages
+from emargin.config import Experiment
+from emargin.data.loading import READERS, load
+from emargin.evaluation import series
+from emargin.evaluation.features import encode_both
+from emargin.fingerprint import METADATA, ROOT, Source, _defined, _parsed, fingerprint, reached
+from emargin.methods import METHODS, REPAIRS
+from emargin.stages import METRICS, SETTINGS, WITHOUT_NUMBERS, Metric, code_versions, differing, lacking, stages_of
+from emargin.training import train
+
+QUICK = {"dataset": "sleepeeg-sim", "quick": True, "sequence_length": 50}
+# What runs beside the numbers: the points of the training curve, which no row holds.
+BESIDE = {"emargin.evaluation.collapse:mean_cosine", "emargin.evaluation.collapse:participation_ratio",
+          "emargin.losses.cosines:unit_rows"}
+CONFIGURATIONS = [(method, fidelity) for method in METHODS for fidelity in ("released", "original")
+                  if not (method in REPAIRS and fidelity == "released")]
+cell_of = cache(lambda method, fidelity, **fields: Experiment(**QUICK | fields, method=method, fidelity=fidelity))
+
+
+@pytest.fixture(scope="module")
+def data():
+    return load(Experiment(**QUICK))
+
+
+@contextmanager
+def executed(into: set[str]):
+    """Collects the top-level definitions of the module whose code runs inside."""
+    package = f"{ROOT / 'emargin'}/"
+
+    def note(frame, event, _):
+        code = frame.f_code
+        if event == "call" and code.co_filename.startswith(package) and not code.co_qualname.startswith("<"):
+            module = ".".join(Path(code.co_filename).relative_to(ROOT).with_suffix("").parts)
+            into.add(f"{module}:{code.co_qualname.partition('.')[0]}")
+
+    sys.setprofile(note)
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
+
+
+def reach(cell: Experiment, *names: str) -> set[str]:
+    found = stages_of(cell)
+    return set().union(*(reached(found[name]) for name in names)) | SETTINGS | WITHOUT_NUMBERS
+
+
+@pytest.mark.parametrize(("method", "fidelity"), CONFIGURATIONS)
+def test_all_code_that_trains_is_in_the_fingerprint(data, method, fidelity):
+    steps = {} if METHODS[method].untrained else {"iterations": 2}
+    cell, ran = Experiment(**QUICK | steps, method=method, fidelity=fidelity), set()
+    with executed(ran):
+        train(cell, data, progress=False)
+    assert ran - reach(cell, "train") <= BESIDE
+    assert f"{METHODS[method].__module__}:{METHODS[method].__name__}" in reach(cell, "train")
+
+
+@pytest.mark.parametrize("fields", [
+    {"reading": "pair"}, {"reading": "all-pairs"}, {"scope": "flattened"}, {"margin": 200.0}, {"threshold": 0.99},
+], ids=str)
+def test_all_code_of_emargin_s_settings_is_in_the_fingerprint(data, fields):
+    cell, ran = Experiment(**QUICK, iterations=2, method="emargin", fidelity="original", **fields), set()
+    with executed(ran):
+        train(cell, data, progress=False)
+    assert ran - reach(cell, "train") <= BESIDE
+
+
+@pytest.mark.parametrize("fields", [
+    {}, {"protocol": "released"}, {"surrogate": "phase"}, {"surrogate": "frames"}, {"dataset": "harth-sim"},
+    {"dataset": "ecg-noise"}, {"dataset": "sleepeeg-paper-sim", "sequence_length": None},
+], ids=str)
+def test_all_code_that_makes_data_is_in_the_fingerprint(fields):
+    cell, ran = Experiment(**QUICK | fields), set()
+    with executed(ran):
+        load(cell)
+    assert ran <= reach(cell, "data")
+
+
+@pytest.mark.parametrize("protocol", ["original", "released"])
+def test_all_code_that_scores_frames_is_in_the_fingerprint(protocol):
+    cell, ran = Experiment(**QUICK, method="random", protocol=protocol), set()
+    data = load(cell)
+    method, _ = train(cell, data, progress=False)
+    with executed(ran):
+        train_side, test_side = encode_both(method, data)
+        one_run._clustering(cell, data, test_side)
+        one_run._probing(cell, data, train_side, test_side)
+    assert ran <= reach(cell, "train", *METRICS)
+
+
+def test_all_code_that_scores_series_is_in_the_fingerprint(data, monkeypatch):
+    cell, ran = Experiment(**QUICK, method="random"), set()
+    monkeypatch.setattr(series, "pooled", lambda features: pooled(features))
+    pooled, method = (lambda features: features), train(cell, data, progress=False)[0]
+    monkeypatch.setattr(stages, "UCR", "sleepeeg")
+    found = set().union(*(reached(stages_of(cell)[name]) for name in METRICS))
+    with executed(ran):
+        series.scores(cell, method, data)
+    assert ran - {"emargin.rows:tidy"} <= found | reach(cell, "train")
+
+
+@cache
+def tree(module: str) -> ast.Module:
+    path = ROOT.joinpath(*module.split("."))
+    return ast.parse((path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text(encoding="utf-8"))
+
+
+class _Changed(ast.NodeTransformer):
+    """Changes the first constant, operator or call of a definition that can matter."""
+
+    def __init__(self):
+        self.done = False
+
+    def generic_visit(self, node):
+        return node if self.done else super().generic_visit(node)
+
+    def visit_arguments(self, node):
+        return node
+
+    visit_Raise = visit_Assert = visit_JoinedStr = visit_arguments
+
+    def visit_AnnAssign(self, node):
+        if node.value:
+            node.value = self.visit(node.value)
+        return node
+
+    def visit_FunctionDef(self, node):
+        node.body = [self.visit(statement) for statement in node.body]
+        return node
+
+    def visit_Assign(self, node):
+        return node if METADATA & set(_defined(node)) else self.generic_visit(node)
+
+    def visit_Expr(self, node):
+        return node if isinstance(node.value, ast.Constant) else self.generic_visit(node)
+
+    def visit_Constant(self, node):
+        if not self.done:
+            self.done = True
+            node = ast.Constant((node.value, "changed"))
+        return node
+
+    def visit_BinOp(self, node):
+        if not self.done:
+            self.done = True
+            node.op = ast.Pow() if isinstance(node.op, ast.Mult) else ast.Mult()
+        return node
+
+    def visit_Return(self, node):
+        return self.generic_visit(node) if node.value else node
+
+
+class _Renamed(_Changed):
+    """Asks another attribute of an object."""
+
+    def visit_Attribute(self, node):
+        if not self.done:
+            self.done = True
+            node.attr += "_changed"
+        return node
+
+
+def _with(module: str, text: ast.Module) -> Source:
+    """The running code with another text of one module."""
+    source = Source(ROOT)
+    source.modules = RUNNING.modules | {module: _parsed(text, module)}
+    return source
+
+
+def representative_stages():
+    """One stage of each kind that the committed rows have."""
+    for method, fidelity in CONFIGURATIONS:
+        yield stages_of(cell_of(method, fidelity))["train"]
+    for fields in ({}, {"protocol": "released"}, {"surrogate": "phase"}, {"surrogate": "frames"},
+                   {"dataset": "harth-sim"}, {"dataset": "ecg-noise"}):
+        yield stages_of(Experiment(**QUICK | fields))["data"]
+    for name in METRICS:
+        for protocol in ("original", "released"):
+            yield stages_of(cell_of("random", "original", protocol=protocol))[name]
+
+
+def definitions() -> dict[str, list]:
+    """Module -> (definition, the stages that reach it), over all that any stage reaches."""
+    found = {}
+    for stage in representative_stages():
+        for place in reached(stage, RUNNING):
+            found.setdefault(place, []).append(stage)
+    modules = {}
+    for place, reaching in sorted(found.items()):
+        module, _, name = place.partition(":")
+        modules.setdefault(module, []).append((name, reaching))
+    return modules
+
+
+RUNNING = Source(ROOT)
+MODULES = definitions()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_change_of_any_definition_changes_the_stages_that_run_it(module):
+    changed = 0
+    for name, reaching in MODULES[module]:
+        text = ast.parse(ast.unparse(tree(module)))
+        changes = (_Changed(), _Renamed())  # the second where there is nothing in it but names
+        for number, statement in enumerate(text.body):
+            if name in _defined(statement):
+                text.body[number] = changes[0].visit(statement)
+                if not changes[0].done:
+                    text.body[number] = changes[1].visit(statement)
+        if not any(change.done for change in changes):
+            continue  # an alias
+        source = _with(module, ast.fix_missing_locations(text))
+        assert any(fingerprint(stage, source) != fingerprint(stage, RUNNING) for stage in reaching), name
+        changed += 1
+    assert changed
+
+
+def edited(module: str, old: str, new: str) -> Source:
+    """The running code with one replacement in one module's text."""
+    text = ROOT.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8")
+    assert old in text
+    return _with(module, ast.parse(text.replace(old, new)))
+
+
+def changed_methods(source: Source) -> set[str]:
+    return {f"{method} {fidelity}" for method, fidelity in CONFIGURATIONS
+            if fingerprint(stages_of(cell_of(method, fidelity))["train"], source)
+            != fingerprint(stages_of(cell_of(method, fidelity))["train"])}
+
+
+def test_a_constant_of_a_loss_concerns_the_methods_that_use_it():
+    source = edited("emargin.losses", "RELEASED_SCALE = 0.05", "RELEASED_SCALE = 0.06")
+    assert changed_methods(source) == {"emargin released", "emargin-vicreg original", "emargin-labels original"}
+
+
+def test_a_method_s_file_concerns_the_method_alone():
+    source = edited("emargin.methods.simmtm", "COPIES = 3", "COPIES = 4")
+    assert changed_methods(source) == {"simmtm released", "simmtm original"}
+
+
+def test_restarts_of_k_means_concern_the_clustering_alone():
+    cell = cell_of("emargin", "released")
+    source = edited("emargin.evaluation.clustering", "KMEANS_RESTARTS = 1, 10", "KMEANS_RESTARTS = 1, 9")
+    now, then = code_versions(cell), code_versions(cell, source)
+    assert [stage for stage in now if now[stage] != then[stage]] == ["clustering"]
+    assert differing(cell, then) == ["clustering"]
+
+
+def test_a_new_metric_makes_nothing_stale_and_is_lacking(monkeypatch):
+    cell = cell_of("emargin", "released")
+    made_by = code_versions(cell)
+    entry = Metric(("hubness",), ("emargin.evaluation.collapse:uniformity",),
+                   ("emargin.evaluation.collapse:uniformity",), frozenset())
+    monkeypatch.setitem(METRICS, "hubness", entry)
+    assert differing(cell, made_by) == []
+    assert lacking(cell, made_by) == ["hubness"]
+
+
+def test_rows_without_a_training_s_code_rest_on_nothing():
+    cell = cell_of("emargin", "released")
+    assert differing(cell, {}) == ["data", "train"]
+
+
+def test_a_setting_of_the_data_set_is_part_of_its_fingerprint(monkeypatch):
+    cell = cell_of("emargin", "released")
+    before = code_versions(cell)
+    other = stages.settings_of("harth-sim")
+    monkeypatch.setattr(stages, "settings_of", lambda name: other)
+    assert code_versions(cell)["data"] != before["data"]
+
+
+def test_a_reader_concerns_the_data_sets_that_it_reads(monkeypatch, tmp_path):
+    monkeypatch.setenv("EMARGIN_DATA", str(tmp_path))
+    rhythms = edited("emargin.data.readers.rhythms", "UNLABELLED", "FIRST")
+    cells = {name: Experiment(dataset=name, source="real") for name in ("mitbih", "ecg", "dsads", "harth", "sleepeeg")}
+    changed = {name for name, cell in cells.items()
+               if code_versions(cell, rhythms)["data"] != code_versions(cell)["data"]}
+    assert changed == {"mitbih", "ecg"}
+
+
+def test_every_reader_is_known():
+    assert set(stages.READER_OF) == set(READERS)
+
+
+def test_what_is_left_out_is_there():
+    names = SETTINGS | WITHOUT_NUMBERS | stages.METHOD | frozenset().union(*(m.alone for m in METRICS.values()))
+    assert [name for name in names if RUNNING.find(name)[0] is None] == []

@@ -1,0 +1,236 @@
+"""The training loop: the same bits twice, exact resume, a clear stop."""
+
+import os
+import signal
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from emargin import training
+from emargin.errors import InputError, NonFiniteGradient
+from emargin.methods import METHODS
+from emargin.training import build, train
+
+TRAINED = [("infonce", "released"), ("infonce", "original"), ("emargin", "released"), ("emargin", "original")]
+
+
+def weights(method):
+    return {name: value.clone() for name, value in method.state_dict().items()}
+
+
+def assert_same(one, two):
+    assert one.keys() == two.keys()
+    for name in one:
+        assert torch.equal(one[name], two[name]), name
+
+
+@pytest.mark.parametrize(("method", "fidelity"), TRAINED)
+def test_same_seed_same_bits(small, small_dataset, method, fidelity):
+    torch.manual_seed(17)
+    one, curve = train(small(method=method, fidelity=fidelity), small_dataset, progress=False)
+    torch.manual_seed(99)  # the caller's own state does not matter
+    two, again = train(small(method=method, fidelity=fidelity), small_dataset, progress=False)
+    assert_same(weights(one), weights(two))
+    assert curve == again
+    other, _ = train(small(method=method, fidelity=fidelity, seed=2), small_dataset, progress=False)
+    assert not torch.equal(one.encoder.blocks[0].weight, other.encoder.blocks[0].weight)
+
+
+def test_training_runs_deterministic_algorithms_and_puts_the_setting_back(small, small_dataset, monkeypatch):
+    """Otherwise gradients of indexing, as TNC has them, add up in the order of the threads."""
+    seen, loss = [], METHODS["emargin"].loss
+
+    def watched(self, batch, generator):
+        seen.append(torch.are_deterministic_algorithms_enabled())
+        return loss(self, batch, generator)
+
+    monkeypatch.setattr(METHODS["emargin"], "loss", watched)
+    train(small(), small_dataset, progress=False)
+    assert seen == [True] * 12
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert torch.utils.deterministic.fill_uninitialized_memory
+
+
+def test_training_leaves_the_callers_random_state_alone(small, small_dataset):
+    torch.manual_seed(17)
+    before = torch.get_rng_state()
+    train(small(), small_dataset, progress=False)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize(("method", "fidelity"), TRAINED)
+def test_every_parameter_is_trained(small, small_dataset, method, fidelity):
+    experiment = small(method=method, fidelity=fidelity, iterations=2, weight_decay=0.0)
+    before = weights(build(experiment, small_dataset.n_features))
+    after, _ = train(experiment, small_dataset, progress=False)
+    for name, _ in after.named_parameters():
+        # a bias before BatchNorm is subtracted again: its gradient is round-off, whatever the loss
+        if not (name.endswith("bias") and name.split(".")[-2] in ("0", "3", "6")):
+            assert not torch.equal(before[name], after.state_dict()[name]), name
+
+
+def test_random_encoders_keep_their_weights_and_only_calibration_moves_statistics(small, small_dataset):
+    fresh = build(small(method="random"), small_dataset.n_features)
+    raw, curve = train(small(method="random"), small_dataset, progress=False)
+    calibrated, _ = train(small(method="random-calibrated"), small_dataset, progress=False)
+    assert curve == []
+    assert_same(weights(fresh), weights(raw))
+    for name, value in calibrated.named_parameters():
+        assert torch.equal(value, dict(fresh.named_parameters())[name])
+    norm = calibrated.encoder.blocks[1]
+    features = calibrated.encoder.blocks[0](small_dataset.train.batch(slice(None))).flatten(0, 1)
+    torch.testing.assert_close(norm.running_mean, features.mean(0), atol=0.15, rtol=0)
+    assert raw.encoder.blocks[1].running_mean.abs().max() == 0
+
+
+@pytest.mark.parametrize("stop", [5, 7, 11])
+def test_an_interrupted_run_goes_on_bit_for_bit(small, small_dataset, tmp_path, monkeypatch, stop):
+    experiment = small()
+    whole, curve = train(experiment, small_dataset, progress=False)
+    check, steps = training._Gradients.spoilt, iter(range(1, 100))
+
+    def interrupt(*arguments):
+        if next(steps) == stop:
+            os.kill(os.getpid(), signal.SIGINT)  # Ctrl-C in the middle of a step
+        return check(*arguments)
+
+    monkeypatch.setattr(training._Gradients, "spoilt", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train(experiment, small_dataset, checkpoint=tmp_path / "resume.pt", progress=False)
+    assert torch.load(tmp_path / "resume.pt", weights_only=True)["step"] == stop
+    monkeypatch.setattr(training._Gradients, "spoilt", check)
+    resumed, same = train(experiment, small_dataset, checkpoint=tmp_path / "resume.pt", progress=False)
+    assert_same(weights(whole), weights(resumed))
+    assert curve == same
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint(small, small_dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "SAVE_EVERY", 4)
+    monkeypatch.setattr(training, "LOG_EVERY", 3)
+    whole, curve = train(small(), small_dataset, progress=False)
+    check, steps = training._Gradients.spoilt, iter(range(1, 100))
+
+    def die(*arguments):
+        if next(steps) == 7:
+            raise MemoryError  # as good as killed: no chance to save
+        return check(*arguments)
+
+    monkeypatch.setattr(training._Gradients, "spoilt", die)
+    with pytest.raises(MemoryError):
+        train(small(), small_dataset, checkpoint=tmp_path / "resume.pt", progress=False)
+    monkeypatch.setattr(training._Gradients, "spoilt", check)
+    resumed, same = train(small(), small_dataset, checkpoint=tmp_path / "resume.pt", progress=False)
+    assert_same(weights(whole), weights(resumed))
+    assert curve == same
+
+
+def test_the_curve_has_diagnostics(small, small_dataset):
+    _, curve = train(small(), small_dataset, progress=False)
+    assert [point["step"] for point in curve] == [10, 12]
+    assert set(curve[0]) == {"step", "loss", "label_share", "nonpositive_share", "mean_cosine", "participation_ratio"}
+    assert 0 < curve[0]["mean_cosine"] <= 1
+    assert 1 <= curve[0]["participation_ratio"] <= 320
+
+
+def test_a_gradient_that_is_not_finite_stops_before_the_weights_change(small, small_dataset, tmp_path, monkeypatch):
+    experiment = small()
+    kept = {}
+
+    def poisoned(self, batch, generator):
+        loss = (self.encoder(batch) ** 2).mean()
+        kept["calls"] = kept.get("calls", 0) + 1
+        return (loss * float("nan") if kept["calls"] == 4 else loss), {}
+
+    monkeypatch.setattr(METHODS["emargin"], "loss", poisoned)
+    monkeypatch.setattr(training, "SAVE_EVERY", 1)
+    with pytest.raises(NonFiniteGradient, match="step 4 of .*not finite.*What to do"):
+        train(experiment, small_dataset, checkpoint=tmp_path / "resume.pt", progress=False)
+    state = torch.load(tmp_path / "resume.pt", weights_only=True)
+    assert state["step"] == 3
+    assert all(torch.isfinite(value).all() for value in state["method"].values())
+
+
+def test_it_is_found_at_the_next_point_of_the_curve_and_weights_stay_until_then(small, small_dataset, monkeypatch):
+    methods = []
+
+    def poisoned(self, batch, generator):
+        methods.append((self, [value.detach().clone() for value in self.parameters()]))
+        loss = (self.encoder(batch) ** 2).mean()
+        return (loss * float("inf") if len(methods) in (4, 6) else loss), {}
+
+    monkeypatch.setattr(METHODS["emargin"], "loss", poisoned)
+    with pytest.raises(NonFiniteGradient, match=r"step 4 of .*\(norm (nan|inf), loss inf\)"):
+        train(small(), small_dataset, progress=False)
+    assert len(methods) == training.LOG_EVERY
+    method, before = methods[3]
+    assert all(map(torch.equal, method.parameters(), before))
+    assert not torch.equal(before[0], methods[2][1][0])
+
+
+class Waits(TorchDispatchMode):
+    """Counts values that the host reads: each makes it wait for a GPU."""
+
+    count = 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+        self.count += function.overloadpacket is torch.ops.aten._local_scalar_dense
+        return function(*arguments, **keywords or {})
+
+
+@pytest.mark.parametrize(("method", "fidelity"), [
+    ("infonce", "released"), ("emargin", "released"), ("cpc", "released"), ("tnc", "original"), ("simmtm", "released"),
+    ("timedrl", "original")])  # others read numbers that were drawn on the CPU, such as the length of a crop
+def test_a_step_does_not_wait_for_the_device(small, small_dataset, monkeypatch, method, fidelity):
+    monkeypatch.setattr("emargin.losses.triangle_sums._uniform", lambda labels: None)  # as on CUDA
+
+    def waits(iterations):
+        with Waits() as mode:
+            train(small(method=method, fidelity=fidelity, iterations=iterations), small_dataset, progress=False)
+        return mode.count
+
+    assert waits(1) == waits(10) < waits(11)  # one point of the curve, one, two
+
+
+def test_a_checkpoint_of_another_experiment_is_refused(small, small_dataset, tmp_path):
+    train(small(), small_dataset, checkpoint=tmp_path / "resume.pt", progress=False)
+    with pytest.raises(InputError, match="another experiment.*margin 5.0 instead of 4.0"):
+        train(small(margin=4.0), small_dataset, checkpoint=tmp_path / "resume.pt", progress=False)
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"\x80\x04cos\nsystem\n."])
+def test_a_damaged_or_pickled_checkpoint_is_refused(small, small_dataset, tmp_path, content):
+    (tmp_path / "resume.pt").write_bytes(content)
+    with pytest.raises(InputError, match="resume.pt cannot be read.*delete"):
+        train(small(), small_dataset, checkpoint=tmp_path / "resume.pt", progress=False)
+
+
+def test_a_failed_write_leaves_the_old_checkpoint(small, small_dataset, tmp_path, monkeypatch):
+    path = tmp_path / "resume.pt"
+    training.save_atomically({"step": 1}, path)
+
+    def full(state, target):
+        target.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="No space"):
+        training.save_atomically({"step": 2}, path)
+    assert torch.load(path, weights_only=True) == {"step": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_fewer_sequences_than_a_batch_are_refused(small, small_dataset):
+    with pytest.raises(InputError, match="fewer sequences than a batch.*12.*batch_size = 13"):
+        train(small(batch_size=13), small_dataset, progress=False)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize(("method", "fidelity"), TRAINED)
+def test_cuda_agrees_with_the_cpu(small, small_dataset, method, fidelity):
+    experiment = small(method=method, fidelity=fidelity, iterations=5)
+    cpu, _ = train(experiment, small_dataset, progress=False)
+    cuda, _ = train(experiment, small_dataset, device="cuda", progress=False)
+    batch = small_dataset.test.batch(slice(None))
+    torch.testing.assert_close(cuda.encode(batch.cuda()).cpu(), cpu.encode(batch), atol=1e-3, rtol=1e-3)
