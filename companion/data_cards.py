@@ -77,24 +77,28 @@ def card(name: str) -> dict:
     seconds = _seconds_a_value(name, recordings)
     values = sum(len(recording.values) for recording in recordings.recordings)
     facts = _origin(name, recordings.source) | {
-        "source": recordings.source, "checksum": checksum,
+        "source": recordings.source,
+        "checksum": checksum,
         "people": len({recording.subject for recording in recordings.recordings}) if people else None,
         "recordings": len(recordings.recordings),
         "hours": values * seconds / 3600 if seconds else None,
         "channels": None if recordings.framed else recordings.recordings[0].values.shape[1],
         "sampling_rate": recordings.sampling_rate if seconds else None,
         "geometry": _geometry(experiment, recordings, sequences, seconds),
-        "split": {"folds": max(1, len(recordings.test_subjects))} | {
+        "split": {"folds": max(1, len(recordings.test_subjects))}
+        | {
             side: _side(recordings, sequences, [test == (side == "test") for test in on_test], people)
-            for side in ("train", "test")},
+            for side in ("train", "test")
+        },
         "frames": sum(map(len, labels)),
         "unlabelled": (torch.cat(labels) == UNLABELLED).double().mean().item(),
         "zero_frames": int(sum((one.frames == 0).all(1).sum() for one in sequences if len(one.frames))),
         "classes": _classes(labels, recordings.classes),
         "transitions": transitions,
     }
-    mean, std = statistics_of(torch.cat([one.frames for one, test in zip(sequences, on_test, strict=True)
-                                       if not test and len(one.frames)]))
+    mean, std = statistics_of(
+        torch.cat([one.frames for one, test in zip(sequences, on_test, strict=True) if not test and len(one.frames)])
+    )
     facts |= {"cosines": {}, "pseudo_label": {}}
     for scaling in SCALINGS:
         shift, scale = (mean, std) if scaling == "standardised" else (0, 1)
@@ -123,18 +127,28 @@ def _seconds_a_value(name: str, recordings: RecordingSet) -> float | None:
     return 1 / recordings.sampling_rate
 
 
-def _geometry(experiment: Experiment, recordings: RecordingSet, sequences: list[Sequences],
-              seconds: float | None) -> dict:
+def _geometry(
+    experiment: Experiment, recordings: RecordingSet, sequences: list[Sequences], seconds: float | None
+) -> dict:
     window, step = (1, 1) if recordings.framed else (experiment.n_fft, experiment.hop)
-    return {"n_fft": experiment.n_fft, "hop": experiment.hop, "sequence_length": experiment.sequence_length,
-            "stride": experiment.stride, "n_features": max(one.frames.shape[1] for one in sequences),
-            "frame_seconds": window * seconds if seconds else None, "step_seconds": step * seconds if seconds else None}
+    return {
+        "n_fft": experiment.n_fft,
+        "hop": experiment.hop,
+        "sequence_length": experiment.sequence_length,
+        "stride": experiment.stride,
+        "n_features": max(one.frames.shape[1] for one in sequences),
+        "frame_seconds": window * seconds if seconds else None,
+        "step_seconds": step * seconds if seconds else None,
+    }
 
 
 def _side(recordings: RecordingSet, sequences: list[Sequences], chosen: list[bool], people: bool) -> dict:
     subjects = {recording.subject for recording, own in zip(recordings.recordings, chosen, strict=True) if own}
-    return {"people": len(subjects) if people else None, "recordings": sum(chosen),
-            "sequences": sum(len(one) for one, own in zip(sequences, chosen, strict=True) if own)}
+    return {
+        "people": len(subjects) if people else None,
+        "recordings": sum(chosen),
+        "sequences": sum(len(one) for one, own in zip(sequences, chosen, strict=True) if own),
+    }
 
 
 def _classes(labels: list[Tensor], names: tuple[str, ...]) -> dict:
@@ -144,9 +158,14 @@ def _classes(labels: list[Tensor], names: tuple[str, ...]) -> dict:
         kinds = torch.unique_consecutive(own)
         frames += np.bincount(own[own >= 0], minlength=len(names))
         runs += np.bincount(kinds[kinds >= 0], minlength=len(names))
-    return {name: {"frames": int(frames[label]), "share": frames[label] / max(1, frames.sum()),
-                   "mean_run": frames[label] / runs[label] if runs[label] else None}
-            for label, name in enumerate(names)}
+    return {
+        name: {
+            "frames": int(frames[label]),
+            "share": frames[label] / max(1, frames.sum()),
+            "mean_run": frames[label] / runs[label] if runs[label] else None,
+        }
+        for label, name in enumerate(names)
+    }
 
 
 def _transitions(labels: list[Tensor]) -> dict | None:
@@ -167,8 +186,10 @@ def _detection(cosines: list[Tensor], labels: list[Tensor], threshold: float, ch
     scores = {tolerance: detection(marks, classes, tolerance=tolerance) for tolerance in TOLERANCES}
     found = {"share": scores[0]["share"]}
     if changes:
-        found |= {f"tolerance {tolerance}": {key: score[key] for key in ("precision", "recall", "base")}
-                  for tolerance, score in scores.items()}
+        found |= {
+            f"tolerance {tolerance}": {key: score[key] for key in ("precision", "recall", "base")}
+            for tolerance, score in scores.items()
+        }
     return found
 
 
@@ -203,18 +224,28 @@ def read_cards(path: Path | None = None) -> dict[str, dict]:
     try:
         cards = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: the cards cannot be read", found=error, wanted="a JSON object, one entry a data set",
-                         todo="make it again: python -m companion.data_cards --out FILE") from error
-    if not isinstance(cards, dict) or not all(isinstance(facts, dict) and "cosines" in facts
-                                              for facts in cards.values()):
-        raise InputError(f"{path}: no cards", wanted="a JSON object, one entry a data set",
-                         todo="make it again: python -m companion.data_cards --out FILE")
+        raise InputError(
+            f"{path}: the cards cannot be read",
+            found=error,
+            wanted="a JSON object, one entry a data set",
+            todo="make it again: python -m companion.data_cards --out FILE",
+        ) from error
+    if not isinstance(cards, dict) or not all(
+        isinstance(facts, dict) and "cosines" in facts for facts in cards.values()
+    ):
+        raise InputError(
+            f"{path}: no cards",
+            wanted="a JSON object, one entry a data set",
+            todo="make it again: python -m companion.data_cards --out FILE",
+        )
     return cards
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit status: 0 done, 2 where a set could not be read; the others are written all the same."""
-    parser = argparse.ArgumentParser(prog="python -m companion.data_cards", description="Compute the cards of data sets.")
+    parser = argparse.ArgumentParser(
+        prog="python -m companion.data_cards", description="Compute the cards of data sets."
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help="sets to compute (default: all that are there)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file of the cards")
     options = parser.parse_args(arguments)

@@ -50,14 +50,20 @@ def _parser() -> argparse.ArgumentParser:
         else:
             kind = next(kind for kind in (int, float, str) if kind.__name__ in str(field.type))
             default = "that of the data set or method" if field.default is None else field.default
-            runner.add_argument(flag, type=kind, default=argparse.SUPPRESS, metavar=kind.__name__.upper(),
-                                help=f"default: {default}")
+            runner.add_argument(
+                flag, type=kind, default=argparse.SUPPRESS, metavar=kind.__name__.upper(), help=f"default: {default}"
+            )
     runner.add_argument("--grid", type=Path, metavar="FILE", help="run the cells of a grid file instead")
-    runner.add_argument("--out", type=Path, metavar="FOLDER",
-                        help="where results go (default: a folder of its own under runs/)")
-    runner.add_argument("--together", type=_one_or_more, default=1, metavar="N",
-                        help="with --grid: cells of InfoNCE and eMargin that train together at most, which pays on a "
-                             "GPU (default: 1)")
+    runner.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="where results go (default: a folder of its own under runs/)"
+    )
+    runner.add_argument(
+        "--together",
+        type=_one_or_more,
+        default=1,
+        metavar="N",
+        help="with --grid: cells of InfoNCE and eMargin that train together at most, which pays on a GPU (default: 1)",
+    )
     runner.add_argument("--device", type=_device, help="cpu, cuda, ... (default: CUDA where there is one)")
     _add_grid(commands.add_parser("grid", help="what is done of a grid, its cells one by one, its rows together"))
     choose = commands.add_parser("choose", help="score settings on people held out of the training side")
@@ -69,8 +75,10 @@ def _parser() -> argparse.ArgumentParser:
     lister.set_defaults(command=_methods)
     data = commands.add_parser("data", help="fetch, verify or list the real data sets")
     actions = data.add_subparsers(required=True, metavar="ACTION")
-    for action, command, what in (("fetch", _fetch, "download a public set into the data folder"),
-                                  ("verify", _verify, "compare a set with the published checksums")):
+    for action, command, what in (
+        ("fetch", _fetch, "download a public set into the data folder"),
+        ("verify", _verify, "compare a set with the published checksums"),
+    ):
         named = actions.add_parser(action, help=what)
         named.set_defaults(command=command)
         named.add_argument("name", metavar="NAME", help="a set of `emargin data list`, sleepedf, or ucr-NAME")
@@ -95,18 +103,23 @@ def _one_or_more(text: str) -> int:
 def _add_grid(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     for action, command, what in (
-            ("plan", _plan, "say which cells are done, missing, stale or failed, and what is ahead"),
-            ("frames", _frames, "read and frame the recordings of a cell, so that others find them ready"),
-            ("cell", _cell, "run single cells, each in its folder under runs/cells"),
-            ("collect", _collect, "take the cells that ran here into the rows of a folder"),
-            ("merge", _merge, "take the rows of other folders into one")):
+        ("plan", _plan, "say which cells are done, missing, stale or failed, and what is ahead"),
+        ("frames", _frames, "read and frame the recordings of a cell, so that others find them ready"),
+        ("cell", _cell, "run single cells, each in its folder under runs/cells"),
+        ("collect", _collect, "take the cells that ran here into the rows of a folder"),
+        ("merge", _merge, "take the rows of other folders into one"),
+    ):
         named = actions.add_parser(action, help=what)
         named.set_defaults(command=command)
         if action != "merge":
             named.add_argument("grid", type=Path, metavar="FILE", help="the grid file")
         if action in ("frames", "cell"):
-            named.add_argument("digests", nargs="+" if action == "cell" else 1, metavar="DIGEST",
-                               help="as `emargin grid plan` gives them")
+            named.add_argument(
+                "digests",
+                nargs="+" if action == "cell" else 1,
+                metavar="DIGEST",
+                help="as `emargin grid plan` gives them",
+            )
         if action == "cell":
             named.add_argument("--device", type=_device, help="cpu, cuda, ... (default: CUDA where there is one)")
         elif action != "frames":
@@ -152,8 +165,12 @@ def _named_cells(options: argparse.Namespace) -> list[Experiment]:
     cells = {cell.digest: cell for cell in read_grid(options.grid)}
     for digest in options.digests:
         if digest not in cells:
-            raise InputError(f"no such cell in {options.grid}", found=digest,
-                             wanted=f"one of its {len(cells)} cells", todo="emargin grid plan lists them")
+            raise InputError(
+                f"no such cell in {options.grid}",
+                found=digest,
+                wanted=f"one of its {len(cells)} cells",
+                todo="emargin grid plan lists them",
+            )
     return [cells[digest] for digest in options.digests]
 
 
@@ -179,21 +196,35 @@ def _merge(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    chosen = {name: value for name, value in vars(options).items() if name not in ("command", "grid", "out", "device",
-                                                                                   "together")}
+    chosen = {
+        name: value
+        for name, value in vars(options).items()
+        if name not in ("command", "grid", "out", "device", "together")
+    }
     if options.grid is not None:
         if chosen:
-            raise InputError("a grid file says all about its cells", found=", ".join(f"--{name}" for name in chosen),
-                             wanted="--grid, --out and --device alone")
-        run_grid(options.grid, options.out or home() / "runs" / options.grid.stem, device=options.device,
-                 together=options.together)
+            raise InputError(
+                "a grid file says all about its cells",
+                found=", ".join(f"--{name}" for name in chosen),
+                wanted="--grid, --out and --device alone",
+            )
+        run_grid(
+            options.grid,
+            options.out or home() / "runs" / options.grid.stem,
+            device=options.device,
+            together=options.together,
+        )
         return 0
     experiment = Experiment.from_dict(chosen)
     print(experiment)
     folder = writable_folder(options.out or default_folder(experiment))
     if (folder / "rows.csv").exists() and set(read_rows(folder / "rows.csv").digest) != {experiment.digest}:
-        raise InputError("results would be overwritten", found=f"rows of other experiments in {folder}",
-                         wanted="a folder of its own", todo="name another one with --out, or leave --out away")
+        raise InputError(
+            "results would be overwritten",
+            found=f"rows of other experiments in {folder}",
+            wanted="a folder of its own",
+            todo="name another one with --out, or leave --out away",
+        )
     run_in(folder, experiment, load(experiment), device=options.device)
     for row in read_rows(folder / "rows.csv").itertuples():
         print(f"{row.metric:28s} {row.value:10.4f}   n {row.n}")
@@ -209,8 +240,9 @@ def _choose(options: argparse.Namespace) -> int:
         validation.add(line, options.out)
         print(f"[{number}/{len(ahead)}] {line[validation.DECIDES]:.3f} {experiment}", file=sys.stderr)
     for best in validation.chosen(experiments, validation.read(options.out)).values():
-        setting = ", ".join(f"{name} {getattr(best, name):g}" for name in validation.SETTINGS
-                            if getattr(best, name) is not None)
+        setting = ", ".join(
+            f"{name} {getattr(best, name):g}" for name in validation.SETTINGS if getattr(best, name) is not None
+        )
         print(f"{best.dataset}, fold {best.fold}: {best.method} with {setting}")
     return 0
 

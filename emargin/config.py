@@ -92,8 +92,11 @@ class Experiment:
         own = self.dataset not in DATASETS and not archived and Path(self.dataset).is_dir()
         if not own and not archived:
             if "/" in self.dataset:
-                raise InputError("the folder of recordings is not there", found=self.dataset,
-                                 wanted="a folder with dataset.json and one npz file a recording")
+                raise InputError(
+                    "the folder of recordings is not there",
+                    found=self.dataset,
+                    wanted="a folder with dataset.json and one npz file a recording",
+                )
             _known("dataset", self.dataset, DATASETS)
         simulated_only = self.dataset in SIMULATED
         has_simulator = simulated_only or f"{self.dataset}-sim" in SIMULATED
@@ -101,9 +104,12 @@ class Experiment:
             there = own or (self.dataset in READABLE and real_folder(self.dataset).is_dir())
             self._set("source", "real" if there or not has_simulator else "simulated")
         if self.source == "real" and simulated_only:
-            raise InputError("no real recordings behind this name", found=self.dataset,
-                             wanted=", ".join(sorted(set(DATASETS) - set(SIMULATED))),
-                             todo="choose one of these, or source simulated")
+            raise InputError(
+                "no real recordings behind this name",
+                found=self.dataset,
+                wanted=", ".join(sorted(set(DATASETS) - set(SIMULATED))),
+                todo="choose one of these, or source simulated",
+            )
         if self.source == "simulated" and not has_simulator:
             raise InputError("no simulator for this data set", found=self.dataset, wanted=", ".join(SIMULATED))
         if self.source == "real":
@@ -115,15 +121,21 @@ class Experiment:
             if getattr(self, name) is None:
                 self._set(name, getattr(settings, name))
             elif getattr(settings, name) is None:
-                raise InputError(f"{name} has no meaning for {self.dataset}: its frames are no STFT",
-                                 found=getattr(self, name), wanted="nothing", todo=f"leave {name} out")
+                raise InputError(
+                    f"{name} has no meaning for {self.dataset}: its frames are no STFT",
+                    found=getattr(self, name),
+                    wanted="nothing",
+                    todo=f"leave {name} out",
+                )
         if METHODS[self.method].untrained:
             self._set("iterations", 0)
         elif self.iterations is None:
             self._set("iterations", QUICK_ITERATIONS if self.quick else settings.iterations)
         if self.sequence_length is None:
-            self._set("sequence_length", min(QUICK_LENGTH, settings.sequence_length) if self.quick
-                      else settings.sequence_length)
+            self._set(
+                "sequence_length",
+                min(QUICK_LENGTH, settings.sequence_length) if self.quick else settings.sequence_length,
+            )
         if self.stride is None:
             overlapping = settings.stride < settings.sequence_length
             self._set("stride", min(settings.stride, self.sequence_length) if overlapping else self.sequence_length)
@@ -131,8 +143,12 @@ class Experiment:
     def _complete_loss(self):
         released = self.fidelity == "released"
         if self.method in REPAIRS and released:
-            raise InputError(f"no released code computes {self.method}", found="fidelity released", wanted="original",
-                             todo="choose fidelity original")
+            raise InputError(
+                f"no released code computes {self.method}",
+                found="fidelity released",
+                wanted="original",
+                todo="choose fidelity original",
+            )
         emargin, contrast = self.method == "emargin", self.method in ("emargin", "infonce")
         defaults = {
             "reading": "anchor" if emargin and not released else None,
@@ -150,8 +166,12 @@ class Experiment:
             if getattr(self, name) is None:
                 self._set(name, value)
             elif value is None:
-                raise InputError(f"{name} has no meaning for {self.method}, fidelity {self.fidelity}",
-                                 found=getattr(self, name), wanted="nothing", todo=f"leave {name} out")
+                raise InputError(
+                    f"{name} has no meaning for {self.method}, fidelity {self.fidelity}",
+                    found=getattr(self, name),
+                    wanted="nothing",
+                    todo=f"leave {name} out",
+                )
         for name, names in (("reading", READINGS), ("labels", RULES), ("scope", SCOPES)):
             if getattr(self, name) is not None:
                 _known(name, getattr(self, name), names)
@@ -216,23 +236,33 @@ class Experiment:
         papermill only warns of a misspelt parameter and injects it all the same; here it meets the check of names.
         """
         plain = str | int | float | bool | None
-        return cls.from_dict({name: value for name, value in names.items()
-                              if not name.startswith("_") and isinstance(value, plain)})
+        return cls.from_dict(
+            {name: value for name, value in names.items() if not name.startswith("_") and isinstance(value, plain)}
+        )
 
     def __str__(self) -> str:
-        method = " ".join(str(part) for part in (self.method, self.fidelity, self.reading, self.labels and
-                                                 f"labels {self.labels}") if part)
+        method = " ".join(
+            str(part)
+            for part in (self.method, self.fidelity, self.reading, self.labels and f"labels {self.labels}")
+            if part
+        )
         profile = "quick profile, " if self.quick else ""
         control = f", surrogate {self.surrogate}" if self.surrogate else ""
-        return (f"{self.dataset} ({self.source} data{control}, {profile}protocol {self.protocol}, fold {self.fold}), "
-                f"{method}, seed {self.seed}, {self.iterations} iterations")
+        return (
+            f"{self.dataset} ({self.source} data{control}, {profile}protocol {self.protocol}, fold {self.fold}), "
+            f"{method}, seed {self.seed}, {self.iterations} iterations"
+        )
 
 
 def _known(what: str, name, names):
     if name not in names:
         close = difflib.get_close_matches(str(name), list(names), n=1)
-        raise InputError(f"unknown {what}", found=repr(name), wanted=", ".join(map(str, names)),
-                         todo=f"did you mean {close[0]!r}?" if close else None)
+        raise InputError(
+            f"unknown {what}",
+            found=repr(name),
+            wanted=", ".join(map(str, names)),
+            todo=f"did you mean {close[0]!r}?" if close else None,
+        )
 
 
 def _typed(field: dataclasses.Field, value):

@@ -26,9 +26,13 @@ class FrameEncoder(nn.Module):
     def __init__(self, n_features: int):
         super().__init__()
         widths = (n_features, 128, 64, EMBEDDING)
-        self.blocks = nn.Sequential(*(
-            layer for n_in, n_out in zip(widths, widths[1:], strict=False)
-            for layer in (nn.Linear(n_in, n_out), nn.BatchNorm1d(n_out), nn.ReLU(inplace=True))))
+        self.blocks = nn.Sequential(
+            *(
+                layer
+                for n_in, n_out in zip(widths, widths[1:], strict=False)
+                for layer in (nn.Linear(n_in, n_out), nn.BatchNorm1d(n_out), nn.ReLU(inplace=True))
+            )
+        )
 
     def forward(self, frames: Tensor) -> Tensor:
         return self.blocks(frames.flatten(0, -2)).unflatten(0, frames.shape[:-1])
@@ -67,8 +71,9 @@ class DilatedEncoder(nn.Module):
         super().__init__()
         self.input = nn.Linear(n_features, HIDDEN)
         widths = [HIDDEN] * DILATED_BLOCKS + [EMBEDDING]
-        self.blocks = nn.Sequential(*(
-            _DilatedBlock(n_in, n_out, 2**i) for i, (n_in, n_out) in enumerate(zip(widths, widths[1:], strict=False))))
+        self.blocks = nn.Sequential(
+            *(_DilatedBlock(n_in, n_out, 2**i) for i, (n_in, n_out) in enumerate(zip(widths, widths[1:], strict=False)))
+        )
         self.dropout = nn.Dropout(OUTPUT_DROPOUT)
 
     def forward(self, frames: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -54,8 +54,15 @@ class Result:
         return float(self.rows.set_index("metric").value[metric])
 
 
-def run(experiment: Experiment, *, dataset: Dataset | None = None, device: torch.device | str | None = None,
-        folder: Path | str | None = None, progress: bool = True, maps: bool = False) -> Result:
+def run(
+    experiment: Experiment,
+    *,
+    dataset: Dataset | None = None,
+    device: torch.device | str | None = None,
+    folder: Path | str | None = None,
+    progress: bool = True,
+    maps: bool = False,
+) -> Result:
     """Train, cluster, probe.
 
     dataset: the experiment's data if they are loaded already. device: CUDA where there is one, unless named.
@@ -89,13 +96,19 @@ def run(experiment: Experiment, *, dataset: Dataset | None = None, device: torch
 
 def default_folder(experiment: Experiment) -> Path:
     """`runs/DATASET-METHOD-FIDELITY-seedN-DIGEST` in the checkout, where git ignores it."""
-    parts = (Path(experiment.dataset).name, experiment.method, experiment.fidelity, f"seed{experiment.seed}",
-             experiment.digest[:8])
+    parts = (
+        Path(experiment.dataset).name,
+        experiment.method,
+        experiment.fidelity,
+        f"seed{experiment.seed}",
+        experiment.digest[:8],
+    )
     return home() / "runs" / "-".join(parts)
 
 
-def _trained(experiment: Experiment, dataset: Dataset, device: torch.device, folder: Path | None,
-             progress: bool) -> tuple[Method, pd.DataFrame]:
+def _trained(
+    experiment: Experiment, dataset: Dataset, device: torch.device, folder: Path | None, progress: bool
+) -> tuple[Method, pd.DataFrame]:
     """The method and its curve: from the folder, or else trained and put there."""
     if folder is None:
         method, curve = train(experiment, dataset, device=device, progress=progress)
@@ -126,36 +139,52 @@ def _clustering(experiment: Experiment, dataset: Dataset, test: Features) -> tup
     found = clustering.partition(embedding, len(dataset.classes))
     values = clustering.scores(embedding, labels, found)
     rows = torch.from_numpy(embedding)
-    values |= {"mean_cosine": collapse.mean_cosine(rows), "participation_ratio": collapse.participation_ratio(rows),
-               "uniformity": collapse.uniformity(rows)}
+    values |= {
+        "mean_cosine": collapse.mean_cosine(rows),
+        "participation_ratio": collapse.participation_ratio(rows),
+        "uniformity": collapse.uniformity(rows),
+    }
     tidy = [results.tidy(experiment, metric, value, len(labels), counts) for metric, value in values.items()]
     tidy.append(results.tidy(experiment, "alignment", collapse.alignment(test.embedding), test.labels.numel()))
     arrays = {}
     if dataset.test.subjects is not None:
         subjects, n_subjects = _subjects(dataset, test)
-        arrays = per_subject.cluster_tables(embedding, labels, found, subjects[picked],
-                                            n_classes=len(dataset.classes), n_subjects=n_subjects)
+        arrays = per_subject.cluster_tables(
+            embedding, labels, found, subjects[picked], n_classes=len(dataset.classes), n_subjects=n_subjects
+        )
     return (embedding, labels), tidy, arrays
 
 
-def _probing(experiment: Experiment, dataset: Dataset, train_features: Features,
-             test: Features) -> tuple[list[dict], dict]:
+def _probing(
+    experiment: Experiment, dataset: Dataset, train_features: Features, test: Features
+) -> tuple[list[dict], dict]:
     labels, rows_a_class = test.labels.flatten().numpy(), probing.QUICK_ROWS if experiment.quick else probing.PROBE_ROWS
     scored, predicted = probing.linear_predictions(
-        train_features, test, len(dataset.classes), batch_size=experiment.batch_size, seed=experiment.seed,
-        drop_last=experiment.protocol == "released")
+        train_features,
+        test,
+        len(dataset.classes),
+        batch_size=experiment.batch_size,
+        seed=experiment.seed,
+        drop_last=experiment.protocol == "released",
+    )
     predictions = {"probe": (scored, predicted)} | {
-        probe: (test.rows().numpy(), predicted) for probe, predicted in
-        probing.further_predictions(train_features, test, seed=experiment.seed, rows=rows_a_class).items()}
+        probe: (test.rows().numpy(), predicted)
+        for probe, predicted in probing.further_predictions(
+            train_features, test, seed=experiment.seed, rows=rows_a_class
+        ).items()
+    }
     rows, arrays = [], {}
     for probe, (scored, predicted) in predictions.items():
         prefix = per_subject.PROBES.get(probe, f"{probe}_")
-        rows += [results.tidy(experiment, f"{prefix}{metric}", value, len(scored))
-                 for metric, value in probing.scores(labels[scored], predicted).items()]
+        rows += [
+            results.tidy(experiment, f"{prefix}{metric}", value, len(scored))
+            for metric, value in probing.scores(labels[scored], predicted).items()
+        ]
         if probe in per_subject.PROBES and dataset.test.subjects is not None:
             subjects, n_subjects = _subjects(dataset, test)
-            arrays[probe] = per_subject.counts((subjects[scored], labels[scored], predicted),
-                                               (n_subjects, *2 * [len(dataset.classes)]))
+            arrays[probe] = per_subject.counts(
+                (subjects[scored], labels[scored], predicted), (n_subjects, *2 * [len(dataset.classes)])
+            )
     return rows, arrays
 
 
@@ -170,8 +199,12 @@ def _maps(embedding: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
     """
     shown, kept = _evenly(labels, MAP_FRAMES), _evenly(labels, COMPONENT_FRAMES)
     components = PCA(min(COMPONENTS, len(kept)), svd_solver="full").fit_transform(embedding[kept])
-    return {"map": tsne(embedding[shown]).astype(np.float16), "map_labels": labels[shown].astype(np.int8),
-            "components": components.astype(np.float16), "component_labels": labels[kept].astype(np.int8)}
+    return {
+        "map": tsne(embedding[shown]).astype(np.float16),
+        "map_labels": labels[shown].astype(np.int8),
+        "components": components.astype(np.float16),
+        "component_labels": labels[kept].astype(np.int8),
+    }
 
 
 def _evenly(labels: np.ndarray, most: int) -> np.ndarray:
@@ -183,8 +216,9 @@ def _evenly(labels: np.ndarray, most: int) -> np.ndarray:
 
 def _write(result: Result, folder: Path) -> None:
     """The rows come last: where they are, everything is."""
-    single = {name: array.astype(np.float32) if array.dtype == np.float64 else array
-              for name, array in result.arrays.items()}
+    single = {
+        name: array.astype(np.float32) if array.dtype == np.float64 else array for name, array in result.arrays.items()
+    }
     results.write_arrays(folder / "arrays.npz", single)
     results.write_text(folder / "provenance.json", json.dumps(result.provenance, indent=1))
     results.write_text(folder / "rows.csv", results.rows_to_csv(result.rows))

@@ -214,12 +214,16 @@ def _defined(statement: ast.stmt) -> list[str]:
 def _bindings(statement: ast.Import | ast.ImportFrom, module: str, is_package: bool) -> dict[str, str]:
     """Return the names that an import binds, and what each stands for."""
     if isinstance(statement, ast.Import):
-        return {alias.asname or alias.name.partition(".")[0]: f"{alias.name}:" if alias.asname else
-                f"{alias.name.partition('.')[0]}:" for alias in statement.names}
+        return {
+            alias.asname or alias.name.partition(".")[0]: f"{alias.name}:"
+            if alias.asname
+            else f"{alias.name.partition('.')[0]}:"
+            for alias in statement.names
+        }
     base = statement.module or ""
     if statement.level:
         parents = module.split(".") if is_package else module.split(".")[:-1]
-        kept = parents[:len(parents) - statement.level + 1]
+        kept = parents[: len(parents) - statement.level + 1]
         base = ".".join([*kept, *([base] if base else [])])
     return {alias.asname or alias.name: f"{base}:{alias.name}" for alias in statement.names}
 
@@ -250,8 +254,11 @@ def _source_of(thing: type | types.FunctionType) -> ast.stmt:
     InputError
         Where Python does not keep its text.
     """
-    functions = [thing] if isinstance(thing, types.FunctionType) else [
-        value for value in vars(thing).values() if isinstance(value, types.FunctionType)]
+    functions = (
+        [thing]
+        if isinstance(thing, types.FunctionType)
+        else [value for value in vars(thing).values() if isinstance(value, types.FunctionType)]
+    )
     files = [function.__code__.co_filename for function in functions]
     files += [name for name in reversed(list(linecache.cache)) if name not in files and "ipy" in name]
     try:
@@ -263,12 +270,19 @@ def _source_of(thing: type | types.FunctionType) -> ast.stmt:
             tree = ast.parse("".join(linecache.getlines(file or "")))
         except SyntaxError:
             continue
-        same = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef)
-                and node.name == thing.__name__]
+        same = [
+            node
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == thing.__name__
+        ]
         if same:
             return same[-1]
-    raise InputError(f"the source of {thing.__qualname__} is not at hand", found=f"module {thing.__module__}",
-                     wanted="a class in a file or in a notebook's cell", todo="put it into a file and import it")
+    raise InputError(
+        f"the source of {thing.__qualname__} is not at hand",
+        found=f"module {thing.__module__}",
+        wanted="a class in a file or in a notebook's cell",
+        todo="put it into a file and import it",
+    )
 
 
 class _Reading:
@@ -322,8 +336,11 @@ class _Reading:
                 continue
             for statement in self.source.statements(place):
                 if functions_alone and place in places:
-                    texts += [_Text(self, place, in_class=True).of(part) for part in statement.body
-                              if isinstance(part, ast.FunctionDef)]
+                    texts += [
+                        _Text(self, place, in_class=True).of(part)
+                        for part in statement.body
+                        if isinstance(part, ast.FunctionDef)
+                    ]
                 else:
                     texts.append(_Text(self, place).of(statement))
         self.all_places |= set(self.places)
@@ -346,8 +363,12 @@ class _Reading:
     def _root(self, name: str) -> Place:
         place = self._found(name)
         if place is None:
-            raise InputError("a fingerprint starts from a definition", found=f"no {name}", wanted="module:name",
-                             todo="name the root as the code does now")
+            raise InputError(
+                "a fingerprint starts from a definition",
+                found=f"no {name}",
+                wanted="module:name",
+                todo="name the root as the code does now",
+            )
         return place
 
     def _found(self, name: str) -> Place | None:
@@ -379,8 +400,12 @@ def _folded(node: ast.expr, facts: Mapping[str, str | None], attributes: Mapping
         return attributes.get(node.attr)
     if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq | ast.NotEq):
         left, right = node.left, node.comparators[0]
-        if (isinstance(left, ast.Attribute) and left.attr in facts and isinstance(right, ast.Constant)
-                and ast.unparse(left.value) in EXPERIMENT):
+        if (
+            isinstance(left, ast.Attribute)
+            and left.attr in facts
+            and isinstance(right, ast.Constant)
+            and ast.unparse(left.value) in EXPERIMENT
+        ):
             return (facts[left.attr] == right.value) == isinstance(node.ops[0], ast.Eq)
     return None
 
@@ -495,8 +520,11 @@ class _Text:
             return f"bool:{known}"
         if isinstance(node.value, ast.IfExp):  # (one if condition else other).name: either may be meant
             either = node.value
-            return self._node(ast.IfExp(either.test, *(ast.Attribute(part, node.attr, ast.Load())
-                                                       for part in (either.body, either.orelse))))
+            return self._node(
+                ast.IfExp(
+                    either.test, *(ast.Attribute(part, node.attr, ast.Load()) for part in (either.body, either.orelse))
+                )
+            )
         return self._reference(node) or f"{self._node(node.value)}.{node.attr}"
 
     def _keyword(self, node: ast.keyword) -> str:
@@ -571,9 +599,11 @@ class _Text:
         if self.scopes:
             self._name(node.name)
         outside, self.in_class = self.in_class, True
-        kept = [statement for statement in node.body
-                if not (isinstance(statement, ast.Assign | ast.AnnAssign)
-                        and set(_defined(statement)) <= METADATA)]
+        kept = [
+            statement
+            for statement in node.body
+            if not (isinstance(statement, ast.Assign | ast.AnnAssign) and set(_defined(statement)) <= METADATA)
+        ]
         head = f"{self._node(node.bases)},{self._node(node.keywords)},{self._node(node.decorator_list)}"
         text = f"Class({head},{self._body(kept)})"
         self.in_class = outside
@@ -617,8 +647,10 @@ class _Text:
     def _shown(self, arguments: ast.arguments) -> str:
         """Return the parameters in order: by number, but by name where a keyword or a text somewhere names them."""
         positional = [self._name(a.arg) for a in (*arguments.posonlyargs, *arguments.args)]
-        keywords = [a.arg if d is None else f"{a.arg}=" for a, d in
-                    zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)]
+        keywords = [
+            a.arg if d is None else f"{a.arg}="
+            for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        ]
         stars = [self._name(a.arg) if a else "" for a in (arguments.vararg, arguments.kwarg)]
         return f"{positional}{keywords}{stars}"
 
@@ -634,8 +666,12 @@ class _Text:
 
     def _comprehension_of(self, node, *parts: str) -> str:
         """Return a comprehension, whose variables are its own."""
-        names = {name.id for generator in node.generators for name in ast.walk(generator.target)
-                 if isinstance(name, ast.Name)}
+        names = {
+            name.id
+            for generator in node.generators
+            for name in ast.walk(generator.target)
+            if isinstance(name, ast.Name)
+        }
         first = self._node(node.generators[0].iter)
         self.scopes.append(dict.fromkeys(names, ""))
         outside, self.in_class = self.in_class, False
@@ -661,8 +697,9 @@ class _Text:
         return f"Except({kind},{self._name(node.name) if node.name else ''},{self._body(node.body)})"
 
     def _For(self, node: ast.For) -> str:
-        return (f"For({self._node(node.target)},{self._node(node.iter)},{self._body(node.body)},"
-                f"{self._body(node.orelse)})")
+        return (
+            f"For({self._node(node.target)},{self._node(node.iter)},{self._body(node.body)},{self._body(node.orelse)})"
+        )
 
     def _While(self, node: ast.While) -> str:
         return f"While({self._node(node.test)},{self._body(node.body)},{self._body(node.orelse)})"
@@ -689,8 +726,17 @@ class _Text:
 
 
 def _all_arguments(arguments: ast.arguments) -> list[ast.arg]:
-    return [argument for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs,
-                                      arguments.vararg, arguments.kwarg) if argument]
+    return [
+        argument
+        for argument in (
+            *arguments.posonlyargs,
+            *arguments.args,
+            *arguments.kwonlyargs,
+            arguments.vararg,
+            arguments.kwarg,
+        )
+        if argument
+    ]
 
 
 def _assigned(body: list[ast.stmt]) -> list[str]:

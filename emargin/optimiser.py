@@ -33,11 +33,26 @@ class AdamW:
     def step(self, unless: Tensor | None = None) -> None:
         """unless: a scalar on the parameters' device; where it is 1, nothing changes, and nobody waits to learn it."""
         held = [number for number, parameter in enumerate(self.parameters) if parameter.grad is not None]
-        parameters, means, squares, steps = ([values[number] for number in held] for values in (
-            self.parameters, self.means, self.squares, self.steps))
-        adamw(parameters, [parameter.grad for parameter in parameters], means, squares, [], steps, fused=True,
-              amsgrad=False, beta1=0.9, beta2=0.999, lr=self.learning_rate, weight_decay=self.weight_decay, eps=1e-8,
-              maximize=False, found_inf=unless)
+        parameters, means, squares, steps = (
+            [values[number] for number in held] for values in (self.parameters, self.means, self.squares, self.steps)
+        )
+        adamw(
+            parameters,
+            [parameter.grad for parameter in parameters],
+            means,
+            squares,
+            [],
+            steps,
+            fused=True,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=self.learning_rate,
+            weight_decay=self.weight_decay,
+            eps=1e-8,
+            maximize=False,
+            found_inf=unless,
+        )
 
     def state_dict(self) -> dict[str, list[Tensor]]:
         return {"means": self.means, "squares": self.squares, "steps": self.steps}

@@ -57,5 +57,10 @@ def detection(labels: Tensor, classes: Tensor, *, tolerance: int = 0) -> dict[st
     def share(part: Tensor, whole: Tensor) -> float:
         return part.sum().item() / whole.sum().item() if whole.any() else float("nan")
 
-    return {"ones": int(ones.sum()), "share": share(ones, counted), "precision": share(ones & near(changed), ones),
-            "recall": share(changed & near(ones), changed), "base": share(near(changed) & counted, counted)}
+    return {
+        "ones": int(ones.sum()),
+        "share": share(ones, counted),
+        "precision": share(ones & near(changed), ones),
+        "recall": share(changed & near(ones), changed),
+        "base": share(near(changed) & counted, counted),
+    }

@@ -18,8 +18,7 @@ from emargin.errors import InputError
 from emargin.methods import METHODS
 from emargin.stages import MAP_NAME, code_versions, map_version
 
-IDENTITY = ("dataset", "source", "surrogate", "protocol", "fold", "method", "fidelity", "reading", "labels",
-            "seed")
+IDENTITY = ("dataset", "source", "surrogate", "protocol", "fold", "method", "fidelity", "reading", "labels", "seed")
 COLUMNS = (*IDENTITY, "metric", "value", "n", "digest", "note")
 NUMBERS = ("fold", "seed", "value", "n")
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas")
@@ -42,8 +41,11 @@ def read_rows(path: Path) -> pd.DataFrame:
     rows = read_csv(path, dtype=words, keep_default_na=False, na_values={"value": [""], "n": [""]})
     missing = set(COLUMNS) - set(rows.columns)
     if missing:
-        raise InputError(f"{path} is no file of result rows", found=f"no column {', '.join(sorted(missing))}",
-                         wanted=", ".join(COLUMNS))
+        raise InputError(
+            f"{path} is no file of result rows",
+            found=f"no column {', '.join(sorted(missing))}",
+            wanted=", ".join(COLUMNS),
+        )
     return rows.astype({"n": "Int64"})
 
 
@@ -52,8 +54,12 @@ def read_csv(path: Path, **keywords) -> pd.DataFrame:
     try:
         return pd.read_csv(path, **keywords)
     except ValueError as error:  # pandas' own errors and those of the encoding
-        raise InputError(f"{path} cannot be read", found=str(error), wanted="a CSV file that this program wrote",
-                         todo="get it back from the repository, or remove it") from error
+        raise InputError(
+            f"{path} cannot be read",
+            found=str(error),
+            wanted="a CSV file that this program wrote",
+            todo="get it back from the repository, or remove it",
+        ) from error
 
 
 def rows_to_csv(rows: pd.DataFrame) -> str:
@@ -84,21 +90,29 @@ def comparison(rows: pd.DataFrame, metrics: dict[str, str], digits: int = 2) -> 
     for (name,), group in rows.assign(name=[label(row) for row in rows.itertuples()]).groupby(["name"], sort=False):
         values = group.pivot_table(index="seed", columns="metric", values="value")
         empty = "failed" if (group.metric == "failed").any() else "not run"
-        spread = {metric: f" ± {values[metric].std():.{digits}f}" if values[metric].count() > 1 else " (one seed)"
-                  for metric in values}
-        lines[name] = {title: f"{values[metric].mean():.{digits}f}{spread[metric]}" if metric in values else empty
-                       for metric, title in metrics.items()}
+        spread = {
+            metric: f" ± {values[metric].std():.{digits}f}" if values[metric].count() > 1 else " (one seed)"
+            for metric in values
+        }
+        lines[name] = {
+            title: f"{values[metric].mean():.{digits}f}{spread[metric]}" if metric in values else empty
+            for metric, title in metrics.items()
+        }
     return pd.DataFrame(lines).T
 
 
-def provenance(experiment: Experiment, device: torch.device, checksum: str, seconds: dict[str, float], *,
-               maps: bool = False) -> dict:
+def provenance(
+    experiment: Experiment, device: torch.device, checksum: str, seconds: dict[str, float], *, maps: bool = False
+) -> dict:
     """What a run was: experiment, code, data, versions, machine, seconds a stage, peak memory in MB.
 
     The peak is that of the process so far, which may have run other cells before.
     """
-    memory = {"host": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if platform.system() == "Darwin"
-                                                                                  else 1e3))}
+    memory = {
+        "host": round(
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if platform.system() == "Darwin" else 1e3)
+        )
+    }
     if device.type == "cuda":
         memory["device"] = round(torch.cuda.max_memory_allocated(device) / 1e6)
     return {
@@ -108,8 +122,9 @@ def provenance(experiment: Experiment, device: torch.device, checksum: str, seco
         "data": checksum,
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in PACKAGES},
-        "device": (torch.cuda.get_device_name(device) if device.type == "cuda"
-                   else f"CPU, {torch.get_num_threads()} thread(s)"),
+        "device": (
+            torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} thread(s)"
+        ),
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
         "peak_memory_mb": memory,
     }
@@ -136,8 +151,12 @@ def writable_folder(folder: Path) -> Path:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise InputError(f"results cannot be written to {folder}", found=error.strerror or str(error),
-                         wanted="a folder with write permission", todo="name another one with --out") from error
+        raise InputError(
+            f"results cannot be written to {folder}",
+            found=error.strerror or str(error),
+            wanted="a folder with write permission",
+            todo="name another one with --out",
+        ) from error
     return folder
 
 

@@ -16,26 +16,50 @@ from emargin.data.catalogue import UCR, recordings_of, settings_of
 from emargin.fingerprint import Source, Stage, fingerprint
 from emargin.methods import METHODS
 
-SETTINGS = frozenset({
-    "emargin.config:Experiment", "emargin.methods:METHODS", "emargin.methods:REPAIRS",
-    "emargin.data.catalogue:DATASETS", "emargin.data.catalogue:settings_of", "emargin.data.catalogue:real_folder",
-    "emargin.data.catalogue:recordings_of", "emargin.data.catalogue:Settings",
-})
-WITHOUT_NUMBERS = frozenset({
-    "emargin.errors:InputError", "emargin.errors:MissingData", "emargin.errors:NonFiniteGradient",
-    "emargin.training:_State", "emargin.training:save_atomically", "emargin.training:load_checkpoint",
-    "emargin.training:_interrupts_wait", "emargin.training:_point",
-    "emargin.training:LOG_EVERY", "emargin.training:SAVE_EVERY",
-    "emargin.data.cache:framed", "emargin.data.checksums:files_digest", "emargin.data.loading:HOW_TO_GET",
-    "emargin.data.loading:_real_files", "emargin.rows:tidy",
-    "emargin.losses.fused:labelled_sums", "emargin.losses.fused:labelled_gradient",  # on GPUs alone, where no row comes from
-})
+SETTINGS = frozenset(
+    {
+        "emargin.config:Experiment",
+        "emargin.methods:METHODS",
+        "emargin.methods:REPAIRS",
+        "emargin.data.catalogue:DATASETS",
+        "emargin.data.catalogue:settings_of",
+        "emargin.data.catalogue:real_folder",
+        "emargin.data.catalogue:recordings_of",
+        "emargin.data.catalogue:Settings",
+    }
+)
+WITHOUT_NUMBERS = frozenset(
+    {
+        "emargin.errors:InputError",
+        "emargin.errors:MissingData",
+        "emargin.errors:NonFiniteGradient",
+        "emargin.training:_State",
+        "emargin.training:save_atomically",
+        "emargin.training:load_checkpoint",
+        "emargin.training:_interrupts_wait",
+        "emargin.training:_point",
+        "emargin.training:LOG_EVERY",
+        "emargin.training:SAVE_EVERY",
+        "emargin.data.cache:framed",
+        "emargin.data.checksums:files_digest",
+        "emargin.data.loading:HOW_TO_GET",
+        "emargin.data.loading:_real_files",
+        "emargin.rows:tidy",
+        "emargin.losses.fused:labelled_sums",
+        "emargin.losses.fused:labelled_gradient",  # on GPUs alone, where no row comes from
+    }
+)
 METHOD = frozenset({"emargin.methods.base:Method"})  # encodes for a metric, by the code of its training
 READERS = "emargin.data.loading:READERS"
-READER_OF = {"harth": ("emargin.data.loading:_harth",), "sleepeeg": ("emargin.data.loading:_sleepeeg",),
-             "ecg": ("emargin.data.readers.rhythms:load_afdb",), "mitbih": ("emargin.data.readers.rhythms:load_mitbih",),
-             "dsads": ("emargin.data.readers.npz:load_folder",), "spsw-har": ("emargin.data.readers.npz:load_folder",),
-             "sleepedf-features": ("emargin.data.loading:_sleepedf_features",)}
+READER_OF = {
+    "harth": ("emargin.data.loading:_harth",),
+    "sleepeeg": ("emargin.data.loading:_sleepeeg",),
+    "ecg": ("emargin.data.readers.rhythms:load_afdb",),
+    "mitbih": ("emargin.data.readers.rhythms:load_mitbih",),
+    "dsads": ("emargin.data.readers.npz:load_folder",),
+    "spsw-har": ("emargin.data.readers.npz:load_folder",),
+    "sleepedf-features": ("emargin.data.loading:_sleepedf_features",),
+}
 
 
 @dataclass(frozen=True)
@@ -63,22 +87,42 @@ ENCODING, SERIES = "emargin.evaluation.features:encode_both", "emargin.evaluatio
 METRICS = {
     "clustering": Metric(
         ("davies_bouldin", "silhouette", "calinski_harabasz", "nmi", "ari"),
-        (ENCODING, FRAMES_CLUSTERING), (ENCODING, SERIES),
-        frozenset({"emargin.evaluation.clustering:partition", "emargin.evaluation.clustering:scores",
-                   "emargin.evaluation.clustering:cluster", "emargin.evaluation.per_subject:cluster_tables"})),
+        (ENCODING, FRAMES_CLUSTERING),
+        (ENCODING, SERIES),
+        frozenset(
+            {
+                "emargin.evaluation.clustering:partition",
+                "emargin.evaluation.clustering:scores",
+                "emargin.evaluation.clustering:cluster",
+                "emargin.evaluation.per_subject:cluster_tables",
+            }
+        ),
+    ),
     "collapse": Metric(
         ("mean_cosine", "participation_ratio", "uniformity", "alignment"),
-        (ENCODING, FRAMES_CLUSTERING), (ENCODING, SERIES),
-        frozenset({"emargin.evaluation.collapse:mean_cosine", "emargin.evaluation.collapse:participation_ratio",
-                   "emargin.evaluation.collapse:uniformity", "emargin.evaluation.collapse:alignment"})),
+        (ENCODING, FRAMES_CLUSTERING),
+        (ENCODING, SERIES),
+        frozenset(
+            {
+                "emargin.evaluation.collapse:mean_cosine",
+                "emargin.evaluation.collapse:participation_ratio",
+                "emargin.evaluation.collapse:uniformity",
+                "emargin.evaluation.collapse:alignment",
+            }
+        ),
+    ),
     "probe": Metric(
         ("accuracy", "balanced_accuracy", "weighted_f1", "macro_f1", "macro_precision", "macro_recall"),
-        (ENCODING, FRAMES_PROBING), (ENCODING, SERIES),
-        frozenset({"emargin.evaluation.probing:linear_predictions", "emargin.evaluation.probing:linear_probe"})),
+        (ENCODING, FRAMES_PROBING),
+        (ENCODING, SERIES),
+        frozenset({"emargin.evaluation.probing:linear_predictions", "emargin.evaluation.probing:linear_probe"}),
+    ),
     "further probes": Metric(
         ("converged_", "knn_", "mlp_"),
-        (ENCODING, FRAMES_PROBING), (ENCODING, SERIES),
-        frozenset({"emargin.evaluation.probing:further_predictions", "emargin.evaluation.probing:further_probes"})),
+        (ENCODING, FRAMES_PROBING),
+        (ENCODING, SERIES),
+        frozenset({"emargin.evaluation.probing:further_predictions", "emargin.evaluation.probing:further_probes"}),
+    ),
 }
 MAP_NAME, MAP = "map", Stage(("emargin.experiment:_maps",))  # of the cells that the book draws
 NEEDED = ("data", "train")  # what any row rests on
@@ -96,15 +140,23 @@ def stages_of(experiment: Experiment) -> dict[str, Stage]:
     chosen = METHODS[experiment.method]
     is_series = experiment.dataset.startswith(UCR)
     stages = {
-        "data": Stage(("emargin.data.loading:load", *_readers(experiment)),
-                      left_out | _other_readers(experiment), data_facts, _settings(experiment.dataset)),
-        "train": Stage(("emargin.training:train", f"{chosen.__module__}:{chosen.__qualname__}"),
-                       left_out, _facts(experiment, "fidelity")),
+        "data": Stage(
+            ("emargin.data.loading:load", *_readers(experiment)),
+            left_out | _other_readers(experiment),
+            data_facts,
+            _settings(experiment.dataset),
+        ),
+        "train": Stage(
+            ("emargin.training:train", f"{chosen.__module__}:{chosen.__qualname__}"),
+            left_out,
+            _facts(experiment, "fidelity"),
+        ),
     }
     for name, metric in METRICS.items():
         others = frozenset().union(*(other.alone for other in METRICS.values() if other is not metric)) - metric.alone
-        stages[name] = Stage(metric.series if is_series else metric.frames, left_out | METHOD | others,
-                             _facts(experiment, "protocol"))
+        stages[name] = Stage(
+            metric.series if is_series else metric.frames, left_out | METHOD | others, _facts(experiment, "protocol")
+        )
     return stages
 
 
@@ -159,8 +211,14 @@ def _facts(experiment: Experiment, *names: str) -> tuple[tuple[str, str | None],
 def _settings(dataset: str) -> str:
     """Return those settings of a data set that no field of the experiment holds."""
     known = {field.name for field in fields(Experiment)}
-    return json.dumps({name: value for name, value in asdict(settings_of(dataset)).items()
-                       if name not in known and value is not None}, sort_keys=True)
+    return json.dumps(
+        {
+            name: value
+            for name, value in asdict(settings_of(dataset)).items()
+            if name not in known and value is not None
+        },
+        sort_keys=True,
+    )
 
 
 def _readers(experiment: Experiment) -> tuple[str, ...]:
@@ -173,5 +231,10 @@ def _readers(experiment: Experiment) -> tuple[str, ...]:
 
 def _other_readers(experiment: Experiment) -> frozenset[str]:
     """Return the readers that the loading names and that this data set does without."""
-    every = {READERS, "emargin.data.readers.ucr:load_ucr", "emargin.data.readers.npz:load_folder", "emargin.data.simulated:simulate"}
+    every = {
+        READERS,
+        "emargin.data.readers.ucr:load_ucr",
+        "emargin.data.readers.npz:load_folder",
+        "emargin.data.simulated:simulate",
+    }
     return frozenset(every - set(_readers(experiment)))

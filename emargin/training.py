@@ -35,8 +35,14 @@ def build(experiment: Experiment, n_features: int, device: torch.device | str = 
         return METHODS[experiment.method](experiment, n_features).to(device)
 
 
-def train(experiment: Experiment, dataset: Dataset, *, device: torch.device | str = "cpu",
-          checkpoint: Path | None = None, progress: bool = True) -> tuple[Method, Curve]:
+def train(
+    experiment: Experiment,
+    dataset: Dataset,
+    *,
+    device: torch.device | str = "cpu",
+    checkpoint: Path | None = None,
+    progress: bool = True,
+) -> tuple[Method, Curve]:
     """Train the experiment's method; returns it in evaluation mode, with its curve.
 
     The curve has a point every 10 steps: step, loss, what the loss measures, and on the batch's embedding the mean
@@ -49,9 +55,12 @@ def train(experiment: Experiment, dataset: Dataset, *, device: torch.device | st
     written then. Raises InputError for fewer sequences than a batch or a checkpoint of another experiment.
     """
     if len(dataset.train) < experiment.batch_size and not METHODS[experiment.method].untrained:
-        raise InputError(f"data set {dataset.name}: fewer sequences than a batch", found=len(dataset.train),
-                         wanted=f"at least batch_size = {experiment.batch_size}",
-                         todo="lower batch_size or sequence_length")
+        raise InputError(
+            f"data set {dataset.name}: fewer sequences than a batch",
+            found=len(dataset.train),
+            wanted=f"at least batch_size = {experiment.batch_size}",
+            todo="lower batch_size or sequence_length",
+        )
     method = build(experiment, dataset.n_features, device)
     draws = torch.Generator().manual_seed(experiment.seed)
     with _reproducible(experiment.seed, device):
@@ -64,8 +73,15 @@ def train(experiment: Experiment, dataset: Dataset, *, device: torch.device | st
     return method.eval(), curve
 
 
-def _steps(method: Method, experiment: Experiment, sequences: Sequences, draws: torch.Generator,
-           device: torch.device | str, checkpoint: Path | None, progress: bool) -> Curve:
+def _steps(
+    method: Method,
+    experiment: Experiment,
+    sequences: Sequences,
+    draws: torch.Generator,
+    device: torch.device | str,
+    checkpoint: Path | None,
+    progress: bool,
+) -> Curve:
     parameters = [p for p in method.trained_parameters() if p.requires_grad]
     optimiser = AdamW(parameters, learning_rate=experiment.learning_rate, weight_decay=experiment.weight_decay)
     order = _Order(len(sequences), experiment.batch_size, experiment.seed)
@@ -74,8 +90,12 @@ def _steps(method: Method, experiment: Experiment, sequences: Sequences, draws: 
     frames, starts = sequences.frames.to(device), sequences.starts
     offsets = torch.arange(sequences.length, device=device)
     gradients = _Gradients(parameters, experiment, device)
-    bar = tqdm(total=experiment.iterations, initial=step, desc=f"{experiment.method} {experiment.fidelity}",
-               disable=not progress)
+    bar = tqdm(
+        total=experiment.iterations,
+        initial=step,
+        desc=f"{experiment.method} {experiment.fidelity}",
+        disable=not progress,
+    )
     with bar, _interrupts_wait() as interrupted:
         while step < experiment.iterations:
             batch = frames[starts[order.next(), None].to(device, non_blocking=True) + offsets]
@@ -123,7 +143,8 @@ class _Gradients:
                 f"the gradient at step {step} of {self.experiment} is not finite (norm {norm.item()}, loss "
                 f"{loss.item()}). No weight was changed from that step on. What to do: raise the temperature "
                 f"({self.experiment.temperature}), lower the margin ({self.experiment.margin}) or the learning rate "
-                f"({self.experiment.learning_rate}), or look at the input of that step.")
+                f"({self.experiment.learning_rate}), or look at the input of that step."
+            )
         self.seen.clear()
 
 
@@ -148,7 +169,7 @@ class _Order:
     def next(self) -> Tensor:
         if self.position + self.batch_size > len(self.epoch):
             self.epoch, self.position = torch.randperm(self.n, generator=self.generator), 0
-        picked = self.epoch[self.position:self.position + self.batch_size]
+        picked = self.epoch[self.position : self.position + self.batch_size]
         self.position += self.batch_size
         return picked
 
@@ -161,11 +182,18 @@ class _State:
         self.draws, self.experiment, self.device = draws, experiment, torch.device(device)
 
     def save(self, path: Path, step: int, curve: Curve) -> None:
-        state = {"experiment": self.experiment.to_json(), "step": step, "curve": curve,
-                 "method": self.method.state_dict(), "optimiser": self.optimiser.state_dict(),
-                 "epoch": self.order.epoch, "position": self.order.position,
-                 "order": self.order.generator.get_state(), "draws": self.draws.get_state(),
-                 "cpu": torch.get_rng_state()}
+        state = {
+            "experiment": self.experiment.to_json(),
+            "step": step,
+            "curve": curve,
+            "method": self.method.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "epoch": self.order.epoch,
+            "position": self.order.position,
+            "order": self.order.generator.get_state(),
+            "draws": self.draws.get_state(),
+            "cpu": torch.get_rng_state(),
+        }
         if self.device.type == "cuda":
             state["cuda"] = torch.cuda.get_rng_state(self.device)
         save_atomically(state, path)
@@ -205,14 +233,24 @@ def load_checkpoint(path: Path, experiment: Experiment, device: torch.device | s
     except InputError:
         raise
     except Exception as error:  # torch.load reports damage by many types, in words that advise to unpickle
-        raise InputError(f"checkpoint {path} cannot be read", found=type(error).__name__,
-                         wanted="a checkpoint that this program wrote", todo=f"delete {path}; training starts again"
-                         ) from error
+        raise InputError(
+            f"checkpoint {path} cannot be read",
+            found=type(error).__name__,
+            wanted="a checkpoint that this program wrote",
+            todo=f"delete {path}; training starts again",
+        ) from error
     if theirs != experiment:
-        differing = [f"{name} {theirs_value!r} instead of {getattr(experiment, name)!r}"
-                     for name, theirs_value in vars(theirs).items() if theirs_value != getattr(experiment, name)]
-        raise InputError(f"checkpoint {path} belongs to another experiment", found="; ".join(differing),
-                         wanted=f"digest {experiment.digest}", todo="choose another folder or delete the checkpoint")
+        differing = [
+            f"{name} {theirs_value!r} instead of {getattr(experiment, name)!r}"
+            for name, theirs_value in vars(theirs).items()
+            if theirs_value != getattr(experiment, name)
+        ]
+        raise InputError(
+            f"checkpoint {path} belongs to another experiment",
+            found="; ".join(differing),
+            wanted=f"digest {experiment.digest}",
+            todo="choose another folder or delete the checkpoint",
+        )
     return state
 
 

@@ -21,8 +21,9 @@ def make_dataset(n_train=12, n_test=4, length=10, features=6, draw=(20, 20, 20, 
     def side(n):
         labels = np.repeat(generator.permutation(np.arange(n * length // 5) % 4), 5)
         frames = generator.standard_normal((n * length, features)) + 2 * np.eye(4, features)[labels]
-        return Sequences(torch.tensor(frames, dtype=torch.float32), torch.tensor(labels),
-                         torch.arange(0, n * length, length), length)
+        return Sequences(
+            torch.tensor(frames, dtype=torch.float32), torch.tensor(labels), torch.arange(0, n * length, length), length
+        )
 
     return Dataset("small", "simulated", CLASSES, side(n_train), side(n_test), draw, "checksum")
 
@@ -41,7 +42,11 @@ def small_dataset() -> Dataset:
 @pytest.fixture
 def small():
     """Experiments at the small data set's size."""
+
     def make(**fields) -> Experiment:
-        return Experiment(**{"dataset": "ecg-sim", "sequence_length": 10, "batch_size": 3, "iterations": 12,
-                             "temperature": 0.5} | fields)
+        return Experiment(
+            **{"dataset": "ecg-sim", "sequence_length": 10, "batch_size": 3, "iterations": 12, "temperature": 0.5}
+            | fields
+        )
+
     return make

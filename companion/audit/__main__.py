@@ -30,10 +30,13 @@ def main(arguments: list[str] | None = None) -> int:
     folder, ledger = parser.parse_args(arguments).released, read_ledger()
     try:
         if not folder:
-            raise InputError("the released code is needed, and this companion does not contain it", found="no path",
-                             wanted="--released PATH",
-                             todo=f"git clone {ledger['repository']} && git -C eMargin checkout {ledger['commit']}, "
-                                  "then python -m companion.audit --released eMargin")
+            raise InputError(
+                "the released code is needed, and this companion does not contain it",
+                found="no path",
+                wanted="--released PATH",
+                todo=f"git clone {ledger['repository']} && git -C eMargin checkout {ledger['commit']}, "
+                "then python -m companion.audit --released eMargin",
+            )
         known = check_folder(Path(folder), ledger)
         print(f"{folder}: {known}. Its functions run in a process of their own.")
         rows = compare(Path(folder))
@@ -45,8 +48,10 @@ def main(arguments: list[str] | None = None) -> int:
     for check, ours, theirs in rows:
         gap = difference(ours, theirs)
         agreed += gap <= TOLERANCE
-        print(f"{check.item:5}{check.what:50}{_shown(ours):>34}  {_shown(theirs):>34}{gap:12.1e}  "
-              f"{'agree' if gap <= TOLERANCE else 'DIFFER'}")
+        print(
+            f"{check.item:5}{check.what:50}{_shown(ours):>34}  {_shown(theirs):>34}{gap:12.1e}  "
+            f"{'agree' if gap <= TOLERANCE else 'DIFFER'}"
+        )
     places = misplaced(ledger, Path(folder))
     total = sum(len(item["where"]) for item in ledger["items"])
     print(f"{agreed} of {len(rows)} quantities agree; {total - len(places)} of {total} places of the ledger are there")

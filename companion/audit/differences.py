@@ -64,8 +64,10 @@ def d10() -> list[Difference]:
     """Positive pairs across sequences in a batch of HARTH, and the loss of one random batch in both scopes."""
     within, across = BATCH * (HARTH.sequence_length - 1), BATCH * HARTH.sequence_length - 1
     values = (info_nce(normal(4, 10, 8), temperature=0.5, scope=scope).item() for scope in ("sequence", "flattened"))
-    return [Difference("D10", "positive pairs across sequences, HARTH", 0, across - within),
-            Difference("D10", "one-sided InfoNCE of a random batch of 4 x 10", *values)]
+    return [
+        Difference("D10", "positive pairs across sequences, HARTH", 0, across - within),
+        Difference("D10", "one-sided InfoNCE of a random batch of 4 x 10", *values),
+    ]
 
 
 def d12() -> list[Difference]:
@@ -75,8 +77,10 @@ def d12() -> list[Difference]:
     one, other = torch.zeros(2, len(rows), dtype=torch.bool)
     other[3] = True
     exponent = Exponent(1 / HARTH.temperature, MARGIN)
-    pairs, anchors = ((exponent(s, one[: len(s)].reshape(shape)) != exponent(s, other[: len(s)].reshape(shape))).sum()
-                      for s, shape in ((adjacent_cosines(rows), (-1,)), (unit @ unit.T, (-1, 1))))
+    pairs, anchors = (
+        (exponent(s, one[: len(s)].reshape(shape)) != exponent(s, other[: len(s)].reshape(shape))).sum()
+        for s, shape in ((adjacent_cosines(rows), (-1,)), (unit @ unit.T, (-1, 1)))
+    )
     return [Difference("D12", "entries that one label changes, T = 119", pairs.item(), anchors.item() - 1)]
 
 
@@ -117,9 +121,11 @@ def d32() -> list[Difference]:
 def d33() -> list[Difference]:
     """Features, seconds a frame and the rarest class of the draw, for two leads at 250 Hz."""
     text, released = ECG, ECG_RELEASED
-    return [Difference("D33", "features a frame, ECG", *(2 * (kind.n_fft // 2 + 1) for kind in (text, released))),
-            Difference("D33", "seconds a frame, ECG", *(kind.n_fft / 250 for kind in (text, released))),
-            Difference("D33", "frames of AFL in the draw", text.draw[1], released.draw[1])]
+    return [
+        Difference("D33", "features a frame, ECG", *(2 * (kind.n_fft // 2 + 1) for kind in (text, released))),
+        Difference("D33", "seconds a frame, ECG", *(kind.n_fft / 250 for kind in (text, released))),
+        Difference("D33", "frames of AFL in the draw", text.draw[1], released.draw[1]),
+    ]
 
 
 def d34() -> list[Difference]:
@@ -150,8 +156,11 @@ def d38() -> list[Difference]:
 
 def d41() -> list[Difference]:
     """Methods with a higher silhouette than eMargin on HARTH in Table 1; the text allows for none."""
-    found = {row["method"]: float(row["mean"]) for row in _tables()
-             if (row["dataset"], row["metric"]) == ("harth", "silhouette")}
+    found = {
+        row["method"]: float(row["mean"])
+        for row in _tables()
+        if (row["dataset"], row["metric"]) == ("harth", "silhouette")
+    }
     better = sum(value > found["InfoNCE + eMargin"] for value in found.values())
     return [Difference("D41", "methods above eMargin's silhouette on HARTH", 0, better)]
 

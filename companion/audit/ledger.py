@@ -55,14 +55,22 @@ def check_folder(folder: Path, ledger: dict) -> str:
     needed = [f"{name.replace('.', '/')}.py" for name in (LOSSES, LABELS)]
     missing = [name for name in needed if not (folder / name).is_file()]
     if missing:
-        raise InputError(f"{folder} does not hold the released code", found=f"no {', '.join(missing)}",
-                         wanted="a checkout of the released repository", todo=clone)
+        raise InputError(
+            f"{folder} does not hold the released code",
+            found=f"no {', '.join(missing)}",
+            wanted="a checkout of the released repository",
+            todo=clone,
+        )
     if not (folder / ".git").exists():
         return "no git checkout, so its commit is not known"
     run = subprocess.run(["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True)
     if run.returncode:
         raise InputError(f"git does not tell the commit of {folder}", found=run.stderr.strip())
     if run.stdout.strip() != ledger["commit"]:
-        raise InputError(f"{folder} is at another commit", found=run.stdout.strip(), wanted=ledger["commit"],
-                         todo=f"git -C {folder} checkout {ledger['commit']}")
+        raise InputError(
+            f"{folder} is at another commit",
+            found=run.stdout.strip(),
+            wanted=ledger["commit"],
+            todo=f"git -C {folder} checkout {ledger['commit']}",
+        )
     return f"at commit {ledger['commit'][:7]}"

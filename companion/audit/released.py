@@ -32,8 +32,17 @@ from emargin.methods.mfclr import feature_contrast
 from emargin.methods.simmtm import contrast_and_average
 from emargin.pseudo_labels import pseudo_labels
 
-STAND_INS = ("einops", "matplotlib", "pandarallel", "pytorch_lightning", "statsmodels", "torchvision", "tsaug",
-             "tslearn", "wandb")
+STAND_INS = (
+    "einops",
+    "matplotlib",
+    "pandarallel",
+    "pytorch_lightning",
+    "statsmodels",
+    "torchvision",
+    "tsaug",
+    "tslearn",
+    "wandb",
+)
 LOSSES, LABELS = "src.losses.contrastive", "baselines.emargin"
 FOUR = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
 
@@ -52,20 +61,35 @@ class Check:
 
 
 def _labels(threshold: float) -> Check:
-    return Check("D1", f"labels of four frames, threshold {threshold}",
-                 lambda: pseudo_labels(FOUR, threshold=threshold, rule="released", wrap=True).double(),
-                 lambda load: load(LABELS).check_next_two_elements_tensor_double(FOUR.clone(), threshold))
+    return Check(
+        "D1",
+        f"labels of four frames, threshold {threshold}",
+        lambda: pseudo_labels(FOUR, threshold=threshold, rule="released", wrap=True).double(),
+        lambda load: load(LABELS).check_next_two_elements_tensor_double(FOUR.clone(), threshold),
+    )
 
 
 def _info_nce(name: str, sides: int) -> Check:
     rows = normal(40, 8)
-    return Check("D11", f"{name}, 40 frames",
-                 lambda: info_nce(rows[None], temperature=0.5, sides=sides, scope="flattened"),
-                 lambda load: getattr(load(LOSSES), name)(temperature=0.5)(rows))
+    return Check(
+        "D11",
+        f"{name}, 40 frames",
+        lambda: info_nce(rows[None], temperature=0.5, sides=sides, scope="flattened"),
+        lambda load: getattr(load(LOSSES), name)(temperature=0.5)(rows),
+    )
 
 
-def _margin(item: str, name: str, what: str, *, label: int, temperature: float, margin: float = MARGIN,
-            rows: Tensor | None = None, gradient: bool = False) -> Check:
+def _margin(
+    item: str,
+    name: str,
+    what: str,
+    *,
+    label: int,
+    temperature: float,
+    margin: float = MARGIN,
+    rows: Tensor | None = None,
+    gradient: bool = False,
+) -> Check:
     rows = (normal(40, 8).abs() if rows is None else rows).requires_grad_()
     sides = 2 if name == "LS_MARGIN_LOSS" else 1
     labels = torch.full((len(rows) + sides - 2,), float(label), dtype=rows.dtype)
@@ -106,24 +130,41 @@ def checks() -> list[Check]:
         _margin("D5", "MARGIN_LOSS", "label 1", label=1, temperature=0.5),
         _margin("D5", "MARGIN_LOSS", "label 0", label=0, temperature=0.5),
         _margin("D6", "LS_MARGIN_LOSS", "similar frames", label=1, temperature=HARTH.temperature, rows=alike),
-        _margin("D6", "LS_MARGIN_LOSS", "its gradient", label=1, temperature=HARTH.temperature, rows=alike,
-                gradient=True),
+        _margin(
+            "D6", "LS_MARGIN_LOSS", "its gradient", label=1, temperature=HARTH.temperature, rows=alike, gradient=True
+        ),
         _margin("D7", "LS_MARGIN_LOSS", "margin 100, float64", label=1, temperature=0.5, margin=100.0),
         _info_nce("LS_HATCL_LOSS", 2),
         _info_nce("HATCL_LOSS", 1),
-        Check("D22", "local_infoNCE, the first of four sequences", lambda: local_loss(one[:1]),
-              lambda load: load(LOSSES).local_infoNCE(one, two, k=8)),
-        Check("D22", "global_infoNCE", lambda: global_loss(one, two),
-              lambda load: load(LOSSES).global_infoNCE(one, two)),
+        Check(
+            "D22",
+            "local_infoNCE, the first of four sequences",
+            lambda: local_loss(one[:1]),
+            lambda load: load(LOSSES).local_infoNCE(one, two, k=8),
+        ),
+        Check(
+            "D22", "global_infoNCE", lambda: global_loss(one, two), lambda load: load(LOSSES).global_infoNCE(one, two)
+        ),
         _simmtm("D25", "SimMTM's contrast of frames", 0),
         _simmtm("D25", "SimMTM's weighted average", 1),
-        Check("D28", "hier_CL_soft, both switches off", lambda: hierarchical(one, two),
-              lambda load: load("models.soft_losses").hier_CL_soft(one, two, None)),
-        Check("D30", "MF-CLR's feature term without coarse features",
-              lambda: feature_contrast(one, two, nothing, nothing),
-              lambda load: load("models.mfclrloss").feature_contrastive_loss(one, two, nothing, nothing)),
-        Check("D31", "parameters of the frame encoder", lambda: _count(FrameEncoder(156)),
-              lambda load: _count(load("src.models.attention_model").FeatureProjector(156, 320))),
+        Check(
+            "D28",
+            "hier_CL_soft, both switches off",
+            lambda: hierarchical(one, two),
+            lambda load: load("models.soft_losses").hier_CL_soft(one, two, None),
+        ),
+        Check(
+            "D30",
+            "MF-CLR's feature term without coarse features",
+            lambda: feature_contrast(one, two, nothing, nothing),
+            lambda load: load("models.mfclrloss").feature_contrastive_loss(one, two, nothing, nothing),
+        ),
+        Check(
+            "D31",
+            "parameters of the frame encoder",
+            lambda: _count(FrameEncoder(156)),
+            lambda load: _count(load("src.models.attention_model").FeatureProjector(156, 320)),
+        ),
     ]
 
 
@@ -169,17 +210,29 @@ def compare(folder: Path) -> list[tuple[Check, list[float], list[float] | str]]:
     with tempfile.TemporaryDirectory() as scratch:
         answer = Path(scratch) / "answer.json"
         ours = Path(__file__).resolve().parents[2]
-        settings = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONDONTWRITEBYTECODE": "1",
-                                 "PYTHONPATH": os.pathsep.join([str(ours), os.environ.get("PYTHONPATH", "")])}
+        settings = os.environ | {
+            "CUDA_VISIBLE_DEVICES": "",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": os.pathsep.join([str(ours), os.environ.get("PYTHONPATH", "")]),
+        }
         program = "import sys; from companion.audit.released import call_released; call_released(*sys.argv[1:])"
-        done = subprocess.run([sys.executable, "-c", program, str(folder.resolve()), str(answer)], cwd=scratch,
-                              env=settings, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(folder.resolve()), str(answer)],
+            cwd=scratch,
+            env=settings,
+            capture_output=True,
+            text=True,
+        )
         if not answer.exists():
-            raise InputError("the process that runs the released code ended without an answer",
-                             found=f"exit status {done.returncode}; {done.stderr.strip()[-500:] or 'no message'}")
+            raise InputError(
+                "the process that runs the released code ended without an answer",
+                found=f"exit status {done.returncode}; {done.stderr.strip()[-500:] or 'no message'}",
+            )
         theirs = json.loads(answer.read_text(encoding="utf8"))
-    return [(check, check.ours().detach().double().flatten().tolist(), value)
-            for check, value in zip(checks(), theirs, strict=True)]
+    return [
+        (check, check.ours().detach().double().flatten().tolist(), value)
+        for check, value in zip(checks(), theirs, strict=True)
+    ]
 
 
 def difference(ours: list[float], theirs: list[float] | str) -> float:
@@ -189,5 +242,6 @@ def difference(ours: list[float], theirs: list[float] | str) -> float:
     nan = [(math.isnan(a), math.isnan(b)) for a, b in zip(ours, theirs, strict=True)]
     if any(a != b for a, b in nan):
         return math.inf
-    return max((abs(a - b) / max(1.0, abs(a)) for a, b in zip(ours, theirs, strict=True) if not math.isnan(a)),
-               default=0.0)
+    return max(
+        (abs(a - b) / max(1.0, abs(a)) for a, b in zip(ours, theirs, strict=True) if not math.isnan(a)), default=0.0
+    )

@@ -97,8 +97,9 @@ def lean_info_nce(embedding: Tensor, *, temperature: float, scratch: Tensor | No
     return _lean(embedding, 1 / temperature, None, 1, contrast, scratch)
 
 
-def lean_emargin_anchor(embedding: Tensor, labels: Tensor, *, temperature: float, margin: float,
-                        scratch: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def lean_emargin_anchor(
+    embedding: Tensor, labels: Tensor, *, temperature: float, margin: float, scratch: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """eMargin of `plain_emargin_anchor`, for m >= 1, with two N x N tensors: (loss, gradient `(B, T, C)`).
 
     The constant y_j m^2 / 2 of phi is left out on both sides of an anchor, where it cancels. scratch: see `_lean`.
@@ -111,8 +112,9 @@ def lean_emargin_anchor(embedding: Tensor, labels: Tensor, *, temperature: float
     return _lean(embedding, linear, quadratic, 1, contrast, scratch)
 
 
-def lean_emargin_released(embedding: Tensor, labels: Tensor, *, temperature: float, margin: float,
-                          scratch: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def lean_emargin_released(
+    embedding: Tensor, labels: Tensor, *, temperature: float, margin: float, scratch: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """eMargin of `plain_emargin_released`, for m >= 1, with two N x N tensors: (loss, gradient `(B, T, C)`).
 
     scratch: see `_lean`.
@@ -129,8 +131,14 @@ def lean_emargin_released(embedding: Tensor, labels: Tensor, *, temperature: flo
     return _lean(embedding, linear, quadratic, 0, contrast, scratch)
 
 
-def _lean(embedding: Tensor, linear: Tensor | float, quadratic: Tensor | None, reach: int,
-          contrast: Callable[[Tensor, Tensor], Tensor], scratch: Tensor | None) -> tuple[Tensor, Tensor]:
+def _lean(
+    embedding: Tensor,
+    linear: Tensor | float,
+    quadratic: Tensor | None,
+    reach: int,
+    contrast: Callable[[Tensor, Tensor], Tensor],
+    scratch: Tensor | None,
+) -> tuple[Tensor, Tensor]:
     """A loss of row sums and adjacent cosines, and its gradient, written out.
 
         sums_j = sum over k, k - j not in {0 .. reach}, of exp e_jk,   e_jk = linear_j S_jk + quadratic_j S_jk^2
@@ -189,8 +197,9 @@ def _for_every_row(labels: Tensor) -> Tensor:
     return torch.cat([labels, labels[-1:]])
 
 
-def _coefficients(labels: Tensor, embedding: Tensor, margin: float, scale: float, *,
-                  sign: int) -> tuple[Tensor, Tensor]:
+def _coefficients(
+    labels: Tensor, embedding: Tensor, margin: float, scale: float, *, sign: int
+) -> tuple[Tensor, Tensor]:
     """Linear and quadratic coefficient of scale phi(s, y) - y scale m^2 / 2 in s, `(N,)` each.
 
     sign: +1 for phi; -1 for the released code's psi, whose term of y = 0 is negative.

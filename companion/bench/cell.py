@@ -53,8 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, metavar="FILE", help="a JSON file for the figures")
     options = parser.parse_args(arguments)
     datasets = options.dataset.split(",") if options.dataset else default_datasets()
-    return surroundings.command("companion.bench.cell", lambda: measure(
-        datasets, options.quick, options.threads, options.out), options.out)
+    return surroundings.command(
+        "companion.bench.cell", lambda: measure(datasets, options.quick, options.threads, options.out), options.out
+    )
 
 
 def default_datasets() -> list[str]:
@@ -67,21 +68,26 @@ def measure(datasets: list[str], quick: bool, threads: int, out: Path | None = N
 
     Raises InputError, before the first cell, for an unknown data set, no thread, or an `out` without a folder.
     """
-    experiments = [Experiment(dataset=name, quick=quick, iterations=QUICK_ITERATIONS if quick else ITERATIONS)
-                   for name in datasets]
+    experiments = [
+        Experiment(dataset=name, quick=quick, iterations=QUICK_ITERATIONS if quick else ITERATIONS) for name in datasets
+    ]
     surroundings.check(threads, out)
     figures = machine(threads) | {"scaled": True, "cells": []}
     devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
     for experiment, device in product(experiments, devices):
         cell = alone(of_cell, experiment, threads, device)
         figures["cells"].append(cell)
-        print(f"{experiment}, {cell['device']}\n"
-              f"plain training from {PLAIN_STEPS} steps, plain probe from {ROUNDS} epochs: scaled\n"
-              f"{'stage':12s} {'ours s':>9s} {'plain s':>9s}")
+        print(
+            f"{experiment}, {cell['device']}\n"
+            f"plain training from {PLAIN_STEPS} steps, plain probe from {ROUNDS} epochs: scaled\n"
+            f"{'stage':12s} {'ours s':>9s} {'plain s':>9s}"
+        )
         for row in [*cell["stages"], {"stage": "whole cell", "ours_s": cell["ours_s"], "plain_s": cell["plain_s"]}]:
             print("{stage:12s} {ours_s:9.2f} {plain_s:9.2f}".format(**row))
-        print(f"plain / ours: whole cell {cell['cell_ratio']:.2f}, features and probe {cell['probe_ratio']:.2f}",
-              flush=True)
+        print(
+            f"plain / ours: whole cell {cell['cell_ratio']:.2f}, features and probe {cell['probe_ratio']:.2f}",
+            flush=True,
+        )
     figures["targets"] = targets_of(figures["cells"])
     print_targets(figures["targets"])
     return figures
@@ -106,21 +112,40 @@ def of_cell(experiment: Experiment, threads: int, device: str = "cpu") -> dict:
         drawn = clustering.draw(test_features, dataset.draw, dataset.classes, repeats=experiment.protocol == "released")
         clustering.cluster(*drawn, len(dataset.classes))
     _, steps = plain_training(experiment, dataset, WARM_UP + PLAIN_STEPS, device)
-    plain = {"frames": ours["frames"], "training": experiment.iterations * statistics.median(steps[WARM_UP:]),
-             "features": median["features of test"], "clustering": ours["clustering"], "probe": median["plain probe"]}
-    stages = [{"stage": stage, "ours_s": ours[stage], "plain_s": plain[stage], "scaled": stage in ("training", "probe")}
-              for stage in STAGES]
+    plain = {
+        "frames": ours["frames"],
+        "training": experiment.iterations * statistics.median(steps[WARM_UP:]),
+        "features": median["features of test"],
+        "clustering": ours["clustering"],
+        "probe": median["plain probe"],
+    }
+    stages = [
+        {"stage": stage, "ours_s": ours[stage], "plain_s": plain[stage], "scaled": stage in ("training", "probe")}
+        for stage in STAGES
+    ]
     whole = {form: sum(row[form] for row in stages) for form in ("ours_s", "plain_s")}
-    return {"device": torch.cuda.get_device_name() if device == "cuda" else "CPU",
-            "dataset": experiment.dataset, "source": dataset.source, "quick": experiment.quick,
-            "iterations": experiment.iterations, "batch_size": experiment.batch_size,
-            "sequence_length": experiment.sequence_length, "features": dataset.n_features,
-            "train_sequences": len(dataset.train), "test_sequences": len(dataset.test),
-            "clustered_frames": len(drawn[1]), "plain_steps": PLAIN_STEPS, "rounds": ROUNDS,
-            "stages": stages, **whole, "cell_ratio": whole["plain_s"] / whole["ours_s"],
-            "probe_ratio": statistics.median(seconds["plain probe"] / (
-                seconds["features of training"] + seconds["features of test"] + seconds["probe"])
-                for seconds in rounds)}
+    return {
+        "device": torch.cuda.get_device_name() if device == "cuda" else "CPU",
+        "dataset": experiment.dataset,
+        "source": dataset.source,
+        "quick": experiment.quick,
+        "iterations": experiment.iterations,
+        "batch_size": experiment.batch_size,
+        "sequence_length": experiment.sequence_length,
+        "features": dataset.n_features,
+        "train_sequences": len(dataset.train),
+        "test_sequences": len(dataset.test),
+        "clustered_frames": len(drawn[1]),
+        "plain_steps": PLAIN_STEPS,
+        "rounds": ROUNDS,
+        "stages": stages,
+        **whole,
+        "cell_ratio": whole["plain_s"] / whole["ours_s"],
+        "probe_ratio": statistics.median(
+            seconds["plain probe"] / (seconds["features of training"] + seconds["features of test"] + seconds["probe"])
+            for seconds in rounds
+        ),
+    }
 
 
 def probe_round(experiment: Experiment, dataset: Dataset, method: Method, device: str = "cpu") -> dict[str, float]:
@@ -131,30 +156,39 @@ def probe_round(experiment: Experiment, dataset: Dataset, method: Method, device
     with _timed(seconds, "features of test"):
         test_features = encode(method, dataset.test, device)
     with _timed(seconds, "probe"):
-        linear_probe(train_features, test_features, len(dataset.classes), batch_size=experiment.batch_size,
-                     seed=experiment.seed, drop_last=experiment.protocol == "released")
+        linear_probe(
+            train_features,
+            test_features,
+            len(dataset.classes),
+            batch_size=experiment.batch_size,
+            seed=experiment.seed,
+            drop_last=experiment.protocol == "released",
+        )
     _, (epoch,), scoring = plain_probe(experiment, dataset, method, 1, device)
     return seconds | {"plain probe": EPOCHS * epoch + scoring}
 
 
-def plain_training(experiment: Experiment, dataset: Dataset, steps: int,
-                   device: str = "cpu") -> tuple[Method, list[float]]:
+def plain_training(
+    experiment: Experiment, dataset: Dataset, steps: int, device: str = "cpu"
+) -> tuple[Method, list[float]]:
     """The first steps of training with the plain loss. Returns the method and the seconds of each step.
 
     The weights are those of `emargin.training.train` after as many steps, within rounding, for `steps` in one epoch.
     """
     method = build(experiment, dataset.n_features, device).train()
-    optimiser = torch.optim.AdamW(method.parameters(), lr=experiment.learning_rate,
-                                  weight_decay=experiment.weight_decay)
+    optimiser = torch.optim.AdamW(
+        method.parameters(), lr=experiment.learning_rate, weight_decay=experiment.weight_decay
+    )
     order = torch.randperm(len(dataset.train), generator=torch.Generator().manual_seed(experiment.seed))
-    batches = order.split(experiment.batch_size)[:len(order) // experiment.batch_size]
+    batches = order.split(experiment.batch_size)[: len(order) // experiment.batch_size]
     seconds = []
     for step in range(steps):
         start = time.perf_counter()
         batch = dataset.train.batch(batches[step % len(batches)]).to(device)
         labels = plain_pseudo_labels(batch.flatten(0, 1), threshold=experiment.threshold, rule=experiment.labels)
-        loss = plain_emargin_released(method.encoder(batch), labels, temperature=experiment.temperature,
-                                      margin=experiment.margin)
+        loss = plain_emargin_released(
+            method.encoder(batch), labels, temperature=experiment.temperature, margin=experiment.margin
+        )
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -163,8 +197,9 @@ def plain_training(experiment: Experiment, dataset: Dataset, steps: int,
     return method, seconds
 
 
-def plain_probe(experiment: Experiment, dataset: Dataset, method: Method, epochs: int,
-                device: str = "cpu") -> tuple[dict[str, float], list[float], float]:
+def plain_probe(
+    experiment: Experiment, dataset: Dataset, method: Method, epochs: int, device: str = "cpu"
+) -> tuple[dict[str, float], list[float], float]:
     """The paper's probe, each batch encoded in every epoch with gradients through the encoder, which stays as it is.
 
     Returns the scores (those of `emargin.evaluation.probing.linear_probe`, for all its epochs), the seconds of each
@@ -181,7 +216,7 @@ def plain_probe(experiment: Experiment, dataset: Dataset, method: Method, epochs
     for _ in range(epochs):
         start = time.perf_counter()
         order = torch.randperm(len(dataset.train), generator=generator)
-        for picked in order.split(size)[:len(order) // size]:
+        for picked in order.split(size)[: len(order) // size]:
             labels = dataset.train.labels[dataset.train.indices(picked)].flatten().to(device)
             if (labels < 0).all():
                 continue
@@ -193,8 +228,9 @@ def plain_probe(experiment: Experiment, dataset: Dataset, method: Method, epochs
         wait(device)
         seconds.append(time.perf_counter() - start)
     start = time.perf_counter()
-    predicted = torch.cat([probe(method.encode(batch.to(device))).argmax(-1).cpu()
-                           for batch in dataset.test.in_order(size)])
+    predicted = torch.cat(
+        [probe(method.encode(batch.to(device))).argmax(-1).cpu() for batch in dataset.test.in_order(size)]
+    )
     scored = len(predicted) - (len(predicted) % size if experiment.protocol == "released" else 0)
     labels, predicted = dataset.test.labels[dataset.test.indices()][:scored].flatten(), predicted[:scored].flatten()
     values = scores(labels[labels >= 0].numpy(), predicted[labels >= 0].numpy())
@@ -206,10 +242,17 @@ def targets_of(cells: list[dict]) -> list[dict]:
     whole = {cell["dataset"]: cell for cell in cells if cell["device"] == "CPU" and not cell["quick"]}
     harth = whole.get("harth", whole.get("harth-sim"))
     mitbih = whole.get("mitbih")
-    return [target("probe, encoding in every epoch / ours with features", "HARTH size", "≥", 6, "×",
-                   harth and harth["probe_ratio"]),
-            target("whole cell of 200 iterations, plain / ours", "mitbih", "≥", 6, "×",
-                   mitbih and mitbih["cell_ratio"])]
+    return [
+        target(
+            "probe, encoding in every epoch / ours with features",
+            "HARTH size",
+            "≥",
+            6,
+            "×",
+            harth and harth["probe_ratio"],
+        ),
+        target("whole cell of 200 iterations, plain / ours", "mitbih", "≥", 6, "×", mitbih and mitbih["cell_ratio"]),
+    ]
 
 
 @contextmanager

@@ -47,7 +47,9 @@ WARM = 64  # N of the step that loads code and starts threads before memory is c
 ON_GPU = 65_536  # N of ours alone on a CUDA device, in tf32
 SQUARE = 8192  # rows and columns of the product that a device's rate is measured with
 
-surroundings.SERVER.set_forkserver_preload(["companion.bench.steps"])  # imports that take seconds, once for all processes
+surroundings.SERVER.set_forkserver_preload(
+    ["companion.bench.steps"]
+)  # imports that take seconds, once for all processes
 
 
 @dataclass(frozen=True)
@@ -66,17 +68,20 @@ LOSSES = {
         "released",
         lambda z, y: emargin_released(z, y, **KEYWORDS)[0],
         lambda z, y: plain_emargin_released(z, y, **KEYWORDS),
-        lambda z, y, scratch: lean_emargin_released(z, y, **KEYWORDS, scratch=scratch)),
+        lambda z, y, scratch: lean_emargin_released(z, y, **KEYWORDS, scratch=scratch),
+    ),
     "emargin original": Loss(
         "paper",
         lambda z, y: emargin(z, y, **KEYWORDS, reading="anchor", scope="flattened"),
         lambda z, y: plain_emargin_anchor(z, y, **KEYWORDS),
-        lambda z, y, scratch: lean_emargin_anchor(z, y, **KEYWORDS, scratch=scratch)),
+        lambda z, y, scratch: lean_emargin_anchor(z, y, **KEYWORDS, scratch=scratch),
+    ),
     "infonce": Loss(
         "",
         lambda z, y: info_nce(z, temperature=TEMPERATURE, scope="flattened"),
         lambda z, y: dense_info_nce(z, temperature=TEMPERATURE),
-        lambda z, y, scratch: lean_info_nce(z, temperature=TEMPERATURE, scratch=scratch)),
+        lambda z, y, scratch: lean_info_nce(z, temperature=TEMPERATURE, scratch=scratch),
+    ),
 }
 
 
@@ -89,12 +94,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=7, help="at the largest N; default: %(default)s")
     parser.add_argument("--out", type=Path, metavar="FILE", help="a JSON file for the figures")
     options = parser.parse_args(arguments)
-    return surroundings.command("companion.bench.losses", lambda: measure(
-        sizes_of(options.sizes), options.large, options.threads, options.rounds, options.out), options.out)
+    return surroundings.command(
+        "companion.bench.losses",
+        lambda: measure(sizes_of(options.sizes), options.large, options.threads, options.rounds, options.out),
+        options.out,
+    )
 
 
 def sizes_of(text: str) -> list[int]:
-    """"952,1600" -> [952, 1600]. Raises InputError for what is no number."""
+    """ "952,1600" -> [952, 1600]. Raises InputError for what is no number."""
     try:
         return [int(size) for size in text.split(",")]
     except ValueError as error:
@@ -111,25 +119,34 @@ def measure(sizes: list[int], large: int, threads: int, rounds: int, out: Path |
     if rounds < 1:
         raise InputError("number of rounds", found=rounds, wanted="1 or more")
     surroundings.check(threads, out)
-    figures = machine(threads) | {"rounds": rounds, "channels": EMBEDDING, "temperature": TEMPERATURE,
-                                  "margin": MARGIN}
-    print(f"{figures['processor']}, {threads} thread(s), torch {figures['torch']}, C {EMBEDDING}, float32, {rounds} "
-          f"rounds at the largest N\nmilliseconds of a step: {', '.join(FORMS)}; extra MB: the same, lean_kept as lean")
+    figures = machine(threads) | {"rounds": rounds, "channels": EMBEDDING, "temperature": TEMPERATURE, "margin": MARGIN}
+    print(
+        f"{figures['processor']}, {threads} thread(s), torch {figures['torch']}, C {EMBEDDING}, float32, {rounds} "
+        f"rounds at the largest N\nmilliseconds of a step: {', '.join(FORMS)}; extra MB: the same, lean_kept as lean"
+    )
     figures["steps"] = steps_on("cpu", sizes, threads, rounds)
     figures["large"] = alone(large_step, large, threads)
     print("ours at N {n}: {seconds:.1f} s, {mb:.0f} MB extra".format(**figures["large"]), flush=True)
     figures["labels"] = alone(label_times, LABELLED, threads, rounds)
-    print("labels at N {n}, D {features}: {ours_ms:.2f} ms, by the full product {plain_ms:.1f} ms".format(
-        **figures["labels"]))
+    print(
+        "labels at N {n}, D {features}: {ours_ms:.2f} ms, by the full product {plain_ms:.1f} ms".format(
+            **figures["labels"]
+        )
+    )
     figures["accuracy"] = [alone(accuracy_of, loss, ACCURATE, threads) for loss in LOSSES]
     for row in figures["accuracy"]:
         print("{loss:17s} N {n}, against float64: loss {loss_error:.1e}, gradient {gradient_error:.1e}".format(**row))
     figures["gpu"] = None
     if torch.cuda.is_available():
-        figures["gpu"] = {"name": torch.cuda.get_device_name(), "steps": steps_on("cuda", sizes, threads, rounds),
-                          "large": alone(share_of_rate, ON_GPU, "cuda", rounds)}
-        print("ours at N {n}, tf32: {ms:.0f} ms, {mb:.0f} MB extra, {share:.0%} of the rate of a product, error of the "
-              "gradient against float32 {gradient_error:.1e}".format(**figures["gpu"]["large"]))
+        figures["gpu"] = {
+            "name": torch.cuda.get_device_name(),
+            "steps": steps_on("cuda", sizes, threads, rounds),
+            "large": alone(share_of_rate, ON_GPU, "cuda", rounds),
+        }
+        print(
+            "ours at N {n}, tf32: {ms:.0f} ms, {mb:.0f} MB extra, {share:.0%} of the rate of a product, error of the "
+            "gradient against float32 {gradient_error:.1e}".format(**figures["gpu"]["large"])
+        )
     figures["targets"] = targets_of(figures)
     print_targets(figures["targets"])
     return figures
@@ -143,13 +160,19 @@ def steps_on(device: str, sizes: list[int], threads: int, rounds: int) -> list[d
     figures = []
     for loss in LOSSES:
         for n in sizes:
-            figure = alone(times_of, loss, n, threads, rounds * (max(sizes) // n)**2, device)
+            figure = alone(times_of, loss, n, threads, rounds * (max(sizes) // n) ** 2, device)
             for form in FORMS:
-                figure[f"{form}_mb"] = (figure["lean_mb"] if form == "lean_kept"
-                                        else alone(memory_of, loss, form, n, threads, device))
+                figure[f"{form}_mb"] = (
+                    figure["lean_mb"] if form == "lean_kept" else alone(memory_of, loss, form, n, threads, device)
+                )
             figures.append(figure)
-            print(f"{device} {loss:17s} N {n:6d}  ms", *(f"{figure[f'{form}_ms']:8.1f}" for form in FORMS),
-                  "  MB", *(f"{figure[f'{form}_mb']:7.1f}" for form in FORMS), flush=True)
+            print(
+                f"{device} {loss:17s} N {n:6d}  ms",
+                *(f"{figure[f'{form}_ms']:8.1f}" for form in FORMS),
+                "  MB",
+                *(f"{figure[f'{form}_mb']:7.1f}" for form in FORMS),
+                flush=True,
+            )
     return figures
 
 
@@ -196,13 +219,18 @@ def share_of_rate(n: int, device: str, rounds: int) -> dict:
     finally:
         torch.set_float32_matmul_precision("highest")
     triangle = Triangle(torch.empty(1, n, 1, device=device), keep=True, spares=0)
-    operations = 2 * EMBEDDING * (sum(triangle.sizes) + sum(triangle.sizes[:triangle.first_staying]) + n**2)
+    operations = 2 * EMBEDDING * (sum(triangle.sizes) + sum(triangle.sizes[: triangle.first_staying]) + n**2)
     shares = [operations / one / (2 * side**3 / other) for one, other in zip(*seconds.values(), strict=True)]
-    return {"n": n, "ms": 1e3 * statistics.median(seconds["step"]), "mb": held, "share": statistics.median(shares),
-            "tflops": operations / statistics.median(seconds["step"]) / 1e12,
-            "product_tflops": 2 * side**3 / statistics.median(seconds["product"]) / 1e12,
-            "loss_error": abs(rough.item() - value.item()) / abs(value.item()),
-            "gradient_error": ((rough_gradient - gradient).norm() / gradient.norm()).item()}
+    return {
+        "n": n,
+        "ms": 1e3 * statistics.median(seconds["step"]),
+        "mb": held,
+        "share": statistics.median(shares),
+        "tflops": operations / statistics.median(seconds["step"]) / 1e12,
+        "product_tflops": 2 * side**3 / statistics.median(seconds["product"]) / 1e12,
+        "loss_error": abs(rough.item() - value.item()) / abs(value.item()),
+        "gradient_error": ((rough_gradient - gradient).norm() / gradient.norm()).item(),
+    }
 
 
 def _held(device: str) -> float:
@@ -232,11 +260,14 @@ def label_times(n: int, threads: int, rounds: int) -> dict:
     """Labels by row-wise products and by the full product, in turns."""
     torch.set_num_threads(threads)
     frames, _ = batch(n)
-    forms = {"ours": lambda: pseudo_labels(frames, threshold=THRESHOLD),
-             "plain": lambda: plain_pseudo_labels(frames, threshold=THRESHOLD, rule="paper")}
+    forms = {
+        "ours": lambda: pseudo_labels(frames, threshold=THRESHOLD),
+        "plain": lambda: plain_pseudo_labels(frames, threshold=THRESHOLD, rule="paper"),
+    }
     seconds = _in_turns(forms, rounds)
     return {"n": n, "features": FEATURES, "plain_over_ours": _ratio(seconds["plain"], seconds["ours"])} | {
-        f"{form}_ms": 1e3 * statistics.median(seconds[form]) for form in forms}
+        f"{form}_ms": 1e3 * statistics.median(seconds[form]) for form in forms
+    }
 
 
 def accuracy_of(loss: str, n: int, threads: int) -> dict:
@@ -244,8 +275,12 @@ def accuracy_of(loss: str, n: int, threads: int) -> dict:
     torch.set_num_threads(threads)
     value, gradient = step_of(loss, "ours", n)()
     exact, exact_gradient = step_of(loss, "plain", n, torch.float64)()
-    return {"loss": loss, "n": n, "loss_error": abs(value.item() - exact.item()) / abs(exact.item()),
-            "gradient_error": ((gradient - exact_gradient).norm() / exact_gradient.norm()).item()}
+    return {
+        "loss": loss,
+        "n": n,
+        "loss_error": abs(value.item() - exact.item()) / abs(exact.item()),
+        "gradient_error": ((gradient - exact_gradient).norm() / exact_gradient.norm()).item(),
+    }
 
 
 def step_of(loss: str, form: str, n: int, dtype: torch.dtype = torch.float32, device: str = "cpu") -> Callable:
@@ -309,42 +344,99 @@ def targets_of(figures: dict) -> list[dict]:
     def of_step(loss: str, n: int, key: str) -> float | None:
         return steps[loss, n][key] if (loss, n) in steps else None
 
-    rows = [target("eMargin released, plain / ours", f"N {n:,}", "≥", bound, "×",
-                   of_step("emargin released", n, "plain_over_ours"))
-            for n, bound in zip(SIZES, (4, 5, 7), strict=True)]
+    rows = [
+        target(
+            "eMargin released, plain / ours",
+            f"N {n:,}",
+            "≥",
+            bound,
+            "×",
+            of_step("emargin released", n, "plain_over_ours"),
+        )
+        for n, bound in zip(SIZES, (4, 5, 7), strict=True)
+    ]
     n = SIZES[-1]
     bounds = {"emargin released": (2, 1.3), "emargin original": (1.3, 2), "infonce": (1.3, 2)}
-    titles = {"emargin released": "eMargin released", "emargin original": "eMargin original, anchor, flattened",
-              "infonce": "InfoNCE, flattened"}
+    titles = {
+        "emargin released": "eMargin released",
+        "emargin original": "eMargin original, anchor, flattened",
+        "infonce": "InfoNCE, flattened",
+    }
     for loss, (over_lean, over_limit) in bounds.items():
-        rows.append(target(f"{titles[loss]}, lean / ours", f"N {n:,}", "≥", over_lean, "×",
-                           of_step(loss, n, "lean_over_ours")))
-        rows.append(target(f"{titles[loss]}, ours / limit", f"N {n:,}", "≤", over_limit, "×",
-                           of_step(loss, n, "ours_over_limit")))
+        rows.append(
+            target(f"{titles[loss]}, lean / ours", f"N {n:,}", "≥", over_lean, "×", of_step(loss, n, "lean_over_ours"))
+        )
+        rows.append(
+            target(
+                f"{titles[loss]}, ours / limit", f"N {n:,}", "≤", over_limit, "×", of_step(loss, n, "ours_over_limit")
+            )
+        )
     for loss in bounds:
         ours, plain = of_step(loss, n, "ours_mb"), of_step(loss, n, "plain_mb")
-        rows.append(target(f"{titles[loss]}, extra memory, plain / ours", f"N {n:,}", "≥", 15, "×",
-                           None if ours is None else plain / max(ours, 0.1)))
+        rows.append(
+            target(
+                f"{titles[loss]}, extra memory, plain / ours",
+                f"N {n:,}",
+                "≥",
+                15,
+                "×",
+                None if ours is None else plain / max(ours, 0.1),
+            )
+        )
     large = figures["large"]
-    rows.append(target("eMargin released, extra memory of a step", f"N {LARGE:,}", "≤", 1000, "MB",
-                       large["mb"] if large["n"] == LARGE else None))
-    rows.append(target("pseudo-labels, full product / ours", f"N {LABELLED:,}, D {FEATURES}", "≥", 30, "×",
-                       figures["labels"]["plain_over_ours"]))
+    rows.append(
+        target(
+            "eMargin released, extra memory of a step",
+            f"N {LARGE:,}",
+            "≤",
+            1000,
+            "MB",
+            large["mb"] if large["n"] == LARGE else None,
+        )
+    )
+    rows.append(
+        target(
+            "pseudo-labels, full product / ours",
+            f"N {LABELLED:,}, D {FEATURES}",
+            "≥",
+            30,
+            "×",
+            figures["labels"]["plain_over_ours"],
+        )
+    )
     for kind in ("loss", "gradient"):
-        rows.append(target(f"{kind} in float32, relative error, worst of the losses", f"N {ACCURATE:,}", "≤", 1e-6, "",
-                           max(row[f"{kind}_error"] for row in figures["accuracy"])))
+        rows.append(
+            target(
+                f"{kind} in float32, relative error, worst of the losses",
+                f"N {ACCURATE:,}",
+                "≤",
+                1e-6,
+                "",
+                max(row[f"{kind}_error"] for row in figures["accuracy"]),
+            )
+        )
     on_gpu = figures["gpu"]["large"] if figures["gpu"] else {"mb": None, "share": None}
     rows.append(target("one GPU: eMargin step, extra memory", f"N {ON_GPU:,}", "≤", 2000, "MB", on_gpu["mb"]))
-    rows.append(target("one GPU: eMargin step, share of the matrix-product rate", f"N {ON_GPU:,}", "≥", 0.4, "",
-                       on_gpu["share"]))
+    rows.append(
+        target(
+            "one GPU: eMargin step, share of the matrix-product rate", f"N {ON_GPU:,}", "≥", 0.4, "", on_gpu["share"]
+        )
+    )
     return rows
 
 
 def target(what: str, at: str, relation: str, bound: float, unit: str, measured: float | None) -> dict:
     """A row of the table of targets. met: None where nothing was measured."""
     met = None if measured is None else bool(measured >= bound if relation == "≥" else measured <= bound)
-    return {"what": what, "at": at, "relation": relation, "bound": bound, "unit": unit, "measured": measured,
-            "met": met}
+    return {
+        "what": what,
+        "at": at,
+        "relation": relation,
+        "bound": bound,
+        "unit": unit,
+        "measured": measured,
+        "met": met,
+    }
 
 
 def print_targets(rows: list[dict]) -> None:
@@ -352,8 +444,10 @@ def print_targets(rows: list[dict]) -> None:
     verdicts = {True: "met", False: "missed", None: "not measured"}
     for row in rows:
         measured = "" if row["measured"] is None else f"{row['measured']:.3g}"
-        print(f"{row['what']:66s} {row['at']:15s} {row['relation']} {row['bound']:<8.3g} {row['unit']:2s} "
-              f"{measured:>9s}  {verdicts[row['met']]}")
+        print(
+            f"{row['what']:66s} {row['at']:15s} {row['relation']} {row['bound']:<8.3g} {row['unit']:2s} "
+            f"{measured:>9s}  {verdicts[row['met']]}"
+        )
 
 
 if __name__ == "__main__":

@@ -41,14 +41,22 @@ def main(arguments: list[str] | None = None) -> int:
     """Returns the exit status: 0 done, 2 bad input."""
     trained = [name for name, method in COMPARED.items() if not method.untrained]
     parser = argparse.ArgumentParser(prog="python -m companion.bench.steps", description=__doc__.partition("\n")[0])
-    parser.add_argument("--methods", type=lambda names: names.split(","), default=trained, metavar="NAME,...",
-                        help="default: all that are trained")
+    parser.add_argument(
+        "--methods",
+        type=lambda names: names.split(","),
+        default=trained,
+        metavar="NAME,...",
+        help="default: all that are trained",
+    )
     parser.add_argument("--dataset", default="harth-sim", help="whose sequences are taken (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="default: %(default)s")
     parser.add_argument("--out", type=Path, metavar="FILE", help="a JSON file for the figures")
     options = parser.parse_args(arguments)
-    return surroundings.command("companion.bench.steps", lambda: measure(
-        options.methods, options.dataset, options.threads, options.out), options.out)
+    return surroundings.command(
+        "companion.bench.steps",
+        lambda: measure(options.methods, options.dataset, options.threads, options.out),
+        options.out,
+    )
 
 
 def measure(methods: list[str], dataset: str, threads: int, out: Path | None = None) -> dict:
@@ -57,8 +65,11 @@ def measure(methods: list[str], dataset: str, threads: int, out: Path | None = N
     Raises InputError, before the first step, for a method that is unknown or not trained, an unknown data set, no
     thread, or an `out` whose folder is not there.
     """
-    experiments = [Experiment(dataset=dataset, method=name, fidelity=fidelity, iterations=WARM_UP + TURNS * TURN + 1)
-                   for name in methods for fidelity in FIDELITIES]
+    experiments = [
+        Experiment(dataset=dataset, method=name, fidelity=fidelity, iterations=WARM_UP + TURNS * TURN + 1)
+        for name in methods
+        for fidelity in FIDELITIES
+    ]
     untrained = [name for name in methods if COMPARED[name].untrained]
     if untrained:
         raise InputError("a method that is not trained has no steps", found=", ".join(untrained))
@@ -67,16 +78,26 @@ def measure(methods: list[str], dataset: str, threads: int, out: Path | None = N
     drawn = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(0))[:SEQUENCES]
     frames = data.train.batch(drawn)  # (S, T, D)
     batch, (length, features) = experiments[0].batch_size, frames.shape[1:]
-    figures = {"dataset": dataset, "source": data.source, "batch_size": batch, "sequence_length": length,
-               "features": features, "steps": []} | surroundings.machine(threads)
-    print(f"{dataset} ({data.source}), B {batch}, T {length}, D {features}, {threads} thread(s)\n"
-          f"ratio: time of a step by that of a plain dense InfoNCE step with N = {batch * length}\n"
-          f"{'method':12s} {'fidelity':10s} {'ratio':>6s} {'step ms':>9s} {'dense ms':>9s} {'peak MB':>9s}")
+    figures = {
+        "dataset": dataset,
+        "source": data.source,
+        "batch_size": batch,
+        "sequence_length": length,
+        "features": features,
+        "steps": [],
+    } | surroundings.machine(threads)
+    print(
+        f"{dataset} ({data.source}), B {batch}, T {length}, D {features}, {threads} thread(s)\n"
+        f"ratio: time of a step by that of a plain dense InfoNCE step with N = {batch * length}\n"
+        f"{'method':12s} {'fidelity':10s} {'ratio':>6s} {'step ms':>9s} {'dense ms':>9s} {'peak MB':>9s}"
+    )
     for experiment in experiments:
         figure = surroundings.alone(of_one, experiment, frames.numpy(), threads)
         figures["steps"].append(figure)
-        print("{method:12s} {fidelity:10s} {ratio:6.2f} {step_ms:9.1f} {dense_ms:9.1f} {peak_mb:9.0f}".format(**figure),
-              flush=True)
+        print(
+            "{method:12s} {fidelity:10s} {ratio:6.2f} {step_ms:9.1f} {dense_ms:9.1f} {peak_mb:9.0f}".format(**figure),
+            flush=True,
+        )
     return figures
 
 
@@ -85,7 +106,7 @@ def of_one(experiment: Experiment, frames: np.ndarray, threads: int) -> dict:
     torch.set_num_threads(threads)
     rows = torch.from_numpy(frames).flatten(0, 1)
     n, length, features = frames.shape
-    turns = Turns(_dense_step(experiment, rows[:experiment.batch_size * length].view(-1, length, features)))
+    turns = Turns(_dense_step(experiment, rows[: experiment.batch_size * length].view(-1, length, features)))
     sequences = Sequences(rows, torch.zeros(len(rows), dtype=torch.int64), torch.arange(n) * length, length)
     method = METHODS[experiment.method]
     loss = method.loss
@@ -97,10 +118,14 @@ def of_one(experiment: Experiment, frames: np.ndarray, threads: int) -> dict:
     with patch.object(method, "loss", watched):
         train(experiment, Dataset("benchmark", experiment.source, (), sequences, sequences, (), ""), progress=False)
     pairs = list(zip(turns.own, turns.dense, strict=True))
-    return {"method": experiment.method, "fidelity": experiment.fidelity,
-            "ratio": statistics.median(own / dense for own, dense in pairs),
-            "step_ms": 1e3 * statistics.median(turns.own), "dense_ms": 1e3 * statistics.median(turns.dense),
-            "peak_mb": turns.peak}
+    return {
+        "method": experiment.method,
+        "fidelity": experiment.fidelity,
+        "ratio": statistics.median(own / dense for own, dense in pairs),
+        "step_ms": 1e3 * statistics.median(turns.own),
+        "dense_ms": 1e3 * statistics.median(turns.dense),
+        "peak_mb": turns.peak,
+    }
 
 
 class Turns:

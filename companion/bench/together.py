@@ -34,8 +34,12 @@ SEEDS, TEMPERATURES = 12, (0.1, 0.5)  # 24 configurations
 STEPS, ROUNDS = 40, 5
 TEST_SEQUENCES = 64  # at most, whose embeddings are compared
 
-VARIANTS = {"float32": {}, "tf32": {"precision": "tf32"}, "bf16": {"precision": "bf16"},
-            "captured": {"captured": True}}  # arguments of train_together
+VARIANTS = {
+    "float32": {},
+    "tf32": {"precision": "tf32"},
+    "bf16": {"precision": "bf16"},
+    "captured": {"captured": True},
+}  # arguments of train_together
 ON_CPU = ("float32", "bf16")  # which computes tf32 as float32, and records nothing
 
 Outcome = list[tuple[Method, Curve]]
@@ -52,13 +56,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=2, help="default: %(default)s")
     parser.add_argument("--out", type=Path, metavar="FILE", help="a JSON file for the figures")
     options = parser.parse_args(arguments)
-    return surroundings.command("companion.bench.together", lambda: measure(
-        options.dataset, options.quick, options.seeds, options.steps, options.rounds, options.threads, options.out),
-        options.out)
+    return surroundings.command(
+        "companion.bench.together",
+        lambda: measure(
+            options.dataset, options.quick, options.seeds, options.steps, options.rounds, options.threads, options.out
+        ),
+        options.out,
+    )
 
 
-def measure(dataset: str, quick: bool, seeds: int, steps: int, rounds: int, threads: int,
-            out: Path | None = None) -> dict:
+def measure(
+    dataset: str, quick: bool, seeds: int, steps: int, rounds: int, threads: int, out: Path | None = None
+) -> dict:
     """Measure on each device, print its figures and at the end the target. Returns all figures.
 
     Raises InputError, before the first step, for an unknown data set, a number below 1, or an `out` without a folder.
@@ -66,22 +75,37 @@ def measure(dataset: str, quick: bool, seeds: int, steps: int, rounds: int, thre
     for what, number in (("seeds", seeds), ("steps", steps), ("rounds", rounds)):
         if number < 1:
             raise InputError(f"number of {what}", found=number, wanted="1 or more")
-    experiments = [Experiment(dataset=dataset, quick=quick, iterations=steps, seed=seed, temperature=temperature)
-                   for temperature in TEMPERATURES for seed in range(1, seeds + 1)]
+    experiments = [
+        Experiment(dataset=dataset, quick=quick, iterations=steps, seed=seed, temperature=temperature)
+        for temperature in TEMPERATURES
+        for seed in range(1, seeds + 1)
+    ]
     surroundings.check(threads, out)
     first = experiments[0]
     figures = machine(threads) | {
-        "dataset": dataset, "quick": first.quick, "batch_size": first.batch_size,
-        "sequence_length": first.sequence_length, "configurations": len(experiments), "steps": steps, "rounds": rounds,
-        "devices": []}
+        "dataset": dataset,
+        "quick": first.quick,
+        "batch_size": first.batch_size,
+        "sequence_length": first.sequence_length,
+        "configurations": len(experiments),
+        "steps": steps,
+        "rounds": rounds,
+        "devices": [],
+    }
     for device in ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]:
         figure = alone(of_device, experiments, device, rounds, threads)
         figures["devices"].append(figure)
-        print("{name}: {n} configurations, {steps} steps: in turn {in_turn_s:.2f} s, together {together_s:.2f} s, "
-              "in turn / together {ratio:.2f}".format(n=len(experiments), steps=steps, **figure))
+        print(
+            "{name}: {n} configurations, {steps} steps: in turn {in_turn_s:.2f} s, together {together_s:.2f} s, "
+            "in turn / together {ratio:.2f}".format(n=len(experiments), steps=steps, **figure)
+        )
         for error in figure["errors"]:
-            print("  {variant:8s} against single runs in float32: losses {losses:.1e}, embedding {embedding:.1e}"
-                  .format(**error), flush=True)
+            print(
+                "  {variant:8s} against single runs in float32: losses {losses:.1e}, embedding {embedding:.1e}".format(
+                    **error
+                ),
+                flush=True,
+            )
     figures["targets"] = targets_of(figures)
     print_targets(figures["targets"])
     return figures
@@ -93,27 +117,39 @@ def of_device(experiments: list[Experiment], device: str, rounds: int, threads: 
     dataset = load(experiments[0])
     forms: dict[str, Callable[[], Outcome]] = {
         "in_turn": lambda: in_turn(experiments, dataset, device),
-        "together": lambda: train_together(experiments, dataset, device=device, progress=False)}
+        "together": lambda: train_together(experiments, dataset, device=device, progress=False),
+    }
     if device == "cuda":
         for name in ("tf32", "bf16", "captured"):
             forms[f"together_{name}"] = lambda name=name: train_together(
-                experiments, dataset, device=device, progress=False, **VARIANTS[name])
+                experiments, dataset, device=device, progress=False, **VARIANTS[name]
+            )
         forms["one"] = lambda: in_turn(experiments[:1], dataset, device)
         forms["one_captured"] = lambda: train_together(
-            experiments[:1], dataset, device=device, captured=True, progress=False)
+            experiments[:1], dataset, device=device, captured=True, progress=False
+        )
     seconds = {name: [] for name in forms}
     for number in range(1 + rounds):
         for name, form in forms.items():
             taken = _seconds(form, device)
             if number:
                 seconds[name].append(taken)
-    ratios = {name: statistics.median(one / other for one, other in zip(seconds["in_turn"], seconds[name], strict=True))
-              for name in ("together", "together_captured") if name in seconds}
-    return {"device": device, "name": torch.cuda.get_device_name() if device == "cuda" else "CPU",
-            "features": dataset.n_features, "train_sequences": len(dataset.train), "source": dataset.source,
-            **{f"{name}_s": statistics.median(times) for name, times in seconds.items()},
-            "ratio": ratios["together"], "captured_ratio": ratios.get("together_captured"),
-            "errors": errors([experiments[0], experiments[-1]], dataset, device)}
+    ratios = {
+        name: statistics.median(one / other for one, other in zip(seconds["in_turn"], seconds[name], strict=True))
+        for name in ("together", "together_captured")
+        if name in seconds
+    }
+    return {
+        "device": device,
+        "name": torch.cuda.get_device_name() if device == "cuda" else "CPU",
+        "features": dataset.n_features,
+        "train_sequences": len(dataset.train),
+        "source": dataset.source,
+        **{f"{name}_s": statistics.median(times) for name, times in seconds.items()},
+        "ratio": ratios["together"],
+        "captured_ratio": ratios.get("together_captured"),
+        "errors": errors([experiments[0], experiments[-1]], dataset, device),
+    }
 
 
 def in_turn(experiments: list[Experiment], dataset: Dataset, device: str) -> Outcome:
@@ -132,9 +168,13 @@ def errors(experiments: list[Experiment], dataset: Dataset, device: str) -> list
     for variant in VARIANTS if device == "cuda" else ON_CPU:
         found = train_together(experiments, dataset, device=device, progress=False, **VARIANTS[variant])
         pairs = list(zip(found, wanted, strict=True))
-        rows.append({"variant": variant,
-                     "losses": max(_loss_error(one, other) for (_, one), (_, other) in pairs),
-                     "embedding": max(_embedding_error(one, other, dataset, device) for (one, _), (other, _) in pairs)})
+        rows.append(
+            {
+                "variant": variant,
+                "losses": max(_loss_error(one, other) for (_, one), (_, other) in pairs),
+                "embedding": max(_embedding_error(one, other, dataset, device) for (one, _), (other, _) in pairs),
+            }
+        )
     return rows
 
 
@@ -163,10 +203,21 @@ def targets_of(figures: dict) -> list[dict]:
     It is judged by the faster of the two forms of a step, as it is and recorded.
     """
     whole = figures["configurations"] == 24 and figures["dataset"] in ("harth", "harth-sim") and not figures["quick"]
-    ratios = [max(figure["ratio"], figure["captured_ratio"]) for figure in figures["devices"]
-              if figure["device"] == "cuda" and whole]
-    return [target("one GPU: 24 configurations and seeds, in turn / together", "HARTH size", "≥", 6, "×",
-                   ratios[0] if ratios else None)]
+    ratios = [
+        max(figure["ratio"], figure["captured_ratio"])
+        for figure in figures["devices"]
+        if figure["device"] == "cuda" and whole
+    ]
+    return [
+        target(
+            "one GPU: 24 configurations and seeds, in turn / together",
+            "HARTH size",
+            "≥",
+            6,
+            "×",
+            ratios[0] if ratios else None,
+        )
+    ]
 
 
 if __name__ == "__main__":

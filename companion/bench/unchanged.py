@@ -28,16 +28,39 @@ from emargin.paths import home
 from emargin.rows import label, write_text
 
 # By grid: each form of the losses that share the blocks; an encoder that does not train shows the probe alone.
-LINES = {"grid": ("Random Init", "InfoNCE, original", "eMargin, released", "eMargin, original, anchor",
-                  "SimMTM, original", "SimMTM, released", "eMargin, released, the paper's labels",
-                  "eMargin, original, pair", "eMargin, original, all-pairs"),
-         "repairs": ("Distance margin, original, the paper's labels", "Cosine margin, original, the paper's labels",
-                     "eMargin + VICReg terms, original", "eMargin + labels, original", "InfoNCE + labels, original")}
+LINES = {
+    "grid": (
+        "Random Init",
+        "InfoNCE, original",
+        "eMargin, released",
+        "eMargin, original, anchor",
+        "SimMTM, original",
+        "SimMTM, released",
+        "eMargin, released, the paper's labels",
+        "eMargin, original, pair",
+        "eMargin, original, all-pairs",
+    ),
+    "repairs": (
+        "Distance margin, original, the paper's labels",
+        "Cosine margin, original, the paper's labels",
+        "eMargin + VICReg terms, original",
+        "eMargin + labels, original",
+        "InfoNCE + labels, original",
+    ),
+}
 SHARE = 0.05  # of the labelled frames, where a line has several shares: the sums are the same
 LONGEST = 600  # seconds that a cell's training may have taken by its record; SimMTM released can take half an hour
 DATASETS = ("spsw-har", "sleepedf-features", "mitbih", "dsads")
-METRICS = ("silhouette", "davies_bouldin", "nmi", "participation_ratio", "accuracy", "weighted_f1",
-           "balanced_accuracy", "converged_balanced_accuracy")
+METRICS = (
+    "silhouette",
+    "davies_bouldin",
+    "nmi",
+    "participation_ratio",
+    "accuracy",
+    "weighted_f1",
+    "balanced_accuracy",
+    "converged_balanced_accuracy",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,8 +70,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=2, help="cells at a time, of one thread each; default: %(default)s")
     parser.add_argument("--out", type=Path, metavar="FILE", help="a JSON file for the figures, added to if it is there")
     options = parser.parse_args(arguments)
-    return surroundings.command("companion.bench.unchanged", lambda: measure(
-        options.datasets.split(","), options.jobs, options.out), options.out)
+    return surroundings.command(
+        "companion.bench.unchanged",
+        lambda: measure(options.datasets.split(","), options.jobs, options.out),
+        options.out,
+    )
 
 
 def measure(datasets: list[str], jobs: int, out: Path | None = None) -> dict:
@@ -60,19 +86,24 @@ def measure(datasets: list[str], jobs: int, out: Path | None = None) -> dict:
     if jobs < 1:
         raise InputError("number of jobs", found=jobs, wanted="1 or more")
     stores = {grid: Store(home() / "results" / grid) for grid in LINES}
-    cells = {grid: chosen(grid, read_grid(home() / "workflow" / f"{grid}.json"), store)
-             for grid, store in stores.items()}
+    cells = {
+        grid: chosen(grid, read_grid(home() / "workflow" / f"{grid}.json"), store) for grid, store in stores.items()
+    }
     ahead = [cell for name in datasets for grid in LINES for cell in cells[grid] if cell.dataset == name]
     if not ahead:
-        raise InputError("cells to run anew", found=f"none with rows on {', '.join(datasets)}",
-                         wanted=f"data sets of the grids, such as {', '.join(DATASETS)}")
+        raise InputError(
+            "cells to run anew",
+            found=f"none with rows on {', '.join(datasets)}",
+            wanted=f"data sets of the grids, such as {', '.join(DATASETS)}",
+        )
     figures = {"cells": {}}
     if out is not None and out.exists():
         figures = json.loads(out.read_text(encoding="utf-8"))
     on = machine(1)
     with ProcessPoolExecutor(jobs, mp_context=SERVER) as pool:
-        for done in as_completed([pool.submit(values_of, cell) for cell in ahead
-                                  if cell.digest not in figures["cells"]]):
+        for done in as_completed(
+            [pool.submit(values_of, cell) for cell in ahead if cell.digest not in figures["cells"]]
+        ):
             digest, values = done.result()
             figures["cells"][digest] = values | {"processor": on["processor"], "torch": on["torch"]}
             if out is not None:
@@ -81,19 +112,30 @@ def measure(datasets: list[str], jobs: int, out: Path | None = None) -> dict:
     figures["lines"] = [row for grid in LINES for row in compared(cells[grid], stores[grid], figures["cells"])]
     figures["summary"] = summary(figures["lines"])
     for row in figures["lines"]:
-        print("{dataset:18s} {line:28s} {metric:28s} {committed:8.4f} {again:8.4f}  deviation {deviation:.4f}".format(
-            **row))
-    print("{comparisons} means: median difference {median:.2f} deviations, {above_one} above 1, largest {largest:.2f}; "
-          "{undefined} differ without a deviation".format(**figures["summary"]))
+        print(
+            "{dataset:18s} {line:28s} {metric:28s} {committed:8.4f} {again:8.4f}  deviation {deviation:.4f}".format(
+                **row
+            )
+        )
+    print(
+        "{comparisons} means: median difference {median:.2f} deviations, {above_one} above 1, largest {largest:.2f}; "
+        "{undefined} differ without a deviation".format(**figures["summary"])
+    )
     return figures
 
 
 def chosen(grid: str, cells: list[Experiment], store: Store) -> list[Experiment]:
     """Cells of a grid's LINES on each data set's first split that the store has numbers of and LONGEST allows."""
-    return [cell for cell in cells
-            if cell.fold == 1 and cell.protocol == "original" and label(cell) in LINES[grid]
-            and cell.label_share in (None, SHARE) and cell.digest in store.known - store.failed
-            and store.records[cell.digest]["seconds"]["train"] < LONGEST]
+    return [
+        cell
+        for cell in cells
+        if cell.fold == 1
+        and cell.protocol == "original"
+        and label(cell) in LINES[grid]
+        and cell.label_share in (None, SHARE)
+        and cell.digest in store.known - store.failed
+        and store.records[cell.digest]["seconds"]["train"] < LONGEST
+    ]
 
 
 def values_of(cell: Experiment) -> tuple[str, dict[str, float]]:
@@ -121,9 +163,18 @@ def compared(cells: list[Experiment], store: Store, again: dict[str, dict[str, f
             old = [float(committed.loc[digest, metric]) for digest in digests]
             new = [again[digest][metric] for digest in digests]
             before, after, deviation = statistics.mean(old), statistics.mean(new), statistics.stdev(old)
-            rows.append({"dataset": dataset, "line": line, "metric": metric, "seeds": len(digests),
-                         "committed": before, "again": after, "deviation": deviation,
-                         "deviations": in_deviations(after - before, deviation)})
+            rows.append(
+                {
+                    "dataset": dataset,
+                    "line": line,
+                    "metric": metric,
+                    "seeds": len(digests),
+                    "committed": before,
+                    "again": after,
+                    "deviation": deviation,
+                    "deviations": in_deviations(after - before, deviation),
+                }
+            )
     return rows
 
 
@@ -137,9 +188,13 @@ def in_deviations(difference: float, deviation: float) -> float | None:
 def summary(lines: list[dict]) -> dict:
     """Of the differences between means, in deviations over seeds. undefined: without a deviation, and not counted."""
     defined = [row["deviations"] for row in lines if row["deviations"] is not None]
-    return {"comparisons": len(defined), "median": statistics.median(defined),
-            "above_one": sum(value > 1 for value in defined), "largest": max(defined),
-            "undefined": len(lines) - len(defined)}
+    return {
+        "comparisons": len(defined),
+        "median": statistics.median(defined),
+        "above_one": sum(value > 1 for value in defined),
+        "largest": max(defined),
+        "undefined": len(lines) - len(defined),
+    }
 
 
 if __name__ == "__main__":

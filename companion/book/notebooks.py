@@ -1,7 +1,7 @@
 """Execute the notebooks that _toc.yml names, with papermill, from the repository root.
 
-    python -m companion.book.notebooks notebooks                # in place: refreshes the committed outputs
-    python -m companion.book.notebooks _build/source/notebooks  # copies for the book; the committed ones stay as they are
+python -m companion.book.notebooks notebooks                # in place: refreshes the committed outputs
+python -m companion.book.notebooks _build/source/notebooks  # copies for the book; the committed ones stay as they are
 """
 
 import argparse

@@ -8,11 +8,17 @@ from companion.figures.style import INK, MARKERS, MUTED, PALETTE, figure, mark_s
 from companion.statistics.intervals import Correlation
 
 KINDS = {  # of configurations: colour, marker
-    "released": (PALETTE[1], MARKERS[1]), "original": (PALETTE[0], MARKERS[0]), "the paper's tables": (INK, MARKERS[3])}
+    "released": (PALETTE[1], MARKERS[1]),
+    "original": (PALETTE[0], MARKERS[0]),
+    "the paper's tables": (INK, MARKERS[3]),
+}
 MARKS = {  # of single configurations: colour, marker, filled
-    "random encoders": (INK, MARKERS[2], True), "released": (PALETTE[1], MARKERS[1], False),
-    "original": (PALETTE[0], MARKERS[0], False), "eMargin, released": (PALETTE[1], MARKERS[1], True),
-    "eMargin, original": (PALETTE[0], MARKERS[0], True)}
+    "random encoders": (INK, MARKERS[2], True),
+    "released": (PALETTE[1], MARKERS[1], False),
+    "original": (PALETTE[0], MARKERS[0], False),
+    "eMargin, released": (PALETTE[1], MARKERS[1], True),
+    "eMargin, original": (PALETTE[0], MARKERS[0], True),
+}
 
 
 def forest(found: dict[tuple[str, str, str], Correlation], clustering: str, source: str) -> Figure:
@@ -30,15 +36,32 @@ def forest(found: dict[tuple[str, str, str], Correlation], clustering: str, sour
             colour, marker = KINDS[kind]
             place = sets.index(name) + {"released": 0.16, "original": -0.16}.get(kind, 0)
             axis.plot([one.low, one.high], [place, place], color=colour, linewidth=1.4)
-            axis.plot(one.value, place, color=colour, marker=marker, markersize=5, linestyle="none",
-                      markerfacecolor="white" if kind == "released" else colour)
+            axis.plot(
+                one.value,
+                place,
+                color=colour,
+                marker=marker,
+                markersize=5,
+                linestyle="none",
+                markerfacecolor="white" if kind == "released" else colour,
+            )
         axis.set(title=probe, xlim=(-1.05, 1.05), ylim=(len(sets) - 0.5, -0.5))
         axis.set_yticks(range(len(sets)), sets)
         axis.tick_params(axis="y", length=0)
     fig.supxlabel(f"rank correlation with {clustering}", fontsize=10)
     shown = [kind for kind in KINDS if any(key[2] == kind for key in found)]
-    marks = [axes[0, 0].plot([], [], color=KINDS[kind][0], marker=KINDS[kind][1], linestyle="none", label=kind,
-                             markerfacecolor="white" if kind == "released" else KINDS[kind][0])[0] for kind in shown]
+    marks = [
+        axes[0, 0].plot(
+            [],
+            [],
+            color=KINDS[kind][0],
+            marker=KINDS[kind][1],
+            linestyle="none",
+            label=kind,
+            markerfacecolor="white" if kind == "released" else KINDS[kind][0],
+        )[0]
+        for kind in shown
+    ]
     fig.legend(marks, shown, loc="outside upper center", ncols=len(shown))
     mark_source(fig, source)
     return fig
@@ -57,14 +80,22 @@ def scatter(configurations: pd.DataFrame, probe: str, names: dict[str, str], sou
         inside = configurations[configurations["set"] == name].dropna(subset=["silhouette", probe])
         for kind, group in _kinds(inside).items():
             colour, marker, filled = MARKS[kind]
-            axis.scatter(group.silhouette, group[probe], marker=marker, s=26, linewidth=1.1, edgecolors=colour,
-                         facecolors=colour if filled else "none", label=kind)
+            axis.scatter(
+                group.silhouette,
+                group[probe],
+                marker=marker,
+                s=26,
+                linewidth=1.1,
+                edgecolors=colour,
+                facecolors=colour if filled else "none",
+                label=kind,
+            )
         axis.set_title(panel, fontsize=9.5)
         axis.set_xlabel("silhouette")
         axis.locator_params(nbins=4)
     for axis in axes[:, 0]:
         axis.set_ylabel(title)
-    for axis in axes.flat[len(names):]:
+    for axis in axes.flat[len(names) :]:
         axis.set_axis_off()
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     mark_source(fig, source)

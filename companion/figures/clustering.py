@@ -6,10 +6,12 @@ from matplotlib.figure import Figure
 from companion.figures.style import MARKERS, PALETTE, figure, mark_source
 
 # column of the table, title, where the axis starts and ends (None: where the values do): the same on both pages
-PANELS = (("davies_bouldin", "Davies-Bouldin (lower: better)", 0, 5.5),
-          ("silhouette", "silhouette (higher: better)", -0.05, 1),
-          ("nmi", "NMI with the classes", -0.05, 1),
-          ("participation_ratio", "effective rank (log)", 0.8, 320))
+PANELS = (
+    ("davies_bouldin", "Davies-Bouldin (lower: better)", 0, 5.5),
+    ("silhouette", "silhouette (higher: better)", -0.05, 1),
+    ("nmi", "NMI with the classes", -0.05, 1),
+    ("participation_ratio", "effective rank (log)", 0.8, 320),
+)
 
 
 def method_scores(scores: pd.DataFrame, source: str, *, noise: bool = False) -> Figure:
@@ -18,8 +20,11 @@ def method_scores(scores: pd.DataFrame, source: str, *, noise: bool = False) -> 
     scores: index method, with the columns that PANELS names.
     """
     fig, axes = figure(2, 2, width=6.4, height=2.0, sharey=True)
-    mark = {"marker": "s", "markerfacecolor": "none", "markeredgewidth": 1.8, "color": PALETTE[1]} if noise else \
-           {"marker": "o", "color": PALETTE[0]}
+    mark = (
+        {"marker": "s", "markerfacecolor": "none", "markeredgewidth": 1.8, "color": PALETTE[1]}
+        if noise
+        else {"marker": "o", "color": PALETTE[0]}
+    )
     for axis, (column, title, left, right) in zip(axes.flat, PANELS, strict=True):
         axis.plot(scores[column], range(len(scores)), linestyle="none", markersize=8, **mark)
         axis.set_title(title)
@@ -39,8 +44,15 @@ def rank_over_steps(curves: dict[str, pd.DataFrame], source: str) -> Figure:
     """Effective rank of the training batch's embedding over steps, on a logarithmic axis. curves: run -> its curve."""
     fig, axis = figure(width=6.4, height=2.6)
     for number, (name, curve) in enumerate(curves.items()):
-        axis.plot(curve["step"], curve["participation_ratio"], color=PALETTE[number], marker=MARKERS[number],
-                  markersize=5, linewidth=1.4, label=name)
+        axis.plot(
+            curve["step"],
+            curve["participation_ratio"],
+            color=PALETTE[number],
+            marker=MARKERS[number],
+            markersize=5,
+            linewidth=1.4,
+            label=name,
+        )
     axis.set(xlabel="optimiser step", title="effective rank of the batch", yscale="log")
     axis.set_yticks([1, 2, 5, 10, 20, 50], labels=["1", "2", "5", "10", "20", "50"])
     axis.minorticks_off()

@@ -22,9 +22,17 @@ def places(found: pd.DataFrame, titles: dict[str, str], source: str) -> Figure:
         share = (own.place - 1) / (own.of - 1)
         height = own.metric.map(metrics.index) + 0.24 * (number - 1)
         spread = own.groupby(["metric", share.round(6)]).cumcount() * 0.014  # equal places side by side
-        axis.plot(share + spread, height, marker, color=colour, markersize=5.5, linestyle="none", alpha=0.85,
-                  markerfacecolor="white" if column == "released" else colour,
-                  label={"paper": "the paper, its sets"}.get(column, f"here, {column}"))
+        axis.plot(
+            share + spread,
+            height,
+            marker,
+            color=colour,
+            markersize=5.5,
+            linestyle="none",
+            alpha=0.85,
+            markerfacecolor="white" if column == "released" else colour,
+            label={"paper": "the paper, its sets"}.get(column, f"here, {column}"),
+        )
     for edge in np.arange(len(metrics) - 1) + 0.5:
         axis.axhline(edge, color="#dddddd", linewidth=0.8)
     axis.set(ylim=(len(metrics) - 0.5, -0.5), xlim=(-0.04, 1.06))

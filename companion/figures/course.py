@@ -20,8 +20,15 @@ def path(runs: pd.DataFrame, losses: list[str], probe: str, source: str) -> Figu
         axis.plot(own.davies_bouldin, own[probe], color=PALETTE[number], linewidth=1, alpha=0.7)
         for place, (first, second) in enumerate(own.to_numpy()):
             last = place == len(own) - 1
-            axis.plot(first, second, MARKERS[number], color=PALETTE[number], markersize=3 + place,
-                      markerfacecolor=PALETTE[number] if last else "white", label=loss if last else None)
+            axis.plot(
+                first,
+                second,
+                MARKERS[number],
+                color=PALETTE[number],
+                markersize=3 + place,
+                markerfacecolor=PALETTE[number] if last else "white",
+                label=loss if last else None,
+            )
     axis.set(xlabel="Davies-Bouldin", title=probe.replace("_", " "))
     axis.legend(loc="upper left", bbox_to_anchor=(1, 1), handletextpad=0.3)
     mark_source(fig, source)

@@ -15,11 +15,19 @@ COLOURS = dict(zip(SCALINGS, (PALETTE[1], PALETTE[0]), strict=True))
 
 def overview(cards: dict[str, dict]) -> pd.DataFrame:
     """What is in the sets, a line each."""
-    rows = {name: {"data": facts["source"], "people": facts["people"], "recordings": facts["recordings"],
-                   "hours": facts["hours"] and f"{facts['hours']:.3g}", "Hz": facts["sampling_rate"] and
-                   f"{facts['sampling_rate']:g}", "channels": facts["channels"], "classes": len(facts["classes"]),
-                   "frames": f"{facts['frames']:,}"}
-            for name, facts in cards.items()}
+    rows = {
+        name: {
+            "data": facts["source"],
+            "people": facts["people"],
+            "recordings": facts["recordings"],
+            "hours": facts["hours"] and f"{facts['hours']:.3g}",
+            "Hz": facts["sampling_rate"] and f"{facts['sampling_rate']:g}",
+            "channels": facts["channels"],
+            "classes": len(facts["classes"]),
+            "frames": f"{facts['frames']:,}",
+        }
+        for name, facts in cards.items()
+    }
     return _table(rows)
 
 
@@ -28,25 +36,39 @@ def geometries(cards: dict[str, dict]) -> pd.DataFrame:
     rows = {}
     for name, facts in cards.items():
         geometry, split = facts["geometry"], facts["split"]
-        sides = {unit: f"{split['train'][unit]} / {split['test'][unit]}" if split["train"][unit] is not None else None
-                 for unit in ("people", "sequences")}
+        sides = {
+            unit: f"{split['train'][unit]} / {split['test'][unit]}" if split["train"][unit] is not None else None
+            for unit in ("people", "sequences")
+        }
         seconds = geometry["step_seconds"] and (
-            geometry["frame_seconds"] + (geometry["sequence_length"] - 1) * geometry["step_seconds"])
-        rows[name] = {"n_fft": geometry["n_fft"], "hop": geometry["hop"],
-                      "frame (s)": geometry["frame_seconds"] and f"{geometry['frame_seconds']:g}", "D":
-                      geometry["n_features"], "T": geometry["sequence_length"],
-                      "T (s)": seconds and f"{seconds:.4g}", "stride": geometry["stride"],
-                      "people": sides["people"], "sequences": sides["sequences"]}
+            geometry["frame_seconds"] + (geometry["sequence_length"] - 1) * geometry["step_seconds"]
+        )
+        rows[name] = {
+            "n_fft": geometry["n_fft"],
+            "hop": geometry["hop"],
+            "frame (s)": geometry["frame_seconds"] and f"{geometry['frame_seconds']:g}",
+            "D": geometry["n_features"],
+            "T": geometry["sequence_length"],
+            "T (s)": seconds and f"{seconds:.4g}",
+            "stride": geometry["stride"],
+            "people": sides["people"],
+            "sequences": sides["sequences"],
+        }
     return _table(rows)
 
 
 def class_table(facts: dict) -> pd.DataFrame:
     """The classes of one card: share of the labelled frames, and mean run in frames and, where known, in seconds."""
     step = facts["geometry"]["step_seconds"]
-    rows = {name: {"frames": f"{own['frames']:,}", "share": f"{own['share']:.1%}",
-                   "mean run (frames)": own["mean_run"] and f"{own['mean_run']:.0f}",
-                   "mean run (s)": own["mean_run"] and step and f"{own['mean_run'] * step:.0f}"}
-            for name, own in facts["classes"].items()}
+    rows = {
+        name: {
+            "frames": f"{own['frames']:,}",
+            "share": f"{own['share']:.1%}",
+            "mean run (frames)": own["mean_run"] and f"{own['mean_run']:.0f}",
+            "mean run (s)": own["mean_run"] and step and f"{own['mean_run'] * step:.0f}",
+        }
+        for name, own in facts["classes"].items()
+    }
     return _table(rows)
 
 
@@ -60,8 +82,10 @@ def detection_table(cards: dict[str, dict]) -> pd.DataFrame:
             row = {"label 1": f"{found['share']:.1%}"}
             for tolerance in (0, 1):
                 scores = found[f"tolerance {tolerance}"]
-                row |= {f"{key}, w = {tolerance}": scores[key] if scores[key] is None else f"{scores[key]:.3g}"
-                        for key in ("precision", "base", "recall")}
+                row |= {
+                    f"{key}, w = {tolerance}": scores[key] if scores[key] is None else f"{scores[key]:.3g}"
+                    for key in ("precision", "base", "recall")
+                }
             rows[name, scaling] = row
     return _table(rows)
 
@@ -77,8 +101,11 @@ def examples(recordings: RecordingSet, source: str, *, span: int | None = None) 
     span: samples (or frames, of a set that comes framed), None for the whole run. A signal is drawn as one line a
     channel, frames as an image of standardised features.
     """
-    chosen = {label: found for label in range(len(recordings.classes))
-              if (found := longest_run(recordings, label, span)) is not None}
+    chosen = {
+        label: found
+        for label in range(len(recordings.classes))
+        if (found := longest_run(recordings, label, span)) is not None
+    }
     shown = dict(list(chosen.items())[:MOST])
     columns = 2 if len(shown) in (2, 4) else 3 if len(shown) <= 12 else 4
     rows = -(-len(shown) // columns)
@@ -91,10 +118,10 @@ def examples(recordings: RecordingSet, source: str, *, span: int | None = None) 
     for axis, (label, values) in zip(axes.flat, shown.items(), strict=False):
         _draw(axis, values, recordings)
         axis.set_title(recordings.classes[label])
-    for axis in axes.flat[len(shown):]:
+    for axis in axes.flat[len(shown) :]:
         axis.set_visible(False)
     unit = "frame" if recordings.framed else "s" if recordings.sampling_rate > 1 else "sample"
-    for axis in axes.flat[max(0, len(shown) - columns):len(shown)]:  # the lowest of each column
+    for axis in axes.flat[max(0, len(shown) - columns) : len(shown)]:  # the lowest of each column
         axis.set_xlabel(unit)
         axis.tick_params(labelbottom=True)
     rest = len(recordings.classes) - len(shown)
@@ -110,11 +137,11 @@ def longest_run(recordings: RecordingSet, label: int, span: int | None) -> np.nd
         starts, ends = np.flatnonzero(inside == 1), np.flatnonzero(inside == -1)
         if len(starts) and (ends - starts).max() > longest:
             run = int((ends - starts).argmax())
-            longest, best = ends[run] - starts[run], recording.values[starts[run]:ends[run]]
+            longest, best = ends[run] - starts[run], recording.values[starts[run] : ends[run]]
     if best is None or span is None:
         return best
     first = max(0, (longest - span) // 2)
-    return best[first:first + span]
+    return best[first : first + span]
 
 
 def _draw(axis: Axes, values: np.ndarray, recordings: RecordingSet) -> None:
@@ -136,14 +163,41 @@ def cosine_ranges(cards: dict[str, dict], threshold: float, source: str) -> Figu
         for scaling, shift, marker in zip(SCALINGS, (-0.17, 0.17), ("o", "s"), strict=True):
             at, colour = facts["cosines"][scaling], COLOURS[scaling]
             axis.plot([at["0.01"], at["0.99"]], [row + shift] * 2, color=colour, linewidth=1.0)
-            axis.plot([at["0.25"], at["0.75"]], [row + shift] * 2, color=colour, linewidth=4.5, alpha=0.55,
-                      solid_capstyle="butt")
-            axis.plot(at["0.5"], row + shift, marker=marker, color=colour, markersize=5, linestyle="none",
-                      markeredgecolor="white", markeredgewidth=0.6, label=scaling if row == 0 else None)
-    axis.annotate(f"label 1: cosine not above θ = {threshold:g}", (threshold, 1), xytext=(-5, 2), ha="right",
-                  xycoords=("data", "axes fraction"), textcoords="offset points", va="bottom")
-    axis.set(yticks=range(len(cards)), yticklabels=list(cards), ylim=(len(cards) - 0.4, -0.6), xlim=(-0.6, 1.005),
-             xlabel="cosine of adjacent frames")
+            axis.plot(
+                [at["0.25"], at["0.75"]],
+                [row + shift] * 2,
+                color=colour,
+                linewidth=4.5,
+                alpha=0.55,
+                solid_capstyle="butt",
+            )
+            axis.plot(
+                at["0.5"],
+                row + shift,
+                marker=marker,
+                color=colour,
+                markersize=5,
+                linestyle="none",
+                markeredgecolor="white",
+                markeredgewidth=0.6,
+                label=scaling if row == 0 else None,
+            )
+    axis.annotate(
+        f"label 1: cosine not above θ = {threshold:g}",
+        (threshold, 1),
+        xytext=(-5, 2),
+        ha="right",
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        va="bottom",
+    )
+    axis.set(
+        yticks=range(len(cards)),
+        yticklabels=list(cards),
+        ylim=(len(cards) - 0.4, -0.6),
+        xlim=(-0.6, 1.005),
+        xlabel="cosine of adjacent frames",
+    )
     axis.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, borderaxespad=0.1)
     mark_source(fig, source)
     return fig
@@ -161,18 +215,38 @@ def change_detection(cards: dict[str, dict], source: str) -> Figure:
         for scaling, shift, marker in zip(SCALINGS, (-0.17, 0.17), ("o", "s"), strict=True):
             found = facts["pseudo_label"][scaling]
             scores = found["tolerance 0"]
-            for axis, value, chance in ((axes[0], scores["precision"], scores["base"]),
-                                        (axes[1], scores["recall"], found["share"])):
+            for axis, value, chance in (
+                (axes[0], scores["precision"], scores["base"]),
+                (axes[1], scores["recall"], found["share"]),
+            ):
                 first = row == 0
-                axis.plot([chance] * 2, [row + shift - 0.16, row + shift + 0.16], color=INK, linewidth=1.6,
-                          label="labels drawn at random" if first and scaling == SCALINGS[0] else None)
+                axis.plot(
+                    [chance] * 2,
+                    [row + shift - 0.16, row + shift + 0.16],
+                    color=INK,
+                    linewidth=1.6,
+                    label="labels drawn at random" if first and scaling == SCALINGS[0] else None,
+                )
                 if value is not None:
                     axis.plot([chance, value], [row + shift] * 2, color=COLOURS[scaling], linewidth=1.0)
-                    axis.plot(value, row + shift, marker=marker, color=COLOURS[scaling], linestyle="none",
-                              markersize=6, label=scaling if first else None, clip_on=False)
+                    axis.plot(
+                        value,
+                        row + shift,
+                        marker=marker,
+                        color=COLOURS[scaling],
+                        linestyle="none",
+                        markersize=6,
+                        label=scaling if first else None,
+                        clip_on=False,
+                    )
     axes[0].set_xscale("symlog", linthresh=1e-3)  # a precision of 0 must have its place, too
-    axes[0].set(title="precision", xlim=(0, 0.3), yticks=range(len(changing)), yticklabels=list(changing),
-                ylim=(len(changing) - 0.5, -0.5))
+    axes[0].set(
+        title="precision",
+        xlim=(0, 0.3),
+        yticks=range(len(changing)),
+        yticklabels=list(changing),
+        ylim=(len(changing) - 0.5, -0.5),
+    )
     axes[1].set(title="recall", xlim=(0, 1))
     for axis in axes:
         axis.tick_params(axis="y", length=0)

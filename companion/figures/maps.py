@@ -35,8 +35,13 @@ ACTIVITIES = {
     "stairs and elevator": ("ascending stairs", "descending stairs", "moving around in an elevator"),
     "walking": ("walking in a parking lot", "walking on a treadmill flat", "walking on a treadmill 15 deg inclined"),
     "running, jumping": ("running on a treadmill", "jumping", "playing basketball"),
-    "machines": ("exercising on a stepper", "exercising on a cross trainer", "cycling horizontal", "cycling vertical",
-                 "rowing"),
+    "machines": (
+        "exercising on a stepper",
+        "exercising on a cross trainer",
+        "cycling horizontal",
+        "cycling vertical",
+        "rowing",
+    ),
 }
 
 
@@ -93,8 +98,9 @@ def pairs(maps: Sequence[Map]) -> list[tuple[Map | None, Map | None]]:
     rows = list(itertools.zip_longest(controls[::2], controls[1::2]))
     for method in METHODS:
         own = [drawn for drawn in maps if drawn.cell.method == method and drawn not in controls]
-        rows += itertools.zip_longest(*([drawn for drawn in own if drawn.cell.fidelity == fidelity]
-                                        for fidelity in ("released", "original")))
+        rows += itertools.zip_longest(
+            *([drawn for drawn in own if drawn.cell.fidelity == fidelity] for fidelity in ("released", "original"))
+        )
     return rows
 
 
@@ -112,12 +118,17 @@ def looks(classes: Sequence[str]) -> dict[str, tuple[str, str]]:
     """A colour and a marker for each class, no two alike, in the order of the legend."""
     if len(classes) <= len(PALETTE):
         return {name: (PALETTE[number], MARKERS[number]) for number, name in enumerate(classes)}
-    kinds = {name: (PALETTE[kind], MARKERS[number]) for kind, names in enumerate(ACTIVITIES.values())
-             for number, name in enumerate(names)}
+    kinds = {
+        name: (PALETTE[kind], MARKERS[number])
+        for kind, names in enumerate(ACTIVITIES.values())
+        for number, name in enumerate(names)
+    }
     if set(classes) <= set(kinds):
         return {name: look for name, look in kinds.items() if name in classes}
-    return {name: (PALETTE[number % len(PALETTE)], MARKERS[(number + number // len(PALETTE)) % len(MARKERS)])
-            for number, name in enumerate(classes)}
+    return {
+        name: (PALETTE[number % len(PALETTE)], MARKERS[(number + number // len(PALETTE)) % len(MARKERS)])
+        for number, name in enumerate(classes)
+    }
 
 
 def map_grid(rows: Sequence[tuple[Map | None, Map | None]], classes: Sequence[str], source: str) -> Figure:
@@ -135,14 +146,23 @@ def map_grid(rows: Sequence[tuple[Map | None, Map | None]], classes: Sequence[st
             continue
         for number, name in enumerate(classes):
             colour, marker = legend[name]
-            axis.plot(*drawn.points[drawn.labels == number].T, marker, color=colour, alpha=0.8,
-                      markersize=2.3 * EVEN.get(marker, 1), markeredgewidth=0)
+            axis.plot(
+                *drawn.points[drawn.labels == number].T,
+                marker,
+                color=colour,
+                alpha=0.8,
+                markersize=2.3 * EVEN.get(marker, 1),
+                markeredgewidth=0,
+            )
         _frame(axis, drawn)
-    handles = [Line2D([], [], linestyle="none", color=colour, marker=marker, markersize=5, label=name)
-               for name, (colour, marker) in legend.items()]
+    handles = [
+        Line2D([], [], linestyle="none", color=colour, marker=marker, markersize=5, label=name)
+        for name, (colour, marker) in legend.items()
+    ]
     if handles:
-        fig.legend(handles=handles, loc="outside upper left", ncols=columns, fontsize=8, handletextpad=0.2,
-                   columnspacing=1.0)
+        fig.legend(
+            handles=handles, loc="outside upper left", ncols=columns, fontsize=8, handletextpad=0.2, columnspacing=1.0
+        )
     mark_source(fig, source)
     fig.get_layout_engine().set(rect=(0, 0.2 / inches, 1, 1 - 0.2 / inches))  # room for one line, however tall
     return fig
@@ -173,10 +193,16 @@ def shapes(maps: Sequence[Map]) -> pd.DataFrame:
     shape: "piles" at a local dimension of 0, where most points lie on others, "curve" up to CURVE, "band" up to AREA,
     else "area".
     """
-    return pd.DataFrame([{"dataset": drawn.cell.dataset, "method": drawn.title, "kind": _kind(drawn.cell)}
-                         | drawn.scores | {"shape": _shape(drawn.scores["local_dimension"])}
-                         for drawn in maps if not drawn.why_not],
-                        columns=["dataset", "method", "kind", *SCORES, "local_dimension", "shape"])
+    return pd.DataFrame(
+        [
+            {"dataset": drawn.cell.dataset, "method": drawn.title, "kind": _kind(drawn.cell)}
+            | drawn.scores
+            | {"shape": _shape(drawn.scores["local_dimension"])}
+            for drawn in maps
+            if not drawn.why_not
+        ],
+        columns=["dataset", "method", "kind", *SCORES, "local_dimension", "shape"],
+    )
 
 
 def shape_against_rank(table: pd.DataFrame, source: str) -> Figure:
@@ -186,24 +212,42 @@ def shape_against_rank(table: pd.DataFrame, source: str) -> Figure:
     """
     fig, axis = figure(width=6.2, height=4.0)
     highest = max(20.0, 1.15 * table.participation_ratio.max()) if len(table) else 20.0
-    for name, corner, width, height in (("A", (NO_LINE, 0.03), highest - NO_LINE, AREA - 0.03),
-                                        ("B", (0.93, AREA), LINE - 0.93, 2.05 - AREA)):
+    for name, corner, width, height in (
+        ("A", (NO_LINE, 0.03), highest - NO_LINE, AREA - 0.03),
+        ("B", (0.93, AREA), LINE - 0.93, 2.05 - AREA),
+    ):
         axis.add_patch(Rectangle(corner, width, height, facecolor="#eeeeee", edgecolor=MUTED, linestyle=":"))
         axis.text(corner[0] * 1.05, corner[1] + height - 0.03, name, va="top", color=INK, fontweight="bold")
     sets, kinds = list(dict.fromkeys(table.dataset)), ["control", "InfoNCE", "other method", "eMargin"]
     for (dataset, kind), group in table.groupby(["dataset", "kind"]):
-        axis.plot(group.participation_ratio, group.local_dimension, MARKERS[kinds.index(kind)],
-                  color=PALETTE[sets.index(dataset)], markersize=6, alpha=0.85, markeredgecolor="white",
-                  markeredgewidth=0.5)
-    axis.set(xscale="log", xlim=(0.93, highest), ylim=(-0.07, 2.05), xlabel="effective rank of the embedding (log)",
-             title="local dimension of the map")
+        axis.plot(
+            group.participation_ratio,
+            group.local_dimension,
+            MARKERS[kinds.index(kind)],
+            color=PALETTE[sets.index(dataset)],
+            markersize=6,
+            alpha=0.85,
+            markeredgecolor="white",
+            markeredgewidth=0.5,
+        )
+    axis.set(
+        xscale="log",
+        xlim=(0.93, highest),
+        ylim=(-0.07, 2.05),
+        xlabel="effective rank of the embedding (log)",
+        title="local dimension of the map",
+    )
     ticks = [rank for rank in (1, 1.5, 3, 5, 10, 20, 50, 100, 200) if rank <= highest]
     axis.set_xticks(ticks, labels=[f"{rank:g}" for rank in ticks])
     axis.minorticks_off()
-    handles = [Line2D([], [], linestyle="none", marker="o", color=PALETTE[number], label=name)
-               for number, name in enumerate(sets)]
-    handles += [Line2D([], [], linestyle="none", marker=MARKERS[number], color=INK, markerfacecolor="white", label=name)
-                for number, name in enumerate(kinds)]
+    handles = [
+        Line2D([], [], linestyle="none", marker="o", color=PALETTE[number], label=name)
+        for number, name in enumerate(sets)
+    ]
+    handles += [
+        Line2D([], [], linestyle="none", marker=MARKERS[number], color=INK, markerfacecolor="white", label=name)
+        for number, name in enumerate(kinds)
+    ]
     fig.legend(handles=handles, loc="outside upper left", ncols=4, fontsize=8, handletextpad=0.2)
     mark_source(fig, source)
     return fig
@@ -220,9 +264,11 @@ def _frame(axis, drawn: Map) -> None:
         axis.set_xlabel("\n", fontsize=7.5)
         return
     axis.set_aspect("equal", adjustable="datalim")
-    axis.set_xlabel("effective rank {participation_ratio:.1f}, local dimension {local_dimension:.1f}\n"
-                    "cosine {mean_cosine:.2f}, silhouette {silhouette:.2f}, DBI {davies_bouldin:.2f}"
-                    .format_map(drawn.scores), fontsize=7.5)
+    axis.set_xlabel(
+        "effective rank {participation_ratio:.1f}, local dimension {local_dimension:.1f}\n"
+        "cosine {mean_cosine:.2f}, silhouette {silhouette:.2f}, DBI {davies_bouldin:.2f}".format_map(drawn.scores),
+        fontsize=7.5,
+    )
 
 
 def _kind(cell: Experiment) -> str:

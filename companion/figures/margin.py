@@ -50,7 +50,7 @@ def adjusted(s: Tensor, labels: Tensor, margin: float) -> Tensor:
 def contrast(m: Tensor, temperature: float) -> Tensor:
     """Equation 1 on a matrix M, or S, `(N, N)`: the loss of each anchor t = 0 .. N-2.
 
-        l_t = -M_{t,t+1}/tau + log sum_{k not in {t, t+1}} exp(M_tk/tau)
+    l_t = -M_{t,t+1}/tau + log sum_{k not in {t, t+1}} exp(M_tk/tau)
     """
     lag = torch.arange(len(m)) - torch.arange(len(m))[:, None]
     negatives = torch.logsumexp((m / temperature).masked_fill((lag == 0) | (lag == 1), -math.inf), dim=1)
@@ -85,7 +85,7 @@ def uniform_similarity(n: int, adjacent: float, background: float) -> Tensor:
 def forces(loss: Callable[[Tensor], Tensor], s: Tensor) -> Tensor:
     """dL/dS, `(N, N)`: each pair's two entries are averaged, since they are one cosine. Positive repels the pair."""
     s = s.clone().requires_grad_()
-    gradient, = torch.autograd.grad(loss(s), s)
+    (gradient,) = torch.autograd.grad(loss(s), s)
     return (gradient + gradient.mT) / 2
 
 
@@ -107,8 +107,12 @@ def force_cases(n: int, temperature: float, margin: float) -> dict[tuple[str, st
     """The losses whose forces the page compares, as functions of S `(n, n)`: (loss, labels) -> function."""
     near = torch.ones(n - 1).diag(1) + torch.ones(n - 1).diag(-1)
     uniform = {"y = 0": torch.zeros(n - 1).long(), "y = 1": torch.ones(n - 1).long()}
-    by_pair = {"y = 0": torch.zeros(n, n), "y = 1": torch.ones(n, n), "adjacent 0, others 1": 1 - near,
-               "adjacent 1, others 0": near}
+    by_pair = {
+        "y = 0": torch.zeros(n, n),
+        "y = 1": torch.ones(n, n),
+        "adjacent 0, others 1": 1 - near,
+        "adjacent 1, others 0": near,
+    }
 
     def original(labels):
         return lambda s: contrast(adjusted(s, labels, margin), temperature).mean()
@@ -131,6 +135,7 @@ def critical_cosine(background: float, *, n: int, temperature: float, margin: fl
     All adjacent pairs of the N frames have cosine a, all others `background`; A is the sum of an anchor inside. May
     exceed 1, where no cosine gets to.
     """
+
     def exponent(s):
         return RELEASED_SCALE / temperature * (0.5 * max(0.0, margin - s) ** 2 if y else -0.5 * s**2)
 
@@ -149,18 +154,31 @@ def margin_map(margins: tuple[float, ...]) -> Figure:
         for label in (0, 1):
             x = s.clone().requires_grad_()
             value = phi(x, torch.tensor(label), margin)
-            slope, = torch.autograd.grad(value.sum(), x)
+            (slope,) = torch.autograd.grad(value.sum(), x)
             for axis, line in zip(axes[:, column], (value.detach(), slope), strict=True):
-                axis.plot(s, line, color=PALETTE[label], marker=MARKERS[label], markevery=50, markersize=4.5,
-                          label=f"y = {label}")
+                axis.plot(
+                    s,
+                    line,
+                    color=PALETTE[label],
+                    marker=MARKERS[label],
+                    markevery=50,
+                    markersize=4.5,
+                    label=f"y = {label}",
+                )
         for axis in axes[:, column]:
             axis.axvspan(0, 1, color="#F1F1F1", zorder=0)
             axis.axhline(0, color=MUTED, linewidth=0.8)
             if margin < 1:
                 axis.axvline(margin, color=INK, linewidth=1.0, linestyle="--")
         if margin < 1:
-            axes[0, column].annotate("s = m", (margin, 0.9), xycoords=("data", "axes fraction"), xytext=(4, 0),
-                                     textcoords="offset points", va="top")
+            axes[0, column].annotate(
+                "s = m",
+                (margin, 0.9),
+                xycoords=("data", "axes fraction"),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="top",
+            )
         axes[0, column].set_title(f"m = {margin:g}")
         axes[1, column].set(xlabel="cosine s", xlim=(-1, 1))
     axes[0, 0].set_ylabel("φ(s, y)")
@@ -184,8 +202,9 @@ def _cells(axis: Axes, codes: Tensor, colours: tuple[str, ...], title: str) -> N
 
 def _outline_positives(axis: Axes, n: int) -> None:
     for t in range(n - 1):
-        axis.add_patch(Rectangle((t + 0.5, t - 0.5), 1, 1, fill=False, edgecolor=INK, linewidth=1.4, zorder=4,
-                                 clip_on=False))
+        axis.add_patch(
+            Rectangle((t + 0.5, t - 0.5), 1, 1, fill=False, edgecolor=INK, linewidth=1.4, zorder=4, clip_on=False)
+        )
 
 
 def reading_matrices(matrices: dict[str, Tensor]) -> Figure:
@@ -201,9 +220,12 @@ def reading_matrices(matrices: dict[str, Tensor]) -> Figure:
             axis.text(k, t, {PLAIN: "s", 0: "0", 1: "1"}[int(labels[t, k])], ha="center", va="center", fontsize=9)
         axis.set(xticks=range(n), yticks=range(n), xlabel="frame k")
     axes[0].set_ylabel("anchor t")
-    handles = [Patch(color=TINTS[1], label="φ(s, 0)"), Patch(color=TINTS[2], label="φ(s, 1)"),
-               Patch(color=TINTS[0], label="the cosine s itself"),
-               Patch(facecolor="white", edgecolor=INK, label="positive")]
+    handles = [
+        Patch(color=TINTS[1], label="φ(s, 0)"),
+        Patch(color=TINTS[2], label="φ(s, 1)"),
+        Patch(color=TINTS[0], label="the cosine s itself"),
+        Patch(facecolor="white", edgecolor=INK, label="positive"),
+    ]
     fig.legend(handles=handles, loc="outside lower center", ncols=4)
     fig.draw_without_rendering()  # square cells: the layout settles in its second pass
     return fig
@@ -223,8 +245,14 @@ def force_matrices(matrices: list[tuple[str, Tensor] | None], columns: int) -> F
         _cells(axis, codes, TINTS, name)
         axis.title.set_fontsize(9)
         for sign, marker in ((1, "_"), (2, "+")):
-            axis.plot(*(codes == sign).nonzero().T.flip(0), linestyle="none", marker=marker, markersize=4.5, color=INK,
-                      markeredgewidth=0.9)
+            axis.plot(
+                *(codes == sign).nonzero().T.flip(0),
+                linestyle="none",
+                marker=marker,
+                markersize=4.5,
+                color=INK,
+                markeredgewidth=0.9,
+            )
         axis.set(xticks=[], yticks=[])
     return fig
 
@@ -235,14 +263,32 @@ def exponent_ranges(ranges: dict[str, tuple[float, float]]) -> Figure:
     for row, (low, high) in enumerate(ranges.values()):
         over = high > EXP_LIMIT
         axis.plot((low, high), (row, row), color=PALETTE[over], linewidth=5, marker=MARKERS[over], markersize=7)
-        axis.annotate(f"{low:.3g} to {high:.3g}", (high if over else low, row), xytext=(9 if over else -9, 0),
-                      textcoords="offset points", va="center", ha="left" if over else "right")
+        axis.annotate(
+            f"{low:.3g} to {high:.3g}",
+            (high if over else low, row),
+            xytext=(9 if over else -9, 0),
+            textcoords="offset points",
+            va="center",
+            ha="left" if over else "right",
+        )
     axis.axvline(EXP_LIMIT, color=INK, linewidth=1.2, linestyle="--")
-    axis.annotate(f"exp overflows in float32\nabove {EXP_LIMIT:.1f}", (EXP_LIMIT, len(ranges) - 2.5), xytext=(6, 0),
-                  textcoords="offset points", va="center")
-    axis.set(xscale="log", yticks=range(len(ranges)), yticklabels=list(ranges), xlabel="exponent (logarithmic scale)",
-             xlim=(0.08, 3000), ylim=(len(ranges) - 0.4, -0.6), xticks=(1, 10, 100, 1000),
-             xticklabels=("1", "10", "100", "1000"))
+    axis.annotate(
+        f"exp overflows in float32\nabove {EXP_LIMIT:.1f}",
+        (EXP_LIMIT, len(ranges) - 2.5),
+        xytext=(6, 0),
+        textcoords="offset points",
+        va="center",
+    )
+    axis.set(
+        xscale="log",
+        yticks=range(len(ranges)),
+        yticklabels=list(ranges),
+        xlabel="exponent (logarithmic scale)",
+        xlim=(0.08, 3000),
+        ylim=(len(ranges) - 0.4, -0.6),
+        xticks=(1, 10, 100, 1000),
+        xticklabels=("1", "10", "100", "1000"),
+    )
     return fig
 
 
@@ -254,8 +300,16 @@ def negative_region(curves: dict[str, dict[int, list[float]]], background: list[
     fig, axis = figure(height=3.2)
     for number, (name, by_label) in enumerate(curves.items()):
         for y, critical in by_label.items():
-            axis.plot(background, critical, color=PALETTE[number], marker=MARKERS[number], markersize=4.5, markevery=10,
-                      linestyle="-" if y else "--", label=f"{name}, y = {y}")
+            axis.plot(
+                background,
+                critical,
+                color=PALETTE[number],
+                marker=MARKERS[number],
+                markersize=4.5,
+                markevery=10,
+                linestyle="-" if y else "--",
+                label=f"{name}, y = {y}",
+            )
     shaded = np.minimum(next(iter(curves.values()))[1], 1)
     axis.fill_between(background, shaded, 1, color=PALETTE[0], alpha=0.15, linewidth=0)
     axis.plot((0, 1), (0, 1), color=MUTED, linewidth=1.0, linestyle=":", label="a = b")
@@ -275,8 +329,12 @@ def worked_example(z: Tensor, s: Tensor, m: Tensor, y: Tensor) -> Figure:
     arc = np.linspace(0, math.pi / 2, 60)
     axes[0].plot(np.cos(arc), np.sin(arc), color=MUTED, linewidth=0.8)
     for number, ((x, w), frames) in enumerate(directions.items()):
-        axes[0].annotate("", (x, w), (0, 0), arrowprops={"arrowstyle": "-|>", "color": PALETTE[number],
-                                                         "linewidth": 1.8, "shrinkA": 0, "shrinkB": 0})
+        axes[0].annotate(
+            "",
+            (x, w),
+            (0, 0),
+            arrowprops={"arrowstyle": "-|>", "color": PALETTE[number], "linewidth": 1.8, "shrinkA": 0, "shrinkB": 0},
+        )
         axes[0].annotate(", ".join(f"$z_{t}$" for t in frames), (1.1 * x, 1.12 * w), va="center")
     axes[0].set(xlim=(-0.05, 1.45), ylim=(-0.08, 1.2), aspect="equal", title="embeddings")
     axes[0].axis("off")

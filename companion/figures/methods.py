@@ -35,8 +35,15 @@ MARKS = {
 BOX = "#CFE3F2"
 
 
-def role_grid(axis: Axes, roles: Tensor, title: str, *, rows: Sequence[str] = (), xlabel: str = "",
-              xticks: dict[int, str] | None = None) -> None:
+def role_grid(
+    axis: Axes,
+    roles: Tensor,
+    title: str,
+    *,
+    rows: Sequence[str] = (),
+    xlabel: str = "",
+    xticks: dict[int, str] | None = None,
+) -> None:
     """Draw `(rows, columns)` roles, the first row on top. rows: a label each. xticks: column -> label."""
     n_rows, n_columns = roles.shape
     for role, (marker, colour, size, _) in MARKS.items():
@@ -51,8 +58,17 @@ def role_grid(axis: Axes, roles: Tensor, title: str, *, rows: Sequence[str] = ()
 
 def box(axis: Axes, row: int, first: int, last: int) -> None:
     """Set the cells `first` .. `last` of a row in a blue box."""
-    axis.add_patch(FancyBboxPatch((first - 0.42, row - 0.4), last - first + 0.84, 0.8, facecolor=BOX,
-                                  edgecolor=PALETTE[0], linewidth=1.0, boxstyle="round,pad=0,rounding_size=0.2"))
+    axis.add_patch(
+        FancyBboxPatch(
+            (first - 0.42, row - 0.4),
+            last - first + 0.84,
+            0.8,
+            facecolor=BOX,
+            edgecolor=PALETTE[0],
+            linewidth=1.0,
+            boxstyle="round,pad=0,rounding_size=0.2",
+        )
+    )
 
 
 def role_legend(fig: Figure, roles: Iterable[int], names: dict[int, str] | None = None, extra: Sequence = ()) -> None:
@@ -60,8 +76,16 @@ def role_legend(fig: Figure, roles: Iterable[int], names: dict[int, str] | None 
     axis, handles = fig.axes[0], list(extra)
     for role in roles:
         marker, colour, size, name = MARKS[role]
-        handles += axis.plot([], [], linestyle="none", marker=marker, color=colour, markersize=size,
-                             markeredgewidth=1.3, label=(names or {}).get(role, name))
+        handles += axis.plot(
+            [],
+            [],
+            linestyle="none",
+            marker=marker,
+            color=colour,
+            markersize=size,
+            markeredgewidth=1.3,
+            label=(names or {}).get(role, name),
+        )
     fig.legend(handles=handles, loc="outside lower center", ncols=len(handles), handletextpad=0.3, columnspacing=1.4)
 
 
@@ -73,8 +97,11 @@ def largest_changes(method: Method, batch: Tensor, steps: int = 5) -> dict[str, 
     """
     settings = method.experiment
     before = {name: weight.detach().clone() for name, weight in method.named_parameters()}
-    optimiser = AdamW((weight for weight in method.trained_parameters() if weight.requires_grad),
-                      learning_rate=settings.learning_rate, weight_decay=settings.weight_decay)
+    optimiser = AdamW(
+        (weight for weight in method.trained_parameters() if weight.requires_grad),
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+    )
     generator = torch.Generator().manual_seed(settings.seed)
     method.train()
     with torch.random.fork_rng(devices=[]):

@@ -34,7 +34,7 @@ def ts2vec_roles(released: bool, anchor: int = 10) -> Tensor:
         roles[view::2, first:beyond] = UNUSED
         places = int(views[view][0]) + torch.arange(len(views[view]))
         roles[view, places] = NEGATIVE
-        roles[view + 2::2, places[position]] = NEGATIVE
+        roles[view + 2 :: 2, places[position]] = NEGATIVE
         roles[view::2, places[views[view] < 0]] = ZERO
         roles[view, places[position]] = (ANCHOR, POSITIVE)[view]
     return roles
@@ -77,8 +77,14 @@ def softclt_pairs(length: int = 9, frame: int = 4) -> Figure:
         weights = soft_weights(length, frame, distances, hard)
         roles = torch.where(weights.isnan(), UNUSED, torch.where(weights == 0, NEGATIVE, ABSENT))
         roles[0, frame] = ANCHOR
-        role_grid(axis, roles, "released: hard" if hard else "original: soft", rows=rows, xlabel="frame",
-                  xticks={t: str(t) for t in range(length)})
+        role_grid(
+            axis,
+            roles,
+            "released: hard" if hard else "original: soft",
+            rows=rows,
+            xlabel="frame",
+            xticks={t: str(t) for t in range(length)},
+        )
         for row, column in (weights > 0).nonzero().tolist():
             weight = weights[row, column].item()
             marker, colour, size, _ = MARKS[POSITIVE]
@@ -107,9 +113,15 @@ def mfclr_pairs(n: int = 3, frames: int = 6, channels: int = 4) -> Figure:
     fig, axes = figure(1, 2, height=2.7, sharey=True)
     names = {False: "original: frames are compared", True: "released: channels are compared"}
     for axis, (released, title) in zip(axes, names.items(), strict=True):
-        role_grid(axis, mfclr_roles(released, n, frames, channels), title, xlabel="frames of sequence",
-                  xticks={b * (frames + 1) + frames // 2: str(b) for b in range(n)})
-    axes[0].set_yticks([(channels - 1) / 2, channels + 1 + (channels - 1) / 2],
-                       ["channels\nof view 1", "channels\nof view 2"])
+        role_grid(
+            axis,
+            mfclr_roles(released, n, frames, channels),
+            title,
+            xlabel="frames of sequence",
+            xticks={b * (frames + 1) + frames // 2: str(b) for b in range(n)},
+        )
+    axes[0].set_yticks(
+        [(channels - 1) / 2, channels + 1 + (channels - 1) / 2], ["channels\nof view 1", "channels\nof view 2"]
+    )
     role_legend(fig, (ANCHOR, POSITIVE, NEGATIVE, UNUSED))
     return fig

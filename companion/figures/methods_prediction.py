@@ -31,14 +31,14 @@ def cpc_roles(n: int, length: int, t: int) -> Tensor:
     """original: what sequence 0 meets when it predicts from frame t, `(n, length)`. Negatives: all but t .. t + K."""
     roles = torch.full((n, length), NEGATIVE)
     roles[0, t] = UNUSED
-    roles[0, t + 1:t + 1 + HORIZONS] = POSITIVE
+    roles[0, t + 1 : t + 1 + HORIZONS] = POSITIVE
     return roles
 
 
 def released_cpc_roles(n: int, length: int) -> Tensor:
     """released: likewise, `(n, length)`. The negatives are those that can be drawn."""
     roles, centre = torch.full((n, length), UNUSED), length // 2
-    roles[0, :centre - 2] = roles[0, centre + 3:] = NEGATIVE
+    roles[0, : centre - 2] = roles[0, centre + 3 :] = NEGATIVE
     roles[0, centre + 1] = POSITIVE
     return roles
 
@@ -47,23 +47,33 @@ def cpc_pairs(n: int = 3, length: int = 16, t: int = 5) -> Figure:
     """Context, positives and negatives of sequence 0, in both fidelities."""
     fig, axes = figure(2, 1, height=1.55)
     rows, centre = [f"sequence {b}" for b in range(n)], length // 2
-    panels = (("original: predicts the next four frames", cpc_roles(n, length, t), 0, t),
-              ("released: picks a frame of its own context", released_cpc_roles(n, length), centre,
-               centre + RELEASED_CONTEXT - 1))
+    panels = (
+        ("original: predicts the next four frames", cpc_roles(n, length, t), 0, t),
+        (
+            "released: picks a frame of its own context",
+            released_cpc_roles(n, length),
+            centre,
+            centre + RELEASED_CONTEXT - 1,
+        ),
+    )
     for axis, (title, roles, first, last) in zip(axes, panels, strict=True):
         role_grid(axis, roles, title, rows=rows, xticks={f: str(f) for f in range(0, length, 2)})
         box(axis, 0, first, last)
     axes[1].set_xlabel("frame")
-    role_legend(fig, (POSITIVE, NEGATIVE, UNUSED),
-                extra=[Patch(facecolor=BOX, edgecolor=PALETTE[0], label="context, the anchor")])
+    role_legend(
+        fig,
+        (POSITIVE, NEGATIVE, UNUSED),
+        extra=[Patch(facecolor=BOX, edgecolor=PALETTE[0], label="context, the anchor")],
+    )
     return fig
 
 
 def tnc_centres(anchor: int, length: int, width: int, seed: int) -> tuple[Tensor, Tensor]:
     """Centres of an anchor's near and distant windows, ascending, `(20,)` each; drawn by the module's rules."""
     generator, anchors = torch.Generator().manual_seed(seed), torch.tensor([anchor])
-    near = neighbour_centres(anchors, SAMPLES, length=length, width=width, deviation=EPSILON * width,
-                             generator=generator)
+    near = neighbour_centres(
+        anchors, SAMPLES, length=length, width=width, deviation=EPSILON * width, generator=generator
+    )
     distant = distant_centres(anchors, SAMPLES, length=length, width=width, far=FAR * width, generator=generator)
     return near[0].sort().values, distant[0].sort().values
 
@@ -81,15 +91,22 @@ def tnc_windows(length: int, seed: int) -> Figure:
         _window(axis, 0, anchor, width, ANCHOR)
         for limit in (anchor - FAR * width, anchor + FAR * width):
             axis.axvline(limit, color=INK, linewidth=1.0, linestyle="--")
-        axis.set(title=f"{name}: w = {width}, far from {FAR * width} frames on", xlabel="frame", xlim=(0, length),
-                 ylim=(2 * SAMPLES + 5, -2))
+        axis.set(
+            title=f"{name}: w = {width}, far from {FAR * width} frames on",
+            xlabel="frame",
+            xlim=(0, length),
+            ylim=(2 * SAMPLES + 5, -2),
+        )
     axes[0].set_yticks([0, 1.5 + SAMPLES / 2, 3.5 + 1.5 * SAMPLES], ["anchor", "near", "distant"])
     for axis in axes:
         axis.tick_params(axis="y", length=0)
         axis.spines["left"].set_visible(False)
-    role_legend(fig, (ANCHOR, POSITIVE, NEGATIVE),
-                {ANCHOR: "anchor's window", POSITIVE: "neighbour", NEGATIVE: "distant, unlabelled"},
-                extra=[Line2D([], [], color=INK, linewidth=1.0, linestyle="--", label="5 w from the anchor")])
+    role_legend(
+        fig,
+        (ANCHOR, POSITIVE, NEGATIVE),
+        {ANCHOR: "anchor's window", POSITIVE: "neighbour", NEGATIVE: "distant, unlabelled"},
+        extra=[Line2D([], [], color=INK, linewidth=1.0, linestyle="--", label="5 w from the anchor")],
+    )
     return fig
 
 
@@ -105,7 +122,7 @@ def timedrl_roles(length: int, released: bool) -> Tensor:
     roles = torch.full((3, length + 1), ABSENT)
     roles[0, 1:] = UNUSED if released else READ
     for row, role in ((1, ANCHOR), (2, POSITIVE)):
-        roles[row, 1:1 + tokens] = UNUSED if released else role
+        roles[row, 1 : 1 + tokens] = UNUSED if released else role
         if released:
             roles[row, 0] = role
     return roles
@@ -116,13 +133,21 @@ def timedrl_pairs(length: int = 24, token: int = 5) -> Figure:
     fig, axes = figure(2, 1, height=1.55)
     for axis, released in zip(axes, (False, True), strict=True):
         name = "released: the instance is the [CLS] token" if released else "original: the instance is the mean token"
-        role_grid(axis, timedrl_roles(length, released), name, rows=("frames", "pass 1", "pass 2"),
-                  xticks={0: "[CLS]"} if released else {})
+        role_grid(
+            axis,
+            timedrl_roles(length, released),
+            name,
+            rows=("frames", "pass 1", "pass 2"),
+            xticks={0: "[CLS]"} if released else {},
+        )
         patch = _token_frames(length, released)[token]
         box(axis, 0, 1 + int(patch.min()), 1 + int(patch.max()))
-    role_legend(fig, (ANCHOR, POSITIVE, READ, UNUSED),
-                {ANCHOR: "in the anchor", POSITIVE: "in its positive", READ: "read by both", UNUSED: "in neither"},
-                extra=[Patch(facecolor=BOX, edgecolor=PALETTE[0], label=f"read by token {token}")])
+    role_legend(
+        fig,
+        (ANCHOR, POSITIVE, READ, UNUSED),
+        {ANCHOR: "in the anchor", POSITIVE: "in its positive", READ: "read by both", UNUSED: "in neither"},
+        extra=[Patch(facecolor=BOX, edgecolor=PALETTE[0], label=f"read by token {token}")],
+    )
     return fig
 
 

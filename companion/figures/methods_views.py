@@ -23,8 +23,12 @@ from emargin.methods.simmtm import COPIES
 
 VERSIONS = ("original", *(f"masked {c}" for c in range(1, COPIES + 1)))
 
-COST_PARTS = {"encoder": (LEARNS, FIXED), "key encoder": (FOLLOWS, FIXED),  # part -> original, released
-              "head": (LEARNS, LEARNS), "key head": (FOLLOWS, FOLLOWS)}
+COST_PARTS = {
+    "encoder": (LEARNS, FIXED),
+    "key encoder": (FOLLOWS, FIXED),  # part -> original, released
+    "head": (LEARNS, LEARNS),
+    "key head": (FOLLOWS, FOLLOWS),
+}
 
 
 def instance_roles(n: int) -> Tensor:
@@ -39,7 +43,7 @@ def segment_roles(segments: int = SEGMENTS) -> Tensor:
     roles = torch.full((segments, segments), NEGATIVE)
     for i in range(segments):
         middle = min(max(i, 1), segments - 2)
-        roles[i, middle - 1:middle + 2] = UNUSED
+        roles[i, middle - 1 : middle + 2] = UNUSED
         roles[i, i + 1 if i < segments - 1 else i - 1] = POSITIVE
         roles[i, i] = ANCHOR
     return roles
@@ -50,12 +54,19 @@ def infots_pairs(n: int = 4) -> Figure:
     fig, axes = plt.subplot_mosaic((("global", "local"), ("used", "local")), figsize=(7.2, 3.2), width_ratios=(n, 7))
     sequences = {b: str(b) for b in range(n)}
     role_grid(axes["global"], instance_roles(n), "global: sequences", rows=("view 1", "view 2"), xticks=sequences)
-    role_grid(axes["local"], segment_roles(), "local: segments of one sequence, view 1", xlabel="segment",
-              rows=[f"segment {i}" for i in range(SEGMENTS)], xticks={i: str(i) for i in range(SEGMENTS)})
+    role_grid(
+        axes["local"],
+        segment_roles(),
+        "local: segments of one sequence, view 1",
+        xlabel="segment",
+        rows=[f"segment {i}" for i in range(SEGMENTS)],
+        xticks={i: str(i) for i in range(SEGMENTS)},
+    )
     roles = torch.full((2, n), ANCHOR)
     roles[1, 1:] = UNUSED
-    role_grid(axes["used"], roles, "local: used sequences", rows=("original", "released"), xlabel="sequence",
-              xticks=sequences)
+    role_grid(
+        axes["used"], roles, "local: used sequences", rows=("original", "released"), xlabel="sequence", xticks=sequences
+    )
     role_legend(fig, (ANCHOR, POSITIVE, NEGATIVE, UNUSED))
     return fig
 
@@ -71,13 +82,25 @@ def trend_roles(n: int, keys: int) -> Tensor:
 def cost_pairs(n: int = 4, keys: int = 7, frequencies: int = 6, at: int = 2) -> Figure:
     """The trend's query among keys, the season's frequencies among sequences, and which parts learn."""
     fig, (trend, season, parts) = figure(1, 3, height=2.9, gridspec_kw={"width_ratios": (keys, frequencies, 5)})
-    role_grid(trend, trend_roles(n, keys), "trend, one frame", rows=("queries", "keys", "queue"), xlabel="sequence",
-              xticks={b: str(b) for b in range(n)})
+    role_grid(
+        trend,
+        trend_roles(n, keys),
+        "trend, one frame",
+        rows=("queries", "keys", "queue"),
+        xlabel="sequence",
+        xticks={b: str(b) for b in range(n)},
+    )
     trend.text(keys - 0.3, 2, "…", va="center")
     roles = torch.full((2 * n, frequencies), UNUSED)
     roles[:, at] = instance_roles(n).flatten()
-    role_grid(season, roles, "season", rows=[f"view {v}, seq. {b}" for v in (1, 2) for b in range(n)],
-              xlabel="frequency", xticks={f: str(f) for f in range(frequencies)})
+    role_grid(
+        season,
+        roles,
+        "season",
+        rows=[f"view {v}, seq. {b}" for v in (1, 2) for b in range(n)],
+        xlabel="frequency",
+        xticks={f: str(f) for f in range(frequencies)},
+    )
     columns = torch.full((len(COST_PARTS), 3), ABSENT)
     columns[:, [0, 2]] = torch.tensor(list(COST_PARTS.values()))
     role_grid(parts, columns, "what learns", rows=list(COST_PARTS), xticks={0: "original", 2: "released"})
@@ -96,8 +119,13 @@ def simmtm_pairs(n: int = 3, frames: int = 7) -> Figure:
     """Versions of series: sequences in the original, frames in the released computation."""
     fig, (left, right) = figure(1, 2, height=2.1, gridspec_kw={"width_ratios": (n, n * frames * 0.6)})
     role_grid(left, series_roles(n), "original", rows=VERSIONS, xlabel="sequence", xticks={b: str(b) for b in range(n)})
-    role_grid(right, series_roles(n, frames), "released", xlabel="frames of sequence",
-              xticks={b * frames + frames // 2: str(b) for b in range(n)})
+    role_grid(
+        right,
+        series_roles(n, frames),
+        "released",
+        xlabel="frames of sequence",
+        xticks={b * frames + frames // 2: str(b) for b in range(n)},
+    )
     for b in range(1, n):
         right.axvline(b * frames - 0.5, color="#C4C4C4", linewidth=1.0)
     role_legend(fig, (ANCHOR, POSITIVE, NEGATIVE))

@@ -37,8 +37,14 @@ def probe_scores(scores: pd.DataFrame, majority: float, n_classes: int, source: 
         axis.axvline(floor, color=INK, linestyle="--", linewidth=1, label="always the largest class")
         for number, probe in enumerate(probes):
             rows = [row + 0.16 * (number - (len(probes) - 1) / 2) for row in range(len(methods))]
-            axis.plot([scores[column][method, probe] for method in methods], rows, MARKERS[number],
-                      color=PALETTE[number], markersize=6, label=probe)
+            axis.plot(
+                [scores[column][method, probe] for method in methods],
+                rows,
+                MARKERS[number],
+                color=PALETTE[number],
+                markersize=6,
+                label=probe,
+            )
         axis.set(title=title, xlim=(0, 1))
         axis.set_yticks(range(len(methods)), methods)
         axis.grid(axis="x", color="#dddddd", linewidth=0.6)

@@ -45,31 +45,59 @@ def cosine_histogram(cosines: dict[str, Tensor], threshold: float, source: str) 
         axis.margins(y=0.3)
         axis.set(ylabel="share of pairs", xlim=(-0.5, 1.005))
         axis.set_title(name)
-    axes[0, 0].annotate(f"label 1: cosine not above θ = {threshold:g}", (threshold, 0.92), va="top", ha="right",
-                        xycoords=("data", "axes fraction"), xytext=(-5, 0), textcoords="offset points")
+    axes[0, 0].annotate(
+        f"label 1: cosine not above θ = {threshold:g}",
+        (threshold, 0.92),
+        va="top",
+        ha="right",
+        xycoords=("data", "axes fraction"),
+        xytext=(-5, 0),
+        textcoords="offset points",
+    )
     axes[-1, 0].set_xlabel("cosine of adjacent frames")
     mark_source(fig, source)
     return fig
 
 
-def share_over_threshold(thresholds: list[float], shares: dict[str, list[float]], threshold: float,
-                         source: str) -> Figure:
+def share_over_threshold(
+    thresholds: list[float], shares: dict[str, list[float]], threshold: float, source: str
+) -> Figure:
     """Share of pairs with label 1 over theta, one line a name; `threshold` is marked."""
     fig, axis = figure(height=2.7)
     for number, (name, values) in enumerate(shares.items()):
-        axis.plot(thresholds, values, color=PALETTE[number], marker=MARKERS[number], markersize=4.5, markevery=4,
-                  linewidth=1.5, label=name, zorder=3 - number)
+        axis.plot(
+            thresholds,
+            values,
+            color=PALETTE[number],
+            marker=MARKERS[number],
+            markersize=4.5,
+            markevery=4,
+            linewidth=1.5,
+            label=name,
+            zorder=3 - number,
+        )
     axis.axvline(threshold, color=INK, linewidth=1.0, linestyle="--")
     axis.annotate(f"θ = {threshold:g}", (threshold, 0.8), xytext=(-5, 0), textcoords="offset points", ha="right")
-    axis.set(xlabel="threshold θ", ylabel="share of pairs labelled 1", ylim=(-0.03, 1.05),
-             xlim=(min(thresholds), max(thresholds)))
+    axis.set(
+        xlabel="threshold θ",
+        ylabel="share of pairs labelled 1",
+        ylim=(-0.03, 1.05),
+        xlim=(min(thresholds), max(thresholds)),
+    )
     fig.legend(loc="outside upper left", ncols=len(shares))
     mark_source(fig, source)
     return fig
 
 
-def time_line(frames: Tensor, classes: Tensor, cosines: Tensor, labels: Tensor, names: tuple[str, ...],
-              threshold: float, source: str) -> Figure:
+def time_line(
+    frames: Tensor,
+    classes: Tensor,
+    cosines: Tensor,
+    labels: Tensor,
+    names: tuple[str, ...],
+    threshold: float,
+    source: str,
+) -> Figure:
     """One sequence: its classes, its frames as an image, its adjacent cosines with the pairs labelled 1.
 
     frames `(T, D)`, classes `(T,)`, cosines and labels `(T - 1,)`; pair t lies between frames t and t + 1.
@@ -82,13 +110,25 @@ def time_line(frames: Tensor, classes: Tensor, cosines: Tensor, labels: Tensor, 
     for start, end in zip(edges[:-1], edges[1:], strict=True):
         kind = int(classes[int(start + 0.5)])
         axes[0].axvspan(start, end, color=PALETTE[present.index(kind) % len(PALETTE)], alpha=0.75, linewidth=0)
-    handles = [axes[0].axvspan(-1, -1, color=PALETTE[number % len(PALETTE)], alpha=0.75,
-                               label=names[kind] if kind >= 0 else "unlabelled") for number, kind in enumerate(present)]
+    handles = [
+        axes[0].axvspan(
+            -1, -1, color=PALETTE[number % len(PALETTE)], alpha=0.75, label=names[kind] if kind >= 0 else "unlabelled"
+        )
+        for number, kind in enumerate(present)
+    ]
     fig.legend(handles=handles, loc="outside upper left", ncols=4)
     axes[0].set(yticks=[], title="true class")
     limit = float(frames.abs().quantile(0.95))
-    image = axes[1].imshow(frames.T.numpy(), aspect="auto", origin="lower", cmap="RdBu_r", vmin=-limit, vmax=limit,
-                           extent=(-0.5, length - 0.5, 0, frames.shape[1]), interpolation="nearest")
+    image = axes[1].imshow(
+        frames.T.numpy(),
+        aspect="auto",
+        origin="lower",
+        cmap="RdBu_r",
+        vmin=-limit,
+        vmax=limit,
+        extent=(-0.5, length - 0.5, 0, frames.shape[1]),
+        interpolation="nearest",
+    )
     axes[1].set(ylabel="feature", title="frames, as the encoder gets them")
     fig.colorbar(image, ax=axes[1], pad=0.01, aspect=12)
     middle = np.arange(length - 1) + 0.5
@@ -96,10 +136,22 @@ def time_line(frames: Tensor, classes: Tensor, cosines: Tensor, labels: Tensor, 
         axes[2].axvline(t + 0.5, color=MUTED, linewidth=1.0, label="change of class" if number == 0 else None)
     axes[2].plot(middle, cosines, color=PALETTE[0], linewidth=1.2)
     axes[2].axhline(threshold, color=INK, linewidth=1.0, linestyle="--", label=f"θ = {threshold:g}")
-    axes[2].plot(middle[labels.numpy()], cosines[labels], linestyle="none", marker="v", markersize=6,
-                 color=PALETTE[1], label="label 1")
-    axes[2].set(xlabel="frame", ylabel="cosine", title="cosine of adjacent frames", xlim=(-0.5, length - 0.5),
-                ylim=(min(-0.05, float(cosines.min()) - 0.05), 1.02))
+    axes[2].plot(
+        middle[labels.numpy()],
+        cosines[labels],
+        linestyle="none",
+        marker="v",
+        markersize=6,
+        color=PALETTE[1],
+        label="label 1",
+    )
+    axes[2].set(
+        xlabel="frame",
+        ylabel="cosine",
+        title="cosine of adjacent frames",
+        xlim=(-0.5, length - 0.5),
+        ylim=(min(-0.05, float(cosines.min()) - 0.05), 1.02),
+    )
     axes[2].legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, borderaxespad=0.1)
     mark_source(fig, source)
     return fig
@@ -114,21 +166,44 @@ def detection_curves(curves: dict[str, dict[float, dict[str, float]]], threshold
     first = next(iter(curves.values()))
     seen = {theta: score for theta, score in first.items() if score["ones"] >= FEWEST}
     for number, kind in ((0, "precision"), (2, "recall")):
-        left.plot(list(seen), [score[kind] for score in seen.values()], color=PALETTE[number], label=kind,
-                  marker=MARKERS[number], markevery=4, markersize=4.5)
+        left.plot(
+            list(seen),
+            [score[kind] for score in seen.values()],
+            color=PALETTE[number],
+            label=kind,
+            marker=MARKERS[number],
+            markevery=4,
+            markersize=4.5,
+        )
     left.axvline(threshold, color=INK, linewidth=1.0, linestyle="--", label=f"θ = {threshold:g}")
     left.set(xlabel="threshold θ", ylabel="share", ylim=(-0.02, 1.02), title=next(iter(curves)))
     base = next(iter(first.values()))["base"]
     for number, (name, scores) in enumerate(curves.items()):
         shown = [score for score in scores.values() if score["ones"] >= FEWEST]
-        right.plot([score["recall"] for score in shown], [score["precision"] for score in shown], label=name,
-                   color=PALETTE[number], marker=MARKERS[number], markevery=4, markersize=4.5)
+        right.plot(
+            [score["recall"] for score in shown],
+            [score["precision"] for score in shown],
+            label=name,
+            color=PALETTE[number],
+            marker=MARKERS[number],
+            markevery=4,
+            markersize=4.5,
+        )
     if threshold in seen:
         at = seen[threshold]
-        right.plot(at["recall"], at["precision"], marker="o", markersize=11, markerfacecolor="none",
-                   markeredgecolor=INK, linestyle="none", label=f"θ = {threshold:g}")
-    right.set(xlabel="recall", ylabel="precision", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02),
-              title="precision against recall")
+        right.plot(
+            at["recall"],
+            at["precision"],
+            marker="o",
+            markersize=11,
+            markerfacecolor="none",
+            markeredgecolor=INK,
+            linestyle="none",
+            label=f"θ = {threshold:g}",
+        )
+    right.set(
+        xlabel="recall", ylabel="precision", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), title="precision against recall"
+    )
     for axis in (left, right):
         axis.axhline(base, color=MUTED, linewidth=1.0, linestyle=":", label="base rate")
         axis.legend(loc="upper left" if axis is left else "upper right")

@@ -8,8 +8,17 @@ from companion.figures.style import MARKERS, MUTED, PALETTE, figure, mark_source
 SCORES = {"converged_balanced_accuracy": "converged probe", "silhouette": "silhouette"}
 
 
-def against(runs: pd.DataFrame, sets: dict[str, str], names: list[str], first: str, second: str,
-            titles: tuple[str, str], source: str, *, baseline: str) -> Figure:
+def against(
+    runs: pd.DataFrame,
+    sets: dict[str, str],
+    names: list[str],
+    first: str,
+    second: str,
+    titles: tuple[str, str],
+    source: str,
+    *,
+    baseline: str,
+) -> Figure:
     """Two scores against each other: a panel a data set, a mark a method at its means over seeds, bars of one standard
     deviation. The lines are those of the baseline.
 
@@ -17,7 +26,7 @@ def against(runs: pd.DataFrame, sets: dict[str, str], names: list[str], first: s
     """
     columns = min(2, len(sets))
     fig, axes = figure(-(-len(sets) // columns), columns, height=2.9, squeeze=False)
-    for axis in axes.flat[len(sets):]:
+    for axis in axes.flat[len(sets) :]:
         axis.set_visible(False)
     for axis, (dataset, title) in zip(axes.flat, sets.items(), strict=False):
         own = runs[runs.dataset == dataset].groupby("name")[[first, second]].agg(["mean", "std"])
@@ -27,16 +36,26 @@ def against(runs: pd.DataFrame, sets: dict[str, str], names: list[str], first: s
         for number, name in enumerate(names):
             if name in own.index:
                 x, y = own.loc[name, first], own.loc[name, second]
-                axis.errorbar(x["mean"], y["mean"], xerr=x["std"], yerr=y["std"], color=PALETTE[number % len(PALETTE)],
-                              marker=MARKERS[number % len(MARKERS)], markersize=6, linewidth=0.9, linestyle="",
-                              label=name)
+                axis.errorbar(
+                    x["mean"],
+                    y["mean"],
+                    xerr=x["std"],
+                    yerr=y["std"],
+                    color=PALETTE[number % len(PALETTE)],
+                    marker=MARKERS[number % len(MARKERS)],
+                    markersize=6,
+                    linewidth=0.9,
+                    linestyle="",
+                    label=name,
+                )
         axis.set_title(title)
     for axis in axes[-1]:
         axis.set_xlabel(titles[0])
     for axis in axes[:, 0]:
         axis.set_ylabel(titles[1])
-    shown = {label: handle for axis in axes.flat
-             for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    shown = {
+        label: handle for axis in axes.flat for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
     order = [name for name in names if name in shown]
     fig.legend([shown[name] for name in order], order, loc="outside upper left", ncols=3, fontsize=8.5)
     mark_source(fig, source)

@@ -19,8 +19,16 @@ def clustering_against_probing(rows: pd.DataFrame, source: str, *, clustering: s
     for axis, (metric, title) in zip(axes, probes.items(), strict=True):
         for number, name in enumerate(values.name.unique()):
             runs = values[values.name == name].pivot_table(index="seed", columns="metric", values="value")
-            axis.scatter(runs[clustering], runs[metric], color=PALETTE[number], marker=MARKERS[number], s=34,
-                         label=name, linewidth=0.5, edgecolor="white")
+            axis.scatter(
+                runs[clustering],
+                runs[metric],
+                color=PALETTE[number],
+                marker=MARKERS[number],
+                s=34,
+                label=name,
+                linewidth=0.5,
+                edgecolor="white",
+            )
         axis.set(title=title, xlabel=clustering.replace("_", " "))
     axes[0].set_ylabel("balanced accuracy")
     handles, names = axes[0].get_legend_handles_labels()
@@ -38,14 +46,17 @@ def scores_over_methods(rows: pd.DataFrame, metric: str, source: str) -> Figure:
     values = rows[rows.metric == metric]
     control = values[values.method == "random-calibrated"].value
     values = values[~values.method.isin(("random", "random-calibrated"))]
-    values = values.assign(line=[METHODS[row.method].title + (f", {row.reading}" if row.reading else "")
-                                 for row in values.itertuples()])
+    values = values.assign(
+        line=[METHODS[row.method].title + (f", {row.reading}" if row.reading else "") for row in values.itertuples()]
+    )
     order = {method: number for number, method in enumerate(METHODS)}
     names = list(dict.fromkeys(values.sort_values("method", key=lambda method: method.map(order), kind="stable").line))
     fig, axis = figure(width=6.4, height=0.36 * len(names) + 1.0)
     axis.axvspan(control.min(), control.max(), color="#dddddd", linewidth=0, label="random, calibrated")
-    marks = {"original": {"marker": "o", "color": PALETTE[0], "s": 34},
-             "released": {"marker": "s", "facecolors": "none", "edgecolors": PALETTE[1], "s": 44, "linewidths": 1.4}}
+    marks = {
+        "original": {"marker": "o", "color": PALETTE[0], "s": 34},
+        "released": {"marker": "s", "facecolors": "none", "edgecolors": PALETTE[1], "s": 44, "linewidths": 1.4},
+    }
     for fidelity, mark in marks.items():
         chosen = values[values.fidelity == fidelity]
         shift = 0.16 if fidelity == "released" else -0.16

@@ -7,8 +7,13 @@ from matplotlib.ticker import NullFormatter, NullLocator, StrMethodFormatter
 from companion.figures.style import MARKERS, PALETTE, figure, mark_source
 
 FORMS = {"ours": "blocks (ours)", "plain": "plain", "lean": "lean dense", "limit": "limit: products alone"}
-STAGES = {"frames": PALETTE[5], "training": PALETTE[0], "features": PALETTE[2], "clustering": PALETTE[4],
-          "probe": PALETTE[1]}
+STAGES = {
+    "frames": PALETTE[5],
+    "training": PALETTE[0],
+    "features": PALETTE[2],
+    "clustering": PALETTE[4],
+    "probe": PALETTE[1],
+}
 TITLES = {"emargin released": "eMargin released", "emargin original": "eMargin original, anchor", "infonce": "InfoNCE"}
 
 
@@ -36,9 +41,16 @@ def against_size(devices: dict[str, list[dict]], quantity: str, source: str) -> 
 def _lines(axis: Axes, steps: list[dict], quantity: str) -> None:
     sizes = [step["n"] for step in steps]
     for number, (form, label) in enumerate(FORMS.items()):
-        axis.plot(sizes, [step[f"{form}_{quantity}"] for step in steps], color=PALETTE[number],
-                  marker=MARKERS[number], markersize=5, linewidth=1.3, label=label,
-                  linestyle="--" if form == "limit" else "-")
+        axis.plot(
+            sizes,
+            [step[f"{form}_{quantity}"] for step in steps],
+            color=PALETTE[number],
+            marker=MARKERS[number],
+            markersize=5,
+            linewidth=1.3,
+            label=label,
+            linestyle="--" if form == "limit" else "-",
+        )
     axis.set(xscale="log", yscale="log")
     axis.set_xticks(sizes)
     axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
@@ -55,16 +67,26 @@ def stages_of_cells(cells: list[dict], source: str) -> Figure:
         for row, form in enumerate(("ours_s", "plain_s")):
             start = 0.0
             for stage in cell["stages"]:
-                axis.barh(row, stage[form], left=start, color=STAGES[stage["stage"]], height=0.6,
-                          edgecolor="white", linewidth=0.5, label=stage["stage"] if row == 0 else None)
+                axis.barh(
+                    row,
+                    stage[form],
+                    left=start,
+                    color=STAGES[stage["stage"]],
+                    height=0.6,
+                    edgecolor="white",
+                    linewidth=0.5,
+                    label=stage["stage"] if row == 0 else None,
+                )
                 start += stage[form]
             axis.annotate(f"{start:.0f} s", (start, row), xytext=(4, 0), textcoords="offset points", va="center")
         axis.set_yticks([0, 1], ["ours", "plain"])
         axis.set_ylim(1.5, -0.5)
         axis.margins(x=0.1)
         profile = ", quick profile" if cell["quick"] else ""
-        axis.set(title=f"{cell['dataset']} ({cell['source']}{profile}), {cell['iterations']} steps, {cell['device']}",
-                 xlabel="seconds")
+        axis.set(
+            title=f"{cell['dataset']} ({cell['source']}{profile}), {cell['iterations']} steps, {cell['device']}",
+            xlabel="seconds",
+        )
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(STAGES))
     mark_source(fig, source)
     return fig

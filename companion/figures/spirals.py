@@ -24,8 +24,10 @@ def cuts(measured: pd.DataFrame, source: str) -> Figure:
         for axis, (column, _) in zip(axes, SCORES, strict=True):
             axis.plot(ranks, line[column], color=PALETTE[number], linewidth=1.3)
             axis.plot(group["rank"], group[column], MARKERS[number], color=PALETTE[number], markersize=6)
-    handles = [Line2D([], [], color=PALETTE[number], marker=MARKERS[number], linewidth=1.3, label=f"k = {k}")
-               for number, k in enumerate(sorted(measured["k"].unique()))]
+    handles = [
+        Line2D([], [], color=PALETTE[number], marker=MARKERS[number], linewidth=1.3, label=f"k = {k}")
+        for number, k in enumerate(sorted(measured["k"].unique()))
+    ]
     for axis, (_, title) in zip(axes, SCORES, strict=True):
         axis.set(title=title, xlabel="effective rank of the segment")
         axis.set_ylim(bottom=0)
@@ -56,8 +58,9 @@ def training(curves: dict[str, pd.DataFrame], source: str) -> Figure:
     return fig
 
 
-def coordinate(position: np.ndarray, properties: dict[str, np.ndarray], labels: np.ndarray, classes: tuple[str, ...],
-               source: str) -> Figure:
+def coordinate(
+    position: np.ndarray, properties: dict[str, np.ndarray], labels: np.ndarray, classes: tuple[str, ...], source: str
+) -> Figure:
     """Position along the leading direction against properties of the input frame, a panel each, coloured by class.
 
     position, labels: `(n,)`. properties: name -> values `(n,)`.
@@ -66,13 +69,27 @@ def coordinate(position: np.ndarray, properties: dict[str, np.ndarray], labels: 
     for axis, (name, values) in zip(axes, properties.items(), strict=True):
         for label, title in enumerate(classes):
             chosen = labels == label
-            axis.plot(values[chosen], position[chosen], MARKERS[label], color=PALETTE[label], markersize=2.6,
-                      markeredgewidth=0, alpha=0.75, label=title)
+            axis.plot(
+                values[chosen],
+                position[chosen],
+                MARKERS[label],
+                color=PALETTE[label],
+                markersize=2.6,
+                markeredgewidth=0,
+                alpha=0.75,
+                label=title,
+            )
         axis.set_xlabel(name)
     axes[0].set_ylabel("position on the leading direction")
     handles, names = axes[0].get_legend_handles_labels()
-    fig.legend(handles, names, loc="outside upper left", ncols=6 if max(map(len, names)) < 6 else 3, markerscale=2.4,
-               handletextpad=0.3)
+    fig.legend(
+        handles,
+        names,
+        loc="outside upper left",
+        ncols=6 if max(map(len, names)) < 6 else 3,
+        markerscale=2.4,
+        handletextpad=0.3,
+    )
     mark_source(fig, source)
     return fig
 
@@ -101,8 +118,15 @@ def against_rank(runs: pd.DataFrame, names: list[str], source: str) -> Figure:
     fig, axis = figure(width=6.4, height=2.9)
     for number, name in enumerate(names):
         group = runs[runs["name"] == name]
-        axis.plot(group["participation_ratio"], group["silhouette"], MARKERS[number], color=PALETTE[number],
-                  markersize=6.5, alpha=0.85, label=name)
+        axis.plot(
+            group["participation_ratio"],
+            group["silhouette"],
+            MARKERS[number],
+            color=PALETTE[number],
+            markersize=6.5,
+            alpha=0.85,
+            label=name,
+        )
     axis.set(xlabel="effective rank (log)", title="silhouette", xscale="log", ylim=(0, 1))
     axis.set_xticks([1, 2, 5, 10, 20], labels=["1", "2", "5", "10", "20"])
     axis.minorticks_off()

@@ -6,19 +6,48 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 # Okabe and Ito's palette, darker yellow; order chosen so that neighbours differ in lightness too
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A6D00", "#000000", "#999999",
-           "#5D3A9B", "#B2182B", "#1B7837")
+PALETTE = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#8A6D00",
+    "#000000",
+    "#999999",
+    "#5D3A9B",
+    "#B2182B",
+    "#1B7837",
+)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h", "d")
 INK, MUTED = "#222222", "#777777"
 
-plt.rcParams.update({
-    "figure.facecolor": "white", "axes.facecolor": "white", "savefig.facecolor": "white", "savefig.transparent": False,
-    "figure.dpi": 110, "savefig.dpi": 110, "figure.constrained_layout.use": True,
-    "font.size": 10, "axes.titlesize": 10.5, "axes.labelsize": 10, "legend.fontsize": 9, "legend.frameon": False,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": INK, "text.color": INK,
-    "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "axes.titlelocation": "left",
-    "axes.prop_cycle": plt.cycler(color=PALETTE),
-})
+plt.rcParams.update(
+    {
+        "figure.facecolor": "white",
+        "axes.facecolor": "white",
+        "savefig.facecolor": "white",
+        "savefig.transparent": False,
+        "figure.dpi": 110,
+        "savefig.dpi": 110,
+        "figure.constrained_layout.use": True,
+        "font.size": 10,
+        "axes.titlesize": 10.5,
+        "axes.labelsize": 10,
+        "legend.fontsize": 9,
+        "legend.frameon": False,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.edgecolor": INK,
+        "text.color": INK,
+        "axes.labelcolor": INK,
+        "xtick.color": INK,
+        "ytick.color": INK,
+        "axes.titlelocation": "left",
+        "axes.prop_cycle": plt.cycler(color=PALETTE),
+    }
+)
 
 if "inline" in (matplotlib.get_backend(auto_select=False) or ""):
     # A notebook draws each figure three times: when its cell ends, to crop it, and to show it. The last is enough: the
@@ -30,8 +59,9 @@ if "inline" in (matplotlib.get_backend(auto_select=False) or ""):
     InlineBackend.instance().print_figure_kwargs = {"bbox_inches": None}
 
 
-def figure(rows: int = 1, columns: int = 1, *, width: float = 7.2, height: float = 2.6,
-           **keywords) -> tuple[Figure, Axes]:
+def figure(
+    rows: int = 1, columns: int = 1, *, width: float = 7.2, height: float = 2.6, **keywords
+) -> tuple[Figure, Axes]:
     """`plt.subplots` at the width of the book's column (inches); height is that of one row."""
     return plt.subplots(rows, columns, figsize=(width, height * rows), **keywords)
 

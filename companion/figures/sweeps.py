@@ -7,13 +7,25 @@ from matplotlib.figure import Figure
 
 from companion.figures.style import MARKERS, MUTED, PALETTE, figure, mark_source
 
-SCORES = {"silhouette": "silhouette", "participation_ratio": "effective rank (log)",
-          "balanced_accuracy": "balanced accuracy, the paper's probe",
-          "converged_balanced_accuracy": "balanced accuracy, converged probe"}
+SCORES = {
+    "silhouette": "silhouette",
+    "participation_ratio": "effective rank (log)",
+    "balanced_accuracy": "balanced accuracy, the paper's probe",
+    "converged_balanced_accuracy": "balanced accuracy, converged probe",
+}
 
 
-def over_setting(runs: pd.DataFrame, setting: str, title: str, losses: list[str], source: str, *,
-                 mark: float | None = None, log: bool = False, beside: pd.Series | None = None) -> Figure:
+def over_setting(
+    runs: pd.DataFrame,
+    setting: str,
+    title: str,
+    losses: list[str],
+    source: str,
+    *,
+    mark: float | None = None,
+    log: bool = False,
+    beside: pd.Series | None = None,
+) -> Figure:
     """Scores over one setting: a panel a score, a line a loss through the means over seeds, a bar from least to most.
 
     runs: a row a cell, columns "loss", the setting, and those of SCORES. mark: the paper's value. log: of the setting.
@@ -71,8 +83,15 @@ def over_both(runs: pd.DataFrame, losses: list[str], scores: list[str], source: 
             for (row, column), value in np.ndenumerate(table.to_numpy()):
                 if not np.isnan(value):
                     dark = value < (low + high) / 2
-                    axis.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8.5,
-                              color="white" if dark else "black")
+                    axis.text(
+                        column,
+                        row,
+                        f"{value:.2f}",
+                        ha="center",
+                        va="center",
+                        fontsize=8.5,
+                        color="white" if dark else "black",
+                    )
             axis.set_xticks(range(len(thresholds)), [f"{value:g}" for value in thresholds])
             axis.set_yticks(range(len(margins)), [f"{value:g}" for value in margins])
             axis.tick_params(length=0)
@@ -92,9 +111,19 @@ def trade_off(runs: pd.DataFrame, losses: list[str], probe: str, source: str) ->
     highest = max(1, np.log10(runs.participation_ratio.max()))
     for number, loss in enumerate(losses):
         own = runs[runs.loss == loss]
-        dots = axis.scatter(own.silhouette, own[probe], c=np.log10(own.participation_ratio), cmap="viridis",
-                            vmin=0, vmax=highest, marker=MARKERS[number], s=30, linewidths=0.4,
-                            edgecolors="#555555", label=loss)
+        dots = axis.scatter(
+            own.silhouette,
+            own[probe],
+            c=np.log10(own.participation_ratio),
+            cmap="viridis",
+            vmin=0,
+            vmax=highest,
+            marker=MARKERS[number],
+            s=30,
+            linewidths=0.4,
+            edgecolors="#555555",
+            label=loss,
+        )
     axis.set(xlabel="silhouette", title=SCORES[probe])
     fig.legend(loc="outside upper left", ncols=len(losses), handletextpad=0.3)
     ticks = [value for value in (1, 2, 5, 10, 20, 50) if np.log10(value) <= highest]

@@ -28,10 +28,15 @@ def tables(store: Store, cells: Sequence[Experiment], paper: pd.DataFrame, grid:
     parts = [_table(entries(store, cells, paper, number), number, runs, cells[0], marked) for number in METRICS]
     if earlier:
         parts.append(f"<p>† {'' if marked else 'All values: '}made by an earlier text of the code.</p>")
-    items = [_command(line, fidelity, one, grid) for (line, fidelity), one in runs.items()
-             if one.planned and (fidelity == FIDELITIES[0] or not one.untrained)]
-    parts.append(f'<details class="commands"><summary>The commands that make these cells</summary><ul>{"".join(items)}'
-                 "</ul></details>")
+    items = [
+        _command(line, fidelity, one, grid)
+        for (line, fidelity), one in runs.items()
+        if one.planned and (fidelity == FIDELITIES[0] or not one.untrained)
+    ]
+    parts.append(
+        f'<details class="commands"><summary>The commands that make these cells</summary><ul>{"".join(items)}'
+        "</ul></details>"
+    )
     return _box("\n".join(parts))
 
 
@@ -44,8 +49,10 @@ def difference_table(found: pd.DataFrame, titles: dict[str, str], name: str) -> 
     body = []
     for (line, fidelity), group in found.groupby(["line", "fidelity"], sort=False):
         own = group.set_index("metric").interval
-        body.append(f'<tr><th scope="row">{escape(short(line))}</th><td>{fidelity}</td>'
-                    f'{"".join(_difference(own[metric]) for metric in titles)}</tr>')
+        body.append(
+            f'<tr><th scope="row">{escape(short(line))}</th><td>{fidelity}</td>'
+            f"{''.join(_difference(own[metric]) for metric in titles)}</tr>"
+        )
     return _box(_frame(name, f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody>"))
 
 
@@ -53,8 +60,10 @@ def frame_table(frame: pd.DataFrame, name: str) -> str:
     """Any frame as such a table: the first column names its lines; numbers, words, differences and correlations."""
     body = []
     for first, *others in frame.itertuples(index=False):
-        body.append(f'<tr><th scope="row">{escape(str(first))}</th>'
-                    f'{"".join(f"<td>{_text(value)}</td>" for value in others)}</tr>')
+        body.append(
+            f'<tr><th scope="row">{escape(str(first))}</th>'
+            f"{''.join(f'<td>{_text(value)}</td>' for value in others)}</tr>"
+        )
     rows = f"<thead><tr>{_head(list(frame.columns))}</tr></thead><tbody>{''.join(body)}</tbody>"
     return _box(_frame(name, rows, kind="words"))
 
@@ -65,16 +74,17 @@ def place(cell: Experiment) -> str:
     return f"{title}, {cell.source} data, protocol {cell.protocol}, fold {cell.fold}"
 
 
-def _table(table: pd.DataFrame, number: int, runs: dict[tuple[str, str], Runs], cell: Experiment,
-           marked: bool) -> str:
+def _table(table: pd.DataFrame, number: int, runs: dict[tuple[str, str], Runs], cell: Experiment, marked: bool) -> str:
     """A fidelity that nothing trained is planned in has no column."""
     titles = METRICS[number]
-    shown = [fidelity for fidelity in FIDELITIES if any(
-        own.planned and not own.untrained for (_, other), own in runs.items() if other == fidelity)] or list(FIDELITIES)
+    shown = [
+        fidelity
+        for fidelity in FIDELITIES
+        if any(own.planned and not own.untrained for (_, other), own in runs.items() if other == fidelity)
+    ] or list(FIDELITIES)
     groups = "".join(_group(title, 1 + len(shown)) for title in titles.values()) + _group("Seeds", len(shown))
     leaves = [f"paper, {PAPER_SETS[nearest(cell.dataset)]}", *shown] * len(titles) + shown
-    head = (f'<tr><th scope="col" rowspan="2" data-column="0">Method</th>{groups}</tr>'
-            f"<tr>{_head(leaves, start=1)}</tr>")
+    head = f'<tr><th scope="col" rowspan="2" data-column="0">Method</th>{groups}</tr><tr>{_head(leaves, start=1)}</tr>'
     body = []
     for line, group in table[table.column.isin(["paper", *shown])].groupby("line", sort=False):
         values = "".join(_value(entry, runs.get((line, entry.column)), marked) for entry in group.itertuples())
@@ -106,8 +116,10 @@ def _reason(runs: Runs) -> str:
 def _command(line: str, fidelity: str, runs: Runs, grid: str) -> str:
     failed = "".join(f"<br>failed, seed {seed}: {escape(reason)}" for seed, reason in runs.failed.items())
     digests = " ".join(runs.planned.values())
-    return (f'<li id="{_anchor(runs)}">{escape(short(line))}, {fidelity}:<br>'
-            f"<code>emargin grid cell {escape(grid)} {digests}</code>{failed}</li>")
+    return (
+        f'<li id="{_anchor(runs)}">{escape(short(line))}, {fidelity}:<br>'
+        f"<code>emargin grid cell {escape(grid)} {digests}</code>{failed}</li>"
+    )
 
 
 def _anchor(runs: Runs) -> str:
@@ -130,14 +142,17 @@ def _group(title: str, columns: int) -> str:
 
 def _head(titles: Sequence[str], start: int = 0) -> str:
     """Header cells that the script sorts by; `data-column` counts the cells of a line."""
-    return "".join(f'<th scope="col" data-column="{number}">{escape(title)}</th>'
-                   for number, title in enumerate(titles, start))
+    return "".join(
+        f'<th scope="col" data-column="{number}">{escape(title)}</th>' for number, title in enumerate(titles, start)
+    )
 
 
 def _frame(name: str, rows: str, link: str = "", kind: str = "numbers") -> str:
     """A table that scrolls in a box of its own, which the keyboard reaches."""
-    return (f'<p class="name">{escape(name)} {link}</p><div class="scroll" role="region" tabindex="0" '
-            f'aria-label="{escape(name)}"><table class="dataframe sortable {kind}">{rows}</table></div>')
+    return (
+        f'<p class="name">{escape(name)} {link}</p><div class="scroll" role="region" tabindex="0" '
+        f'aria-label="{escape(name)}"><table class="dataframe sortable {kind}">{rows}</table></div>'
+    )
 
 
 def _box(inner: str) -> str:

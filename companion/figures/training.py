@@ -16,11 +16,26 @@ def training_curves(curves: dict[str, pd.DataFrame], source: str, before: dict[s
     fig, axes = figure(1, 3, height=2.5)
     for axis, (column, label) in zip(axes, PANELS, strict=True):
         for number, (name, curve) in enumerate(curves.items()):
-            axis.plot(curve["step"], curve[column], color=PALETTE[number], marker=MARKERS[number], markersize=4,
-                      linewidth=1.3, label=name)
+            axis.plot(
+                curve["step"],
+                curve[column],
+                color=PALETTE[number],
+                marker=MARKERS[number],
+                markersize=4,
+                linewidth=1.3,
+                label=name,
+            )
         if column in (before or {}):
-            axis.plot(0, before[column], color=INK, marker="o", markersize=6, markerfacecolor="white", linestyle="none",
-                      label="untrained")
+            axis.plot(
+                0,
+                before[column],
+                color=INK,
+                marker="o",
+                markersize=6,
+                markerfacecolor="white",
+                linestyle="none",
+                label="untrained",
+            )
         axis.set(xlabel="step", title=label)
         axis.set_xlim(left=min(0, axis.get_xlim()[0]))
     axes[1].set_ylim(0, 1.02)

@@ -18,22 +18,36 @@ class Panel:
     note: str
 
 
-def class_maps(panels: list[Panel], classes: tuple[str, ...], source: str, *, columns: int = 2,
-               marker_size: float = 3.2) -> Figure:
+def class_maps(
+    panels: list[Panel], classes: tuple[str, ...], source: str, *, columns: int = 2, marker_size: float = 3.2
+) -> Figure:
     """Maps in rows of two, or `columns`, a colour and a marker for each class; two can be read on a phone."""
     fig, axes = figure(-(-len(panels) // columns), columns, width=2.6 * columns, height=2.9, squeeze=False)
-    for axis in axes.flat[len(panels):]:
+    for axis in axes.flat[len(panels) :]:
         axis.set_axis_off()
     for axis, panel in zip(axes.flat, panels, strict=False):
         for label, name in enumerate(classes):
             chosen = panel.points[panel.values == label]
-            axis.plot(*chosen.T, MARKERS[label], color=PALETTE[label], markersize=marker_size, markeredgewidth=0,
-                      alpha=0.85, label=name)
+            axis.plot(
+                *chosen.T,
+                MARKERS[label],
+                color=PALETTE[label],
+                markersize=marker_size,
+                markeredgewidth=0,
+                alpha=0.85,
+                label=name,
+            )
         _frame(axis, panel)
     handles, names = axes[0, 0].get_legend_handles_labels()
     across = 5 if max(map(len, names)) < 6 else 2
-    fig.legend(handles, names, loc="outside upper left", ncols=across if columns > 1 else across // 2 + 1,
-               markerscale=2, handletextpad=0.3)
+    fig.legend(
+        handles,
+        names,
+        loc="outside upper left",
+        ncols=across if columns > 1 else across // 2 + 1,
+        markerscale=2,
+        handletextpad=0.3,
+    )
     mark_source(fig, source)
     return fig
 

@@ -13,8 +13,9 @@ from emargin.losses.cosines import adjacent_products, unit_rows
 from emargin.losses.emargin import _log_difference
 
 
-def stacked_losses(embedding: Tensor, labels: Tensor | None, *, form: Experiment, temperature: Tensor,
-                   margin: Tensor | None = None) -> dict[str, Tensor]:
+def stacked_losses(
+    embedding: Tensor, labels: Tensor | None, *, form: Experiment, temperature: Tensor, margin: Tensor | None = None
+) -> dict[str, Tensor]:
     """The losses of G experiments of one form: `emargin.losses`, with all pairs of a batch in memory.
 
     embedding: `(G, B, T, C)`. labels: bool, `(G, B, T - 1)` for scope "sequence", `(G, B T - 1)` for "flattened"; None
@@ -55,8 +56,9 @@ def _original(s: Tensor, cosines: Tensor, rows: Tensor, temperature: Tensor, mar
     return _log_sums(exponents, (0, 1))[..., :-1] - positive
 
 
-def _released(s: Tensor, plain: Tensor, rows: Tensor, temperature: Tensor, margin: Tensor,
-              sides: int) -> tuple[Tensor, Tensor, Tensor]:
+def _released(
+    s: Tensor, plain: Tensor, rows: Tensor, temperature: Tensor, margin: Tensor, sides: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """The anchors' losses, and the logarithms of the two sums whose difference is the argument of their logarithm."""
     scale, sign = (RELEASED_SCALE / temperature, -1.0) if sides == 2 else (torch.ones_like(temperature), 1.0)
     sums = _log_sums(_margin_map(s, rows[..., None], scale[..., None], margin[..., None], sign), (0,))

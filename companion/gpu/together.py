@@ -49,16 +49,34 @@ from emargin.training import LOG_EVERY, Curve, _Order, _reproducible, build, loa
 
 TRAINED = ("infonce", "emargin")
 PRECISIONS = ("float32", "tf32", "bf16")
-FREE = ("method", "fidelity", "reading", "labels", "sides", "scope", "seed", "temperature", "margin", "threshold",
-        "learning_rate", "weight_decay")  # in which experiments trained together may differ
+FREE = (
+    "method",
+    "fidelity",
+    "reading",
+    "labels",
+    "sides",
+    "scope",
+    "seed",
+    "temperature",
+    "margin",
+    "threshold",
+    "learning_rate",
+    "weight_decay",
+)  # in which experiments trained together may differ
 FORM = ("method", "fidelity", "reading", "sides", "scope")  # the loss, but for its numbers and its labels
 WARM_UP = 3  # steps before one is recorded: what a library sets up at its first use must not be in the record
 PAIRS = 2**26  # pairs of frames in a part of stacked losses at most: 256 MB a tensor, of which autograd keeps about ten
 
 
-def train_together(experiments: list[Experiment], dataset: Dataset, *, device: torch.device | str = "cpu",
-                   precision: str = "float32", captured: bool = False,
-                   progress: bool = True) -> list[tuple[Method, Curve]]:
+def train_together(
+    experiments: list[Experiment],
+    dataset: Dataset,
+    *,
+    device: torch.device | str = "cpu",
+    precision: str = "float32",
+    captured: bool = False,
+    progress: bool = True,
+) -> list[tuple[Method, Curve]]:
     """Train the experiments, each as `emargin.training.train` would; methods in evaluation mode with their curves.
 
     The experiments are of the methods in `TRAINED` and differ in the fields `FREE` alone.
@@ -78,8 +96,14 @@ def train_together(experiments: list[Experiment], dataset: Dataset, *, device: t
     return [outcomes[number] for number in range(len(experiments))]
 
 
-def prepare_cells(cells: list[Experiment], dataset: Dataset, folders: list[Path], *,
-                  device: torch.device | str = "cpu", progress: bool = True) -> list[Experiment]:
+def prepare_cells(
+    cells: list[Experiment],
+    dataset: Dataset,
+    folders: list[Path],
+    *,
+    device: torch.device | str = "cpu",
+    progress: bool = True,
+) -> list[Experiment]:
     """Train cells of a grid together, in float32, and put `curve.csv` and `encoder.pt` into the folder of each.
 
     `emargin.experiment.run` takes such an encoder for one that it trained there itself. A folder whose encoder the same
@@ -94,8 +118,10 @@ def prepare_cells(cells: list[Experiment], dataset: Dataset, folders: list[Path]
     for number, (method, curve) in outcomes.items():
         cell, folder = ahead[number], results.writable_folder(places[ahead[number]])
         results.write_text(folder / "curve.csv", pd.DataFrame(curve).to_csv(index=False))
-        save_atomically({"experiment": cell.to_json(), "origin": origins[cell], "method": method.state_dict()},
-                        folder / "encoder.pt")
+        save_atomically(
+            {"experiment": cell.to_json(), "origin": origins[cell], "method": method.state_dict()},
+            folder / "encoder.pt",
+        )
         (folder / "resume.pt").unlink(missing_ok=True)
     failed = [cell for number, cell in enumerate(ahead) if number not in outcomes]
     return [cell for cell in cells if cell not in failed]
@@ -134,28 +160,50 @@ def _check(experiments: list[Experiment], dataset: Dataset, precision: str) -> N
         raise InputError("experiments to train together", found="none", wanted="one or more")
     for experiment in experiments:
         if experiment.method not in TRAINED:
-            raise InputError("a method that is not trained together with others", found=experiment.method,
-                             wanted=" or ".join(TRAINED), todo="train it alone")
+            raise InputError(
+                "a method that is not trained together with others",
+                found=experiment.method,
+                wanted=" or ".join(TRAINED),
+                todo="train it alone",
+            )
         for name in _shared():
             one, other = getattr(experiments[0], name), getattr(experiment, name)
             if one != other:
-                raise InputError(f"experiments that are trained together have one {name}",
-                                 found=f"{one!r} and {other!r}", wanted="one value", todo="train them in two groups")
+                raise InputError(
+                    f"experiments that are trained together have one {name}",
+                    found=f"{one!r} and {other!r}",
+                    wanted="one value",
+                    todo="train them in two groups",
+                )
     if len(dataset.train) < experiments[0].batch_size:
-        raise InputError(f"data set {dataset.name}: fewer sequences than a batch", found=len(dataset.train),
-                         wanted=f"at least batch_size = {experiments[0].batch_size}",
-                         todo="lower batch_size or sequence_length")
+        raise InputError(
+            f"data set {dataset.name}: fewer sequences than a batch",
+            found=len(dataset.train),
+            wanted=f"at least batch_size = {experiments[0].batch_size}",
+            todo="lower batch_size or sequence_length",
+        )
 
 
-def _train(experiments: list[Experiment], dataset: Dataset, device: torch.device, precision: str, captured: bool,
-           progress: bool, go_on: bool) -> dict[int, tuple[Method, Curve]]:
+def _train(
+    experiments: list[Experiment],
+    dataset: Dataset,
+    device: torch.device,
+    precision: str,
+    captured: bool,
+    progress: bool,
+    go_on: bool,
+) -> dict[int, tuple[Method, Curve]]:
     """By number of the experiment, its method and curve. go_on: where one meets a gradient that is not finite, leave it
     out and go on with the others.
     """
     _check(experiments, dataset, precision)
     if captured and not _can_record(device):
-        raise InputError("device of a captured training", found=device.type, wanted="cuda",
-                         todo="leave captured out: a CPU starts an operation as soon as it meets it")
+        raise InputError(
+            "device of a captured training",
+            found=device.type,
+            wanted="cuda",
+            todo="leave captured out: a CPU starts an operation as soon as it meets it",
+        )
     methods = [build(experiment, dataset.n_features, device) for experiment in experiments]
     encoders = _Encoders([method.encoder for method in methods])
     with _reproducible(experiments[0].seed, device), _products(precision):
@@ -164,8 +212,16 @@ def _train(experiments: list[Experiment], dataset: Dataset, device: torch.device
     return {number: (methods[number].eval(), curve) for number, curve in curves.items()}
 
 
-def _steps(experiments: list[Experiment], encoders: "_Encoders", sequences: Sequences, device: torch.device,
-           precision: str, captured: bool, progress: bool, go_on: bool) -> dict[int, Curve]:
+def _steps(
+    experiments: list[Experiment],
+    encoders: "_Encoders",
+    sequences: Sequences,
+    device: torch.device,
+    precision: str,
+    captured: bool,
+    progress: bool,
+    go_on: bool,
+) -> dict[int, Curve]:
     steps = experiments[0].iterations
     step = _Step(experiments, encoders, sequences, device, precision)
     run = _Replayed(step) if captured else step
@@ -191,8 +247,14 @@ class _Step:
     the step of the first gradient that was not finite, or 0. losses, batches: of the last call.
     """
 
-    def __init__(self, experiments: list[Experiment], encoders: "_Encoders", sequences: Sequences,
-                 device: torch.device, precision: str):
+    def __init__(
+        self,
+        experiments: list[Experiment],
+        encoders: "_Encoders",
+        sequences: Sequences,
+        device: torch.device,
+        precision: str,
+    ):
         self.encoders, self.precision = encoders, precision
         self.optimisers = _optimisers(experiments, encoders)
         self.frames = sequences.frames.to(device)
@@ -260,31 +322,42 @@ def _optimisers(experiments: list[Experiment], encoders: "_Encoders") -> list[tu
     for number, experiment in enumerate(experiments):
         rows.setdefault((experiment.learning_rate, experiment.weight_decay), []).append(number)
     held = encoders.weights.detach().unbind()  # they share memory with the matrix
-    return [(AdamW([held[number] for number in numbers], learning_rate=learning_rate, weight_decay=weight_decay),
-             numbers) for (learning_rate, weight_decay), numbers in rows.items()]
+    return [
+        (AdamW([held[number] for number in numbers], learning_rate=learning_rate, weight_decay=weight_decay), numbers)
+        for (learning_rate, weight_decay), numbers in rows.items()
+    ]
 
 
 def _not_finite(experiments: list[Experiment], failed_at: list[int], seen: int) -> NonFiniteGradient:
-    step, experiment = min(((step, experiment) for step, experiment in zip(failed_at, experiments, strict=True)
-                            if step), key=lambda pair: pair[0])
+    step, experiment = min(
+        ((step, experiment) for step, experiment in zip(failed_at, experiments, strict=True) if step),
+        key=lambda pair: pair[0],
+    )
     return NonFiniteGradient(
         f"the gradient at step {step} of {experiment} is not finite. It was found at step {seen}, where the training "
         f"of all {len(experiments)} experiments stopped. What to do: leave this one out, raise its temperature "
         f"({experiment.temperature}), or lower its margin ({experiment.margin}) or learning rate "
-        f"({experiment.learning_rate}).")
+        f"({experiment.learning_rate})."
+    )
 
 
 @torch.no_grad()
-def _add_points(curves: dict[int, Curve], step: int, losses: list[tuple["_Part", "_Values"]], encoders: "_Encoders",
-                batches: Tensor) -> None:
+def _add_points(
+    curves: dict[int, Curve], step: int, losses: list[tuple["_Part", "_Values"]], encoders: "_Encoders", batches: Tensor
+) -> None:
     embedding = encoders(batches, training=False).flatten(1, 2)
     for part, values in losses:
         columns = {name: value.tolist() for name, value in values.items()}
         for place, number in enumerate(part.numbers):
             if number in curves:
-                curves[number].append({"step": float(step)} | {name: column[place] for name, column in columns.items()}
-                                      | {"mean_cosine": mean_cosine(embedding[number]),
-                                         "participation_ratio": participation_ratio(embedding[number])})
+                curves[number].append(
+                    {"step": float(step)}
+                    | {name: column[place] for name, column in columns.items()}
+                    | {
+                        "mean_cosine": mean_cosine(embedding[number]),
+                        "participation_ratio": participation_ratio(embedding[number]),
+                    }
+                )
 
 
 class _Encoders:
@@ -297,8 +370,11 @@ class _Encoders:
     def __init__(self, encoders: list[FrameEncoder]):
         self.layers = encoders[0].blocks
         self.shapes = [parameter.shape for parameter in encoders[0].parameters()]
-        self.weights = torch.stack([nn.utils.parameters_to_vector(encoder.parameters()) for encoder in encoders]
-                                   ).detach().requires_grad_()
+        self.weights = (
+            torch.stack([nn.utils.parameters_to_vector(encoder.parameters()) for encoder in encoders])
+            .detach()
+            .requires_grad_()
+        )
         buffers = [dict(encoder.blocks.named_buffers()) for encoder in encoders]
         self.statistics = {name: torch.stack([each[name] for each in buffers]) for name in buffers[0]}
 
@@ -318,13 +394,22 @@ class _Encoders:
 
     def _normalised(self, rows: Tensor, number: int, weight: Tensor, bias: Tensor, training: bool) -> Tensor:
         """BatchNorm over `(N, K C)`: a channel of one encoder is a channel like any other."""
-        mean, variance, batches = (self.statistics[f"{number}.{name}"] for name in (
-            "running_mean", "running_var", "num_batches_tracked"))
+        mean, variance, batches = (
+            self.statistics[f"{number}.{name}"] for name in ("running_mean", "running_var", "num_batches_tracked")
+        )
         layer, channels = self.layers[number], rows.shape[::2]
         if training:
             batches += 1
-        columns = batch_norm(rows.transpose(0, 1).flatten(1), mean.view(-1), variance.view(-1), weight.flatten(),
-                             bias.flatten(), training, layer.momentum, layer.eps)
+        columns = batch_norm(
+            rows.transpose(0, 1).flatten(1),
+            mean.view(-1),
+            variance.view(-1),
+            weight.flatten(),
+            bias.flatten(),
+            training,
+            layer.momentum,
+            layer.eps,
+        )
         return columns.unflatten(1, channels).transpose(0, 1)
 
     def _parameters(self, weights: Tensor) -> list[Tensor]:
@@ -374,8 +459,7 @@ class _Stack:
         rules: dict[tuple, list[int]] = {}
         for place, experiment in enumerate(experiments):
             rules.setdefault((experiment.labels, experiment.threshold), []).append(place)
-        self.rules = [(rule, threshold, _index(places, like.device))
-                      for (rule, threshold), places in rules.items()]
+        self.rules = [(rule, threshold, _index(places, like.device)) for (rule, threshold), places in rules.items()]
 
     def __call__(self, embedding: Tensor, batches: Tensor) -> _Values:
         if self.form.method == "infonce":
@@ -414,7 +498,7 @@ def _parts(experiments: list[Experiment], sequences: Sequences, frames: Tensor) 
             forms.setdefault((PAIRS // pairs, *(getattr(experiment, name) for name in FORM)), []).append(number)
     for (most, *_), numbers in forms.items():
         for start in range(0, len(numbers), most):
-            chosen = numbers[start:start + most]
+            chosen = numbers[start : start + most]
             parts.append(_Stack(chosen, [experiments[number] for number in chosen], frames))
     return parts
 

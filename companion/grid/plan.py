@@ -29,8 +29,9 @@ def read_grid(path: Path) -> list[Experiment]:
     try:
         blocks = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"grid file {path} cannot be read", found=str(error),
-                         wanted="a JSON list of blocks") from error
+        raise InputError(
+            f"grid file {path} cannot be read", found=str(error), wanted="a JSON list of blocks"
+        ) from error
     if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
         raise InputError(f"grid file {path}", found="no list of objects", wanted="a JSON list of blocks")
     cells = []
@@ -38,10 +39,14 @@ def read_grid(path: Path) -> list[Experiment]:
         lists = {name: value if isinstance(value, list) else [value] for name, value in block.items()}
         empty = [name for name, values in lists.items() if not values]
         if empty:
-            raise InputError(f"grid file {path}, block {number} has no cells", found=f"no value for {empty[0]}",
-                             wanted="a value in every list")
-        cells += [Experiment.from_dict(dict(zip(lists, values, strict=True)))
-                  for values in itertools.product(*lists.values())]
+            raise InputError(
+                f"grid file {path}, block {number} has no cells",
+                found=f"no value for {empty[0]}",
+                wanted="a value in every list",
+            )
+        cells += [
+            Experiment.from_dict(dict(zip(lists, values, strict=True))) for values in itertools.product(*lists.values())
+        ]
     if not cells:
         raise InputError(f"grid file {path} has no cells", found="an empty list", wanted="at least one block")
     return sorted(dict.fromkeys(cells), key=lambda cell: cell.seed)
@@ -54,9 +59,12 @@ def read_chapter(store: Store) -> dict[str, list[Experiment]]:
     own recordings, as soon as the store has rows of the data set.
     """
     there = set(store.rows.dataset)
-    return {"workflow/grid.json": read_grid(home() / "workflow" / "grid.json"),
-            "workflow/paper.json": [cell for cell in read_grid(home() / "workflow" / "paper.json")
-                                    if cell.dataset in there]}
+    return {
+        "workflow/grid.json": read_grid(home() / "workflow" / "grid.json"),
+        "workflow/paper.json": [
+            cell for cell in read_grid(home() / "workflow" / "paper.json") if cell.dataset in there
+        ],
+    }
 
 
 def cell_folder(cell: Experiment, root: Path | None = None) -> Path:
@@ -83,8 +91,11 @@ class Plan:
     def __str__(self) -> str:
         kinds = list(self.why.values())
         ahead = "".join(f", {kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
-        absent = (f" (not on this machine: {', '.join(self.absent)}; emargin data list says where it looks)"
-                  if self.absent else "")
+        absent = (
+            f" (not on this machine: {', '.join(self.absent)}; emargin data list says where it looks)"
+            if self.absent
+            else ""
+        )
         remarks = [f"{self.earlier} by an earlier text of the code"] * bool(self.earlier)
         remarks += [f"{count} without {metric}" for metric, count in self.lacking.items()]
         done = f"{len(self.done)} done" + (f" ({', '.join(remarks)})" if remarks else "")
@@ -95,10 +106,20 @@ class Plan:
         digest of the first of those whose recordings are framed in the same way.
         """
         first = {}
-        return json.dumps([{
-            "digest": cell.digest, "folder": str(cell_folder(cell)), "why": self.why[cell.digest], "cell": str(cell),
-            "source": cell.source, "frames": first.setdefault(values_of(cell, FRAMES_FIELDS), cell.digest),
-        } for cell in self.ahead], indent=1)
+        return json.dumps(
+            [
+                {
+                    "digest": cell.digest,
+                    "folder": str(cell_folder(cell)),
+                    "why": self.why[cell.digest],
+                    "cell": str(cell),
+                    "source": cell.source,
+                    "frames": first.setdefault(values_of(cell, FRAMES_FIELDS), cell.digest),
+                }
+                for cell in self.ahead
+            ],
+            indent=1,
+        )
 
 
 def plan(cells: list[Experiment], store: Store) -> Plan:
@@ -136,7 +157,9 @@ def estimate(todo: Plan, store: Store) -> str:
     hours = sum(sum(seconds) / len(seconds) for seconds in taken) / 3600
     return f"{len(todo.ahead)} cells ahead; by earlier cells of their kind {hours:.1f} h one after the other" + (
         f", without the {len(todo.ahead) - len(taken)} of which there is no record yet"
-        if len(taken) < len(todo.ahead) else "")
+        if len(taken) < len(todo.ahead)
+        else ""
+    )
 
 
 def once(checksum: Callable[[Experiment], str | None]) -> Callable[[Experiment], str | None]:
@@ -148,6 +171,7 @@ def once(checksum: Callable[[Experiment], str | None]) -> Callable[[Experiment],
         if key not in known:
             known[key] = checksum(cell)
         return known[key]
+
     return remembered
 
 

@@ -72,15 +72,30 @@ def _reproduce(cells: list[Experiment], store: Store, options: argparse.Namespac
         print(_progress(todo, start), flush=True)
 
     try:
-        return _run([
-            options.snakemake, "--snakefile", str(HERE / "Snakefile"), "--workflow-profile", str(options.profile),
-            "--jobs", str(options.jobs), "--config", f"grid={options.grid}", f"plan={work / 'plan.json'}",
-            f"python={sys.executable}", f"cells_a_job={options.cells}", f"gpu={options.gpu}"], look)
+        return _run(
+            [
+                options.snakemake,
+                "--snakefile",
+                str(HERE / "Snakefile"),
+                "--workflow-profile",
+                str(options.profile),
+                "--jobs",
+                str(options.jobs),
+                "--config",
+                f"grid={options.grid}",
+                f"plan={work / 'plan.json'}",
+                f"python={sys.executable}",
+                f"cells_a_job={options.cells}",
+                f"gpu={options.gpu}",
+            ],
+            look,
+        )
     finally:
         store.add(finished(cells, store))
         print(plan(cells, store))
-        for row in store.rows[store.rows.digest.isin(cell.digest for cell in todo.ahead)
-                              & (store.rows.metric == "failed")].itertuples():
+        for row in store.rows[
+            store.rows.digest.isin(cell.digest for cell in todo.ahead) & (store.rows.metric == "failed")
+        ].itertuples():
             print(f"failed: {row.dataset} {row.method} {row.fidelity} seed {row.seed}: {row.note}")
 
 
@@ -98,13 +113,16 @@ def _run(command: list[str], look: Callable[[], None]) -> int:
     alone and is passed on as what Ctrl-C would be.
     """
     noted = []
-    before = {number: signal.signal(number, lambda number, frame: noted.append(number))
-              for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, lambda number, frame: noted.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         process = subprocess.Popen(command)
     except FileNotFoundError as error:
-        raise InputError("Snakemake is not here", found=f"no command {command[0]}",
-                         todo="make reproduce installs it") from error
+        raise InputError(
+            "Snakemake is not here", found=f"no command {command[0]}", todo="make reproduce installs it"
+        ) from error
     passed_on = False
     try:
         looked = time.monotonic()

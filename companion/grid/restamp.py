@@ -79,8 +79,15 @@ def _stamped(record: dict, now: dict[str, str], raw: dict[str, str]) -> dict:
 
 
 def _ask(checkout: Path, cells: list[str]) -> list[dict]:
-    done = subprocess.run([sys.executable, "-c", ASK], input=json.dumps(cells), capture_output=True, text=True,
-                          check=True, cwd=checkout, env={"PYTHONPATH": str(checkout), **_environment()})
+    done = subprocess.run(
+        [sys.executable, "-c", ASK],
+        input=json.dumps(cells),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=checkout,
+        env={"PYTHONPATH": str(checkout), **_environment()},
+    )
     return json.loads(done.stdout)
 
 
@@ -101,8 +108,10 @@ def _choices(before: Path) -> None:
 
     lines = pd.read_csv(path, dtype=str, keep_default_na=False)
     cells = {cell.digest: cell for cell in read_grid(grid)}
-    answers = {answer["digest"]: "-".join(answer["code"].values())
-               for answer in _ask(before, [cell.to_json() for cell in cells.values()])}
+    answers = {
+        answer["digest"]: "-".join(answer["code"].values())
+        for answer in _ask(before, [cell.to_json() for cell in cells.values()])
+    }
     assert all(answers[line.digest] == line.code for line in lines.itertuples())
     lines["code"] = [_code(cells[digest]) for digest in lines.digest]
     write_text(path, lines.to_csv(index=False))

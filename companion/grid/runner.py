@@ -31,12 +31,29 @@ from emargin.experiment import run
 from emargin.stages import code_versions
 from emargin.training import default_device, load_checkpoint
 
-DATA_FIELDS = ("dataset", "source", "surrogate", "protocol", "fold", "quick", "n_fft", "hop", "sequence_length",
-               "stride")
+DATA_FIELDS = (
+    "dataset",
+    "source",
+    "surrogate",
+    "protocol",
+    "fold",
+    "quick",
+    "n_fft",
+    "hop",
+    "sequence_length",
+    "stride",
+)
 
 
-def run_grid(path: Path, folder: Path, *, device: torch.device | str | None = None, progress: bool = True,
-             cells_folder: Path | None = None, together: int = 1) -> pd.DataFrame:
+def run_grid(
+    path: Path,
+    folder: Path,
+    *,
+    device: torch.device | str | None = None,
+    progress: bool = True,
+    cells_folder: Path | None = None,
+    together: int = 1,
+) -> pd.DataFrame:
     """Run the cells of a grid file whose rows `folder` does not hold, in one process; returns all rows.
 
     A cell that has run before, in its own folder, is taken in as it is. Each cell's results are in `folder` as soon as
@@ -67,8 +84,9 @@ def run_grid(path: Path, folder: Path, *, device: torch.device | str | None = No
                     results.write_text(place / "provenance.json", json.dumps(record, indent=1))
                 if _is_news(cell, place, None, store):
                     store.add([place])
-            print(f"[{number}/{len(todo.ahead)}] {status} in {time.perf_counter() - start:.0f} s: {cell}",
-                  file=sys.stderr)
+            print(
+                f"[{number}/{len(todo.ahead)}] {status} in {time.perf_counter() - start:.0f} s: {cell}", file=sys.stderr
+            )
     return store.rows
 
 
@@ -87,12 +105,17 @@ def _company(cells: list[Experiment], most: int) -> dict[str, list[Experiment]]:
     Those of the UCR archive are short and train alone.
     """
     longer = [cell for cell in cells if not cell.dataset.startswith(UCR)]
-    pieces = [group[start:start + most] for group in groups(longer) for start in range(0, len(group), most)]
+    pieces = [group[start : start + most] for group in groups(longer) for start in range(0, len(group), most)]
     return {piece[0].digest: piece for piece in pieces}
 
 
-def _train_together(cells: list[Experiment], loaded: Callable[[Experiment], Dataset], cells_folder: Path | None,
-                    device: torch.device | str | None, progress: bool) -> dict[Experiment, int]:
+def _train_together(
+    cells: list[Experiment],
+    loaded: Callable[[Experiment], Dataset],
+    cells_folder: Path | None,
+    device: torch.device | str | None,
+    progress: bool,
+) -> dict[Experiment, int]:
     """Leaves encoders in the folders of those cells that it returns, with the number of all of them."""
     folders = [results.writable_folder(cell_folder(cell, cells_folder)) for cell in cells]
     try:
@@ -120,8 +143,14 @@ def run_cells(cells: Iterable[Experiment], *, device: torch.device | str | None 
                 yield f"{status}: {cell}{why}"
 
 
-def run_cell(cell: Experiment, folder: Path, *, dataset: Callable[[Experiment], Dataset] | None = None,
-             device: torch.device | str | None = None, progress: bool = True) -> str:
+def run_cell(
+    cell: Experiment,
+    folder: Path,
+    *,
+    dataset: Callable[[Experiment], Dataset] | None = None,
+    device: torch.device | str | None = None,
+    progress: bool = True,
+) -> str:
     """Run one cell in its folder, from what an earlier run left there; returns "done" or "failed".
 
     A failure leaves `rows.csv` with one row that says why. Bad input and a gradient that is not finite would fail again
@@ -150,8 +179,15 @@ def run_cell(cell: Experiment, folder: Path, *, dataset: Callable[[Experiment], 
     return "failed"
 
 
-def run_in(folder: Path, cell: Experiment, data: Dataset, *, device: torch.device | str | None = None,
-           progress: bool = True, maps: bool = False) -> None:
+def run_in(
+    folder: Path,
+    cell: Experiment,
+    data: Dataset,
+    *,
+    device: torch.device | str | None = None,
+    progress: bool = True,
+    maps: bool = False,
+) -> None:
     """Run an experiment in a folder, on data that are loaded; its files are those of `emargin.experiment.run`.
 
     A set of the UCR archive is scored by series, by `emargin.evaluation.series`, and every other one by frames. A checkpoint that
@@ -164,9 +200,12 @@ def run_in(folder: Path, cell: Experiment, data: Dataset, *, device: torch.devic
         sides["test"] = data.test
     for name, side in sides.items():
         if len(side) < batch:
-            raise InputError(f"data set {data.name}: fewer sequences than a batch",
-                             found=f"{len(side)} on the {name} side", wanted=f"at least {batch}",
-                             todo="shorten sequence_length, or lower batch_size")
+            raise InputError(
+                f"data set {data.name}: fewer sequences than a batch",
+                found=f"{len(side)} on the {name} side",
+                wanted=f"at least {batch}",
+                todo="shorten sequence_length, or lower batch_size",
+            )
     origin, file = json.dumps(origin_of(cell, data)), folder / "origin.json"
     if not file.exists() or file.read_text() != origin:
         (folder / "resume.pt").unlink(missing_ok=True)
@@ -178,8 +217,7 @@ def run_in(folder: Path, cell: Experiment, data: Dataset, *, device: torch.devic
 
 
 def is_drawn(cell: Experiment) -> bool:
-    """Whether the book shows a map of the cell: one seed, one protocol, and no setting but those of its set and method.
-    """
+    """Whether the book shows a map of the cell: one seed, one protocol, and no setting but those of its set and method."""
     plain = Experiment.from_dict({name: getattr(cell, name) for name in (*results.IDENTITY, "quick")})
     return (cell.protocol, cell.seed) == ("original", 1) and cell == plain
 

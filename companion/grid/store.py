@@ -41,7 +41,7 @@ class Store:
         self.known = set(self.rows.digest)
 
     def state(self, cell: Experiment, checksum: str | None) -> str:
-        """"done", "missing", "failed" for a reason outside code and data, or "stale".
+        """ "done", "missing", "failed" for a reason outside code and data, or "stale".
 
         checksum: of the cell's data as they are now; None where they are not at hand.
         """
@@ -111,8 +111,11 @@ class Store:
                 self._read()
                 yield
         except Timeout as error:
-            raise InputError(f"another run is writing to {self.folder}", wanted="one run a folder",
-                             todo="wait for it, or name another folder with --out") from error
+            raise InputError(
+                f"another run is writing to {self.folder}",
+                wanted="one run a folder",
+                todo="wait for it, or name another folder with --out",
+            ) from error
 
     def _replace(self, digests: set[str], rows: list[pd.DataFrame], arrays: dict[str, np.ndarray]) -> None:
         """The record last: whoever is stopped on the way leaves an old one beside new rows, which makes them stale."""
@@ -141,10 +144,12 @@ class Store:
         except MemoryError:
             raise
         except Exception as error:  # a flipped bit meets every layer: the archive, the compression, the array's header
-            raise InputError(f"{path} cannot be read", found=type(error).__name__,
-                             wanted="a file that this program wrote",
-                             todo="get it back from the repository, or delete all three files of the folder"
-                             ) from error
+            raise InputError(
+                f"{path} cannot be read",
+                found=type(error).__name__,
+                wanted="a file that this program wrote",
+                todo="get it back from the repository, or delete all three files of the folder",
+            ) from error
 
     def _file(self, name: str) -> Path:
         return self.folder / name
@@ -186,6 +191,10 @@ def _json(path: Path) -> dict:
         if not isinstance(found, dict):
             raise ValueError(f"a {type(found).__name__}")
     except ValueError as error:
-        raise InputError(f"{path} cannot be read", found=str(error), wanted="JSON that this program wrote",
-                         todo="get it back from the repository") from error
+        raise InputError(
+            f"{path} cannot be read",
+            found=str(error),
+            wanted="JSON that this program wrote",
+            todo="get it back from the repository",
+        ) from error
     return found

@@ -27,8 +27,7 @@ SPLIT_SEED = 0
 ROWS = 1000  # training frames a class at most for the probe that decides
 DECIDES = "converged_balanced_accuracy"
 SETTINGS = ("margin", "weight", "temperature", "label_share")  # fields that a choice may be between
-COLUMNS = ("dataset", "fold", "method", "fidelity", *SETTINGS, "seed", "digest", "code", "data", "people",
-           DECIDES)
+COLUMNS = ("dataset", "fold", "method", "fidelity", *SETTINGS, "seed", "digest", "code", "data", "people", DECIDES)
 
 
 def hold_out(dataset: Dataset) -> Dataset:
@@ -40,23 +39,39 @@ def hold_out(dataset: Dataset) -> Dataset:
     whole = dataset.train
     people = [] if whole.subjects is None else np.unique(whole.subjects)
     if len(people) < 2:
-        raise InputError(f"data set {dataset.name}: no people to hold out of its training side",
-                         found=f"{len(people)} people told apart", wanted="at least 2", todo="use protocol original")
+        raise InputError(
+            f"data set {dataset.name}: no people to hold out of its training side",
+            found=f"{len(people)} people told apart",
+            wanted="at least 2",
+            todo="use protocol original",
+        )
     order = np.random.default_rng(SPLIT_SEED).permutation(people)
-    held = torch.isin(whole.subjects, torch.from_numpy(order[:max(1, round(SHARE * len(people)))]))
+    held = torch.isin(whole.subjects, torch.from_numpy(order[: max(1, round(SHARE * len(people)))]))
     train_side, held_side = _only(whole, ~held), _only(whole, held)
     mean, std = statistics_of(train_side.frames)
     for side in (train_side, held_side):
         side.frames.sub_(mean).div_(std)
-    return Dataset(dataset.name, dataset.source, dataset.classes, train_side, held_side, dataset.draw,
-                   f"{dataset.checksum}, validation")
+    return Dataset(
+        dataset.name,
+        dataset.source,
+        dataset.classes,
+        train_side,
+        held_side,
+        dataset.draw,
+        f"{dataset.checksum}, validation",
+    )
 
 
 def _only(sequences: Sequences, kept: torch.Tensor) -> Sequences:
     """The sequences of the kept people, whose frames are copied; kept: `(F,)`, whole recordings."""
     place = kept.cumsum(0) - 1
-    return Sequences(sequences.frames[kept], sequences.labels[kept], place[sequences.starts[kept[sequences.starts]]],
-                     sequences.length, sequences.subjects[kept])
+    return Sequences(
+        sequences.frames[kept],
+        sequences.labels[kept],
+        place[sequences.starts[kept[sequences.starts]]],
+        sequences.length,
+        sequences.subjects[kept],
+    )
 
 
 def score(experiment: Experiment, dataset: Dataset, device: torch.device | str | None = None) -> dict:
@@ -72,9 +87,12 @@ def score(experiment: Experiment, dataset: Dataset, device: torch.device | str |
         probes = further_probes(*encode_both(method, split, device), seed=experiment.seed, rows=ROWS)
         reached = probes["converged"]["balanced_accuracy"]
     line = {name: getattr(experiment, name) for name in COLUMNS if hasattr(experiment, name)}
-    return line | {"code": _code(experiment), "data": dataset.checksum,
-                   "people": f"{len(split.train.subjects.unique())} + {len(split.test.subjects.unique())}",
-                   DECIDES: reached}
+    return line | {
+        "code": _code(experiment),
+        "data": dataset.checksum,
+        "people": f"{len(split.train.subjects.unique())} + {len(split.test.subjects.unique())}",
+        DECIDES: reached,
+    }
 
 
 def _code(experiment: Experiment) -> str:
@@ -89,8 +107,12 @@ def read(path: Path) -> pd.DataFrame:
     lines = results.read_csv(path, dtype={name: str for name in ("digest", "code", "data")})
     absent = [name for name in COLUMNS if name not in lines]
     if absent:
-        raise InputError(f"{path} is no file of scores", found=f"no column {', '.join(absent)}",
-                         wanted=", ".join(COLUMNS), todo="name another file with --out")
+        raise InputError(
+            f"{path} is no file of scores",
+            found=f"no column {', '.join(absent)}",
+            wanted=", ".join(COLUMNS),
+            todo="name another file with --out",
+        )
     return lines
 
 
@@ -112,6 +134,7 @@ def missing(experiments: Sequence[Experiment], path: Path) -> list[Experiment]:
     def holds(one: Experiment) -> bool:
         code, data = known.get(one.digest, (None, None))
         return code == _code(one) and checksum(one) in (None, data)
+
     return [one for one in experiments if not holds(one)]
 
 
@@ -124,22 +147,33 @@ def chosen(experiments: Sequence[Experiment], lines: pd.DataFrame) -> dict[tuple
     values = lines.set_index("digest")[DECIDES]
     absent = [one for one in experiments if one.digest not in values.index]
     if absent:
-        raise InputError("settings cannot be chosen", found=f"no score of {absent[0]}", wanted="a line of each",
-                         todo="emargin choose")
+        raise InputError(
+            "settings cannot be chosen",
+            found=f"no score of {absent[0]}",
+            wanted="a line of each",
+            todo="emargin choose",
+        )
     groups: dict[tuple, dict[tuple, list[Experiment]]] = {}
     first: dict[tuple, Experiment] = {}
     for one in experiments:
         key, setting = (one.dataset, one.fold, one.method), tuple(getattr(one, name) for name in SETTINGS)
         like = first.setdefault(key, one)
         if replace(one, seed=like.seed, **{name: getattr(like, name) for name in SETTINGS}) != like:
-            raise InputError("settings cannot be chosen", found=f"{one} beside {like}",
-                             wanted=f"differences in {', '.join(SETTINGS)} and seed alone", todo="use two files")
+            raise InputError(
+                "settings cannot be chosen",
+                found=f"{one} beside {like}",
+                wanted=f"differences in {', '.join(SETTINGS)} and seed alone",
+                todo="use two files",
+            )
         groups.setdefault(key, {}).setdefault(setting, []).append(one)
     best = {}
     for key, settings in groups.items():
         means = [np.mean([values[one.digest] for one in same]) for same in settings.values()]
         if np.isnan(means).all():
-            raise InputError("settings cannot be chosen", found=f"no training of {first[key]} that ends",
-                             wanted="one setting at least")
+            raise InputError(
+                "settings cannot be chosen",
+                found=f"no training of {first[key]} that ends",
+                wanted="one setting at least",
+            )
         best[key] = min(list(settings.values())[np.nanargmax(means)], key=lambda one: one.seed)
     return best

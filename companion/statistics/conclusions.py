@@ -28,7 +28,7 @@ class Count:
 
     @property
     def verdict(self) -> str:
-        """"stands" from three quarters of the comparisons on, "does not stand" up to a quarter, "in part" between;
+        """ "stands" from three quarters of the comparisons on, "does not stand" up to a quarter, "in part" between;
         "open" with fewer than four.
         """
         if self.of < FEWEST:
@@ -45,8 +45,9 @@ def count(holds: Sequence[bool]) -> Count:
     return Count(int(np.sum(holds)), len(holds))
 
 
-def emargin_places(store: Store, splits: Sequence[Sequence[Experiment]], paper: pd.DataFrame,
-                   fewest: int = FEWEST_LINES) -> pd.DataFrame:
+def emargin_places(
+    store: Store, splits: Sequence[Sequence[Experiment]], paper: pd.DataFrame, fewest: int = FEWEST_LINES
+) -> pd.DataFrame:
     """eMargin's place among the methods of the paper's Tables 1 and 2, a line a data set, metric and column.
 
     splits: the planned cells of each, of one protocol. paper: its tables. Returns "table", "data" (our data set and
@@ -92,8 +93,11 @@ def places_on_sets(configurations: pd.DataFrame, metrics: Sequence[str], fidelit
     configurations: as `intervals.configurations` gives them. Returns "set", "metric", "place" from 1, the best, "of".
     """
     labels = "released" if fidelity == "released" else "paper"
-    chosen = configurations[((configurations.fidelity == fidelity) | configurations.method.str.startswith("random"))
-                            & configurations.reading.isin(["", "anchor"]) & configurations.labels.isin(["", labels])]
+    chosen = configurations[
+        ((configurations.fidelity == fidelity) | configurations.method.str.startswith("random"))
+        & configurations.reading.isin(["", "anchor"])
+        & configurations.labels.isin(["", labels])
+    ]
     found = []
     for (name, inside), metric in itertools.product(chosen.groupby("set"), metrics):
         order = inside[metric].dropna().rank(ascending=metric in LOWER_IS_BETTER, method="min")

@@ -49,8 +49,10 @@ def thick_cuts(k: int, thickness: float) -> dict[str, float]:
         b = (_integral(w + y, r) - _integral(y, r)) / w
         return np.mean((b - a) / np.maximum(a, b))
 
-    return {"davies_bouldin": float(4 * _integral(w / 2, thickness) / w**2),
-            "silhouette": float((2 * silhouette(x) + (k - 2) * silhouette(np.minimum(x, w - x))) / k)}
+    return {
+        "davies_bouldin": float(4 * _integral(w / 2, thickness) / w**2),
+        "silhouette": float((2 * silhouette(x) + (k - 2) * silhouette(np.minimum(x, w - x))) / k),
+    }
 
 
 def _integral(h, c: float):

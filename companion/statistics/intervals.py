@@ -22,7 +22,8 @@ FEWEST_PEOPLE, FEWEST_SEEDS, FEWEST_METHODS = 5, 2, 5  # below these an interval
 MOST_UNDEFINED = 0.05  # share of the resamples in which a metric may be undefined
 TABLES = ("clusters", "spread", "separation", "silhouette", *PROBES)
 RESAMPLED = {"clusters": CLUSTERING} | {  # table -> the metrics that it gives
-    table: tuple(f"{prefix}{name}" for name in PROBING) for table, prefix in PROBES.items()}
+    table: tuple(f"{prefix}{name}" for name in PROBING) for table, prefix in PROBES.items()
+}
 SPLIT = ["dataset", "source", "surrogate", "protocol", "fold"]
 CONFIGURATION = [*SPLIT, "method", "fidelity", "reading", "labels"]
 LOWER_IS_BETTER = ("davies_bouldin",)
@@ -46,7 +47,7 @@ class Interval:
 
     @property
     def verdict(self) -> str:
-        """"higher", "lower" or "cannot be told apart"; "no verdict" where there is a flaw."""
+        """ "higher", "lower" or "cannot be told apart"; "no verdict" where there is a flaw."""
         if self.flaw:
             return "no verdict"
         return "higher" if self.low > 0 else "lower" if self.high < 0 else "cannot be told apart"
@@ -64,8 +65,12 @@ class Bootstrap:
     def __init__(self, store: Store, draws: int = 1000, seed: int = 0):
         self.draws, self.seed = draws, seed
         first = store.rows.drop_duplicates("digest")
-        self.cells = {row[0]: (row[1:-1], row[-1]) for row in zip(  # digest -> its split, its seed
-            first.digest, *(first[name] for name in SPLIT), first.seed, strict=True)}
+        self.cells = {
+            row[0]: (row[1:-1], row[-1])
+            for row in zip(  # digest -> its split, its seed
+                first.digest, *(first[name] for name in SPLIT), first.seed, strict=True
+            )
+        }
         self.values = dict(zip(zip(store.rows.digest, store.rows.metric, strict=True), store.rows.value, strict=True))
         self.tables = store.arrays_of_cells(TABLES)
         self.resampled: dict[str, dict[str, np.ndarray]] = {}
@@ -81,15 +86,21 @@ class Bootstrap:
         splits = {self.cells[digest][0] for digest in cells}
         seeds = [[self.cells[digest][1] for digest in configuration] for configuration in (first, second)]
         if len(splits) > 1 or seeds[0] != seeds[1] or not seeds[0]:
-            raise InputError("two configurations that cannot be compared",
-                             found=f"seeds {seeds[0]} and {seeds[1]}, {len(splits)} splits",
-                             wanted="the same seeds of one split")
+            raise InputError(
+                "two configurations that cannot be compared",
+                found=f"seeds {seeds[0]} and {seeds[1]}, {len(splits)} splits",
+                wanted="the same seeds of one split",
+            )
         missing = [digest for digest in cells if (digest, metric) not in self.values]
         if missing:
-            raise InputError(f"no value of {metric}", found=f"none for cell {missing[0]}",
-                             wanted="cells that ran and did not fail")
-        value = float(np.mean([self.values[one, metric] - self.values[two, metric]
-                               for one, two in zip(first, second, strict=True)]))
+            raise InputError(
+                f"no value of {metric}", found=f"none for cell {missing[0]}", wanted="cells that ran and did not fail"
+            )
+        value = float(
+            np.mean(
+                [self.values[one, metric] - self.values[two, metric] for one, two in zip(first, second, strict=True)]
+            )
+        )
         people = min(self._people(digest, metric) for digest in cells)
         if people < FEWEST_PEOPLE:
             flaw = f"{people} people: no interval" if people else "no counts of people: no interval"
@@ -112,8 +123,12 @@ class Bootstrap:
 
     def _interval(self, first, second, metric) -> tuple[float, float, float]:
         """Both ends, and the share of the resamples in which the difference is not defined."""
-        differences = np.array([self._resampled(one)[metric] - self._resampled(two)[metric]
-                                for one, two in zip(first, second, strict=True)])
+        differences = np.array(
+            [
+                self._resampled(one)[metric] - self._resampled(two)[metric]
+                for one, two in zip(first, second, strict=True)
+            ]
+        )
         picked = np.random.default_rng([self.seed, 1]).integers(0, len(first), differences.shape)
         means = np.take_along_axis(differences, picked, 0).mean(0)
         undefined = float(np.isnan(means).mean())
@@ -139,7 +154,8 @@ class Bootstrap:
             weights = np.zeros((self.draws, len(present)), int)
             people = present.sum()
             weights[:, present] = np.random.default_rng([self.seed, 0]).multinomial(
-                people, np.full(people, 1 / people), self.draws)
+                people, np.full(people, 1 / people), self.draws
+            )
             self.resampled[digest] = scores_of(self.tables[digest], weights)
         return self.resampled[digest]
 
@@ -162,7 +178,7 @@ class Correlation:
 
     @property
     def verdict(self) -> str:
-        """"goes along" (above 0), "goes against" (below 0), "says little" (holds 0, ends below 0.5), "open" (else)."""
+        """ "goes along" (above 0), "goes against" (below 0), "says little" (holds 0, ends below 0.5), "open" (else)."""
         if np.isnan([self.low, self.high]).any():
             return "no interval"
         if self.low > 0 or self.high < 0:
@@ -180,13 +196,17 @@ def configurations(rows: pd.DataFrame) -> pd.DataFrame:
     rows: tidy results.
     """
     wide = rows.groupby([*CONFIGURATION, "metric"]).value.mean().unstack("metric").reset_index()
-    names = [f"{row.dataset}{f' ({row.surrogate})' if row.surrogate else ''}, {row.source}, protocol {row.protocol}, "
-             f"fold {row.fold}" for row in wide.itertuples()]
+    names = [
+        f"{row.dataset}{f' ({row.surrogate})' if row.surrogate else ''}, {row.source}, protocol {row.protocol}, "
+        f"fold {row.fold}"
+        for row in wide.itertuples()
+    ]
     return wide.assign(set=names)
 
 
-def rank_correlation(configurations: pd.DataFrame, first: str, second: str, *, draws: int = 1000,
-                     seed: int = 0) -> Correlation:
+def rank_correlation(
+    configurations: pd.DataFrame, first: str, second: str, *, draws: int = 1000, seed: int = 0
+) -> Correlation:
     """Spearman's rank correlation of two metrics over configurations; higher ranks are better for both.
 
     Over several sets, ranks are taken within each set, as a share of its size, and then pooled: what differs between

@@ -21,8 +21,11 @@ def local_dimension(points: np.ndarray, share: float = 0.1) -> float:
     Raises InputError for anything but a finite `(n, 2)` of more than three points, and a share outside (0, 1].
     """
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < 4 or not np.isfinite(points).all():
-        raise InputError("a map cannot be measured", found=f"shape {points.shape}",
-                         wanted="finite points, (n, 2) with n of four or more")
+        raise InputError(
+            "a map cannot be measured",
+            found=f"shape {points.shape}",
+            wanted="finite points, (n, 2) with n of four or more",
+        )
     if not 0 < share <= 1:
         raise InputError("the share of neighbours is out of range", found=share, wanted="above 0, at most 1")
     points = points.astype(np.float64)

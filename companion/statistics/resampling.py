@@ -36,9 +36,14 @@ def probing_scores(confusion: np.ndarray) -> dict[str, np.ndarray]:
     occurs = true + predicted > 0
     recall, precision = _ratio(right, true, 0.0), _ratio(right, predicted, 0.0)
     f1 = _ratio(2 * right, true + predicted, 0.0)
-    return {"accuracy": _ratio(right.sum(-1), every), "balanced_accuracy": _mean(recall, true > 0),
-            "weighted_f1": _ratio((f1 * true).sum(-1), every), "macro_f1": _mean(f1, occurs),
-            "macro_precision": _mean(precision, occurs), "macro_recall": _mean(recall, occurs)}
+    return {
+        "accuracy": _ratio(right.sum(-1), every),
+        "balanced_accuracy": _mean(recall, true > 0),
+        "weighted_f1": _ratio((f1 * true).sum(-1), every),
+        "macro_f1": _mean(f1, occurs),
+        "macro_precision": _mean(precision, occurs),
+        "macro_recall": _mean(recall, occurs),
+    }
 
 
 def _clustering(tables: dict[str, np.ndarray], weights: np.ndarray) -> dict[str, np.ndarray]:
@@ -73,6 +78,7 @@ def _nmi(contingency: np.ndarray) -> np.ndarray:
 
 def _ari(contingency: np.ndarray) -> np.ndarray:
     """Adjusted Rand index; 1 where both partitions are trivial in the same way."""
+
     def pairs(n):
         return n * (n - 1) / 2
 

@@ -22,17 +22,29 @@ from emargin.stages import differing
 
 METRICS = {  # of the paper's tables by number: metric -> title
     1: {"davies_bouldin": "Davies-Bouldin ↓", "silhouette": "Silhouette ↑"},
-    2: {"accuracy": "Accuracy, % ↑", "weighted_f1": "F1 (weighted) ↑", "macro_precision": "Precision (macro) ↑",
-        "macro_recall": "Recall (macro) ↑"},
+    2: {
+        "accuracy": "Accuracy, % ↑",
+        "weighted_f1": "F1 (weighted) ↑",
+        "macro_precision": "Precision (macro) ↑",
+        "macro_recall": "Recall (macro) ↑",
+    },
 }
-PAPER_METRICS = {"accuracy": "accuracy_percent", "weighted_f1": "f1", "macro_precision": "precision",
-                 "macro_recall": "recall"}
+PAPER_METRICS = {
+    "accuracy": "accuracy_percent",
+    "weighted_f1": "f1",
+    "macro_precision": "precision",
+    "macro_recall": "recall",
+}
 PAPER_NAMES = {1: {"TS2Vec + SoftCLT": "SoftCLT"}, 2: {"Random Init": "Random Init."}}  # where a title is another
 PAPER_SEEDS = 3
 PAPER_SETS = {"harth": "HARTH", "sleepeeg": "SleepEEG", "ecg": "ECG"}
 NEAREST = {"mitbih": "ecg", "dsads": "harth", "spsw-har": "harth", "sleepedf-features": "sleepeeg"}
-SET_TITLES = {"mitbih": "MIT-BIH Arrhythmia", "dsads": "Daily and Sports Activities", "spsw-har": "SP-SW-HAR",
-              "sleepedf-features": "features of Sleep-EDF"}
+SET_TITLES = {
+    "mitbih": "MIT-BIH Arrhythmia",
+    "dsads": "Daily and Sports Activities",
+    "spsw-har": "SP-SW-HAR",
+    "sleepedf-features": "features of Sleep-EDF",
+}
 COLUMNS = ("paper", *FIDELITIES)
 
 
@@ -52,7 +64,7 @@ class Runs:
 
     @property
     def state(self) -> str:
-        """"done" where any seed is, else "failed" or "not run"; "" where nothing is planned."""
+        """ "done" where any seed is, else "failed" or "not run"; "" where nothing is planned."""
         if not self.planned:
             return ""
         return "done" if self.done else "failed" if self.failed else "not run"
@@ -83,8 +95,11 @@ def split_of(cell: Experiment) -> tuple:
 def line_of(cell: Experiment) -> str:
     """The name of a cell's line: its method's title, with what is not the default of its fidelity."""
     details = [cell.reading] if cell.reading not in (None, "anchor") else []
-    details += [f"the {'paper’s' if cell.labels == 'paper' else 'released'} labels"] if cell.labels not in (
-        None, "released" if cell.fidelity == "released" else "paper") else []
+    details += (
+        [f"the {'paper’s' if cell.labels == 'paper' else 'released'} labels"]
+        if cell.labels not in (None, "released" if cell.fidelity == "released" else "paper")
+        else []
+    )
     title = METHODS[cell.method].title
     return ", ".join([short(title), *details]) if details else title
 
@@ -96,8 +111,11 @@ def runs_of(store: Store, cells: Sequence[Experiment]) -> dict[tuple[str, str], 
     the same seed.
     """
     if len({split_of(cell) for cell in cells}) != 1:
-        raise InputError("a table belongs to one split", found=sorted({str(split_of(cell)) for cell in cells}),
-                         wanted="cells of one data set, source, protocol and fold")
+        raise InputError(
+            "a table belongs to one split",
+            found=sorted({str(split_of(cell)) for cell in cells}),
+            wanted="cells of one data set, source, protocol and fold",
+        )
     order = list(METHODS)
     reasons = dict(store.rows.loc[store.rows.metric == "failed", ["digest", "note"]].itertuples(index=False))
     lines: dict[str, dict[str, dict[int, Experiment]]] = {}
@@ -105,8 +123,9 @@ def runs_of(store: Store, cells: Sequence[Experiment]) -> dict[tuple[str, str], 
         line = lines.setdefault(line_of(cell), {fidelity: {} for fidelity in FIDELITIES})
         for fidelity in FIDELITIES if METHODS[cell.method].untrained else (cell.fidelity,):
             if cell.seed in line[fidelity]:
-                raise InputError("two cells of one line have the same seed", found=str(cell),
-                                 wanted="one configuration a line")
+                raise InputError(
+                    "two cells of one line have the same seed", found=str(cell), wanted="one configuration a line"
+                )
             line[fidelity][cell.seed] = cell
     found = {}
     for name, line in lines.items():
@@ -115,8 +134,10 @@ def runs_of(store: Store, cells: Sequence[Experiment]) -> dict[tuple[str, str], 
             planned = {seed: _digest(cell) for seed, cell in own.items()}
             failed = {seed: reasons[digest] for seed, digest in planned.items() if digest in reasons}
             done = {seed: digest for seed, digest in planned.items() if digest in store.known and seed not in failed}
-            other = any(store.is_earlier(digest) or differing(own[seed], store.records.get(digest, {}).get("code", {}))
-                        for seed, digest in done.items())
+            other = any(
+                store.is_earlier(digest) or differing(own[seed], store.records.get(digest, {}).get("code", {}))
+                for seed, digest in done.items()
+            )
             found[name, fidelity] = Runs(planned, done, failed, untrained, other)
     return found
 
@@ -164,7 +185,8 @@ def paper_configurations(paper: pd.DataFrame) -> pd.DataFrame:
     titles = {name: title for names in PAPER_NAMES.values() for title, name in names.items()}
     ours = {name: metric for metric, name in PAPER_METRICS.items()}
     wide = paper.assign(method=paper.method.replace(titles), metric=paper.metric.replace(ours)).pivot(
-        index=["dataset", "method"], columns="metric", values="mean")
+        index=["dataset", "method"], columns="metric", values="mean"
+    )
     return wide.dropna().reset_index().rename(columns={"dataset": "set"})
 
 
@@ -172,11 +194,16 @@ def csv(table: pd.DataFrame) -> str:
     """Entries as CSV, a line a method, the columns "METRIC COLUMN mean", "... std", "... n"."""
     wide = table.pivot(index="line", columns=["metric", "column"], values=["mean", "std", "n"])
     wide = wide.reindex(table.line.unique())
-    order = [(value, metric, column) for metric in table.metric.unique() for column in COLUMNS
-             for value in ("mean", "std", "n")]
+    order = [
+        (value, metric, column)
+        for metric in table.metric.unique()
+        for column in COLUMNS
+        for value in ("mean", "std", "n")
+    ]
     text = io.StringIO()
     wide[order].set_axis([f"{metric} {column} {value}" for value, metric, column in order], axis=1).to_csv(
-        text, float_format="%.6g", lineterminator="\n")
+        text, float_format="%.6g", lineterminator="\n"
+    )
     return text.getvalue()
 
 
@@ -204,8 +231,9 @@ def ranks(table: pd.DataFrame, line: str) -> pd.DataFrame:
     return shown.reindex(index=table.metric.unique(), columns=table.column.unique()).astype(object).fillna("")
 
 
-def differences(bootstrap: Bootstrap, store: Store, cells: Sequence[Experiment], metrics: Sequence[str],
-                against: str) -> pd.DataFrame:
+def differences(
+    bootstrap: Bootstrap, store: Store, cells: Sequence[Experiment], metrics: Sequence[str], against: str
+) -> pd.DataFrame:
     """Differences of the lines of one split, over the seeds that both have: "line", "fidelity", "metric", "interval".
 
     against: "infonce", each line minus InfoNCE of the same fidelity; "random-calibrated", minus the calibrated random

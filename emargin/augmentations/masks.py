@@ -21,8 +21,12 @@ def markov_mask(shape: Sequence[int], generator: torch.Generator, *, share: floa
     a = 1 / mean_run
     b = a * share / (1 - share)
     if a + b > 1:
-        raise InputError("mean length of masked runs", found=mean_run, wanted=f"at least {1 / (1 - share):g}",
-                         todo=f"lengthen the runs or mask a smaller share than {share}")
+        raise InputError(
+            "mean length of masked runs",
+            found=mean_run,
+            wanted=f"at least {1 / (1 - share):g}",
+            todo=f"lengthen the runs or mask a smaller share than {share}",
+        )
     draws = torch.rand(math.prod(shape), generator=generator)
     masks, orders = draws < b, draws < a + b
     masks[:1], orders[:1] = draws[:1] < share, True

@@ -51,8 +51,9 @@ def window_slice(x: Tensor, generator: torch.Generator, *, share: float = 0.5) -
     return resample(x, start + torch.linspace(0, length - 1, frames, dtype=torch.float64))
 
 
-def window_warp(x: Tensor, generator: torch.Generator, *, share: float = 0.3,
-                factors: Sequence[float] = (0.5, 2.0)) -> Tensor:
+def window_warp(
+    x: Tensor, generator: torch.Generator, *, share: float = 0.3, factors: Sequence[float] = (0.5, 2.0)
+) -> Tensor:
     """A run of ceil(share T) frames, one for each sequence, resampled to ceil(factor) times its length; all back to T.
 
     Both resamplings keep the ends of what they resample. A sequence draws one of the factors.
@@ -78,7 +79,6 @@ def time_warp(x: Tensor, generator: torch.Generator, *, changes: int = 100, rati
     """
     from scipy.interpolate import PchipInterpolator  # slow to import, and InfoTS alone needs it
 
-
     frames = x.shape[1]
     speed = torch.rand((len(x), changes + 1), generator=generator, dtype=torch.float64)
     slowest, fastest = speed.amin(1, keepdim=True), speed.amax(1, keepdim=True)
@@ -88,8 +88,9 @@ def time_warp(x: Tensor, generator: torch.Generator, *, changes: int = 100, rati
     return resample(x, torch.from_numpy(warp(np.linspace(0, 1, frames))))
 
 
-def sometimes(x: Tensor, changed: Tensor, generator: torch.Generator, *, probability: float = 0.5,
-              shared: bool = False) -> Tensor:
+def sometimes(
+    x: Tensor, changed: Tensor, generator: torch.Generator, *, probability: float = 0.5, shared: bool = False
+) -> Tensor:
     """`changed` in place of x with a probability, decided for each sequence; `shared`: once for the batch."""
     heads = torch.rand((1 if shared else len(x), 1, 1), generator=generator) < probability
     return torch.where(heads.to(x.device), changed, x)

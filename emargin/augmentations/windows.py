@@ -9,19 +9,21 @@ def window_indices(centres: Tensor, width: int) -> Tensor:
     return centres[..., None] + torch.arange(-(width // 2), width // 2)
 
 
-def neighbour_centres(anchors: Tensor, count: int, *, length: int, width: int, deviation: float,
-                      generator: torch.Generator) -> Tensor:
+def neighbour_centres(
+    anchors: Tensor, count: int, *, length: int, width: int, deviation: float, generator: torch.Generator
+) -> Tensor:
     """`count` centres a normal deviate away from each anchor: int64 `(A,)` -> `(A, count)`.
 
-        t' ~ N(t, deviation^2), cut to a whole frame, clipped to width // 2 + 1 .. length - width // 2
+    t' ~ N(t, deviation^2), cut to a whole frame, clipped to width // 2 + 1 .. length - width // 2
     """
     normal = torch.randn(len(anchors), count, generator=generator, dtype=torch.float64)
     drawn = (anchors[:, None] + deviation * normal).to(torch.int64)
     return drawn.clamp(width // 2 + 1, length - width // 2)
 
 
-def distant_centres(anchors: Tensor, count: int, *, length: int, width: int, far: int,
-                    generator: torch.Generator) -> Tensor:
+def distant_centres(
+    anchors: Tensor, count: int, *, length: int, width: int, far: int, generator: torch.Generator
+) -> Tensor:
     """`count` centres at least `far` from each anchor where there is room: int64 `(A,)` -> `(A, count)`.
 
     Uniform in [width // 2, t - far] for an anchor in the second half of `length`, in [t + far, length - width // 2)

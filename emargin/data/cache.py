@@ -46,8 +46,15 @@ class _Unusable(Exception):
     """A cache that must be built again; the message says why."""
 
 
-def framed(name: str, files: list[Path], read: Callable[[], tuple[RecordingSet, str]], *, n_fft: int | None,
-           hop: int | None, joined: bool) -> tuple[RecordingSet, str]:
+def framed(
+    name: str,
+    files: list[Path],
+    read: Callable[[], tuple[RecordingSet, str]],
+    *,
+    n_fft: int | None,
+    hop: int | None,
+    joined: bool,
+) -> tuple[RecordingSet, str]:
     """A set of recordings as frames, and its checksum: from the cache, or else read, framed and put there.
 
     name: of the data set in the catalogue. files: what the set is read from, all in one folder. read: returns the
@@ -73,16 +80,25 @@ def framed(name: str, files: list[Path], read: Callable[[], tuple[RecordingSet, 
         recordings, checksum = read()
     for warning in caught:
         warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    header = {"code": code(), "files": times, "checksum": checksum, "name": recordings.name,
-              "classes": recordings.classes, "test_subjects": [sorted(fold) for fold in recordings.test_subjects],
-              "test_from": recordings.test_from,
-              "warnings": [str(warning.message) for warning in caught if warning.category is UserWarning]}
+    header = {
+        "code": code(),
+        "files": times,
+        "checksum": checksum,
+        "name": recordings.name,
+        "classes": recordings.classes,
+        "test_subjects": [sorted(fold) for fold in recordings.test_subjects],
+        "test_from": recordings.test_from,
+        "warnings": [str(warning.message) for warning in caught if warning.category is UserWarning],
+    }
     try:
         _save(place, header, recordings, n_fft, hop, joined)
         return _load(place, files, warn=False)
     except (OSError, _Unusable) as error:
-        warnings.warn(f"the frames of {recordings.name} could not be cached in {place}: {error}; the run goes on "
-                      "without. Another place: set EMARGIN_CACHE", stacklevel=2)
+        warnings.warn(
+            f"the frames of {recordings.name} could not be cached in {place}: {error}; the run goes on "
+            "without. Another place: set EMARGIN_CACHE",
+            stacklevel=2,
+        )
         return recordings, checksum
 
 
@@ -94,12 +110,17 @@ def cache_root() -> Path:
 @cache
 def code() -> str:
     """Version of what makes the frames: a digest of the modules beside this one, and the packages they compute with."""
-    return " ".join([files_digest(Path(__file__).parent.rglob("*.py"))[:16],
-                     *(f"{package}-{version(package)}" for package in COMPUTING)])
+    return " ".join(
+        [
+            files_digest(Path(__file__).parent.rglob("*.py"))[:16],
+            *(f"{package}-{version(package)}" for package in COMPUTING),
+        ]
+    )
 
 
-def _save(place: Path, header: dict, recordings: RecordingSet, n_fft: int | None, hop: int | None,
-          joined: bool) -> None:
+def _save(
+    place: Path, header: dict, recordings: RecordingSet, n_fft: int | None, hop: int | None, joined: bool
+) -> None:
     """Write a cache beside its place, then rename it. Raises OSError and leaves nothing of it then."""
     beside = place.with_name(f"{place.name}.{os.getpid()}.part")
     try:
@@ -168,14 +189,21 @@ def _load(place: Path, files: list[Path], *, warn: bool = True) -> tuple[Recordi
     labels = np.load(place / "labels.npy", allow_pickle=False)
     pieces, start = [], 0
     for name, subject, frames in header["pieces"]:
-        pieces.append(Frames(name, subject, values[start:start + frames], labels[start:start + frames]))
+        pieces.append(Frames(name, subject, values[start : start + frames], labels[start : start + frames]))
         start += frames
     if warn:
         for message in header["warnings"]:
             warnings.warn(message, stacklevel=3)
-    return RecordingSet(header["name"], "real", tuple(header["classes"]), None, tuple(pieces), framed=True,
-                        test_subjects=tuple(map(frozenset, header["test_subjects"])),
-                        test_from=header["test_from"]), header["checksum"]
+    return RecordingSet(
+        header["name"],
+        "real",
+        tuple(header["classes"]),
+        None,
+        tuple(pieces),
+        framed=True,
+        test_subjects=tuple(map(frozenset, header["test_subjects"])),
+        test_from=header["test_from"],
+    ), header["checksum"]
 
 
 def _read_header(place: Path) -> dict:

@@ -49,13 +49,40 @@ class Settings:
     window: int | None = None
 
 
-HARTH = Settings(n_fft=50, hop=25, sequence_length=119, stride=24, temperature=0.05, iterations=600,
-                 train_share=0.5, draw=(1000,) * 11 + (500,), standardise="all")
-SLEEPEEG = Settings(n_fft=178, hop=178, sequence_length=200, stride=200, temperature=0.1, iterations=600,
-                    train_share=0.8, draw=(1000,) * 5, standardise="none")
+HARTH = Settings(
+    n_fft=50,
+    hop=25,
+    sequence_length=119,
+    stride=24,
+    temperature=0.05,
+    iterations=600,
+    train_share=0.5,
+    draw=(1000,) * 11 + (500,),
+    standardise="all",
+)
+SLEEPEEG = Settings(
+    n_fft=178,
+    hop=178,
+    sequence_length=200,
+    stride=200,
+    temperature=0.1,
+    iterations=600,
+    train_share=0.8,
+    draw=(1000,) * 5,
+    standardise="none",
+)
 SLEEPEEG_PAPER = replace(SLEEPEEG, n_fft=None, hop=None, window=178, sequence_length=300, stride=300)
-ECG = Settings(n_fft=250, hop=125, sequence_length=500, stride=500, temperature=0.5, iterations=200,
-               train_share=0.8, draw=(1577, 972, 459, 1467), standardise="none")
+ECG = Settings(
+    n_fft=250,
+    hop=125,
+    sequence_length=500,
+    stride=500,
+    temperature=0.5,
+    iterations=200,
+    train_share=0.8,
+    draw=(1577, 972, 459, 1467),
+    standardise="none",
+)
 ECG_RELEASED = replace(ECG, n_fft=1500, hop=750, sequence_length=200, stride=200, draw=(1000, 162, 77, 800))
 
 # As HARTH: frames of a second, half overlapping (12 of 25 samples), and sequences of 119 of them, 57 s; a person's
@@ -68,11 +95,21 @@ SPSW_HAR = replace(HARTH, n_fft=24, hop=12, sequence_length=24, stride=2, draw=(
 # Frames are epochs of 30 s already. T is 120, one hour: a record has 7 to 23 sequences (T 200 would leave four).
 SLEEPEDF_FEATURES = replace(SLEEPEEG, n_fft=None, hop=None, sequence_length=120, stride=120)
 
-PAPER = {"harth": HARTH, "sleepeeg": SLEEPEEG, "sleepeeg-paper": SLEEPEEG_PAPER, "ecg": ECG,
-         "ecg-released": ECG_RELEASED}
+PAPER = {
+    "harth": HARTH,
+    "sleepeeg": SLEEPEEG,
+    "sleepeeg-paper": SLEEPEEG_PAPER,
+    "ecg": ECG,
+    "ecg-released": ECG_RELEASED,
+}
 SIMULATED = {f"{name}-{kind}": settings for kind in ("sim", "noise") for name, settings in PAPER.items()}
-REAL = PAPER | {"mitbih": ECG, "mitbih-released": ECG_RELEASED, "dsads": DSADS, "spsw-har": SPSW_HAR,
-                "sleepedf-features": SLEEPEDF_FEATURES}
+REAL = PAPER | {
+    "mitbih": ECG,
+    "mitbih-released": ECG_RELEASED,
+    "dsads": DSADS,
+    "spsw-har": SPSW_HAR,
+    "sleepedf-features": SLEEPEDF_FEATURES,
+}
 READABLE = tuple(REAL)  # those whose public files this module reads
 DATASETS = REAL | SIMULATED
 UCR = "ucr-"  # what the name of a set of the UCR archive starts with
@@ -118,15 +155,27 @@ def ucr_settings(name: str) -> Settings:
     folder = real_folder(name)
     if not folder.is_dir():
         there = sorted(path.name for path in folder.parent.glob("[!.]*") if path.is_dir())
-        raise MissingData(f"the UCR set {name.removeprefix(UCR)} is not here", found=f"no folder {folder}",
-                          wanted=", ".join(UCR + other for other in there) or "a folder of the archive's .tsv files",
-                          todo="get it from the UCR time series archive of 2018; another place: set EMARGIN_DATA to "
-                               "the folder that holds ucr/")
+        raise MissingData(
+            f"the UCR set {name.removeprefix(UCR)} is not here",
+            found=f"no folder {folder}",
+            wanted=", ".join(UCR + other for other in there) or "a folder of the archive's .tsv files",
+            todo="get it from the UCR time series archive of 2018; another place: set EMARGIN_DATA to "
+            "the folder that holds ucr/",
+        )
     n_fft, hop = 16, 4
     n_classes, length = classes_and_length(folder)
     frames = max((length - n_fft) // hop + 1, 1)
-    return Settings(n_fft=n_fft, hop=hop, sequence_length=frames, stride=frames, temperature=0.1, iterations=200,
-                    train_share=0.5, draw=(1000,) * n_classes, standardise="none")
+    return Settings(
+        n_fft=n_fft,
+        hop=hop,
+        sequence_length=frames,
+        stride=frames,
+        temperature=0.1,
+        iterations=200,
+        train_share=0.5,
+        draw=(1000,) * n_classes,
+        standardise="none",
+    )
 
 
 def own_settings(folder: Path) -> Settings:
@@ -139,9 +188,20 @@ def own_settings(folder: Path) -> Settings:
     rate = description.get("sampling_rate")
     number = isinstance(rate, int | float) and not isinstance(rate, bool)
     if rate is not None and not (number and 0 < rate < math.inf):
-        raise InputError(f"sampling_rate in {folder / 'dataset.json'} cannot be used", found=repr(rate),
-                         wanted="a positive number, in Hz")
+        raise InputError(
+            f"sampling_rate in {folder / 'dataset.json'} cannot be used",
+            found=repr(rate),
+            wanted="a positive number, in Hz",
+        )
     n_fft = None if rate is None else max(2, round(rate))
-    return Settings(n_fft=n_fft, hop=None if n_fft is None else n_fft // 2, sequence_length=100, stride=100,
-                    temperature=0.1, iterations=200, train_share=0.8, draw=(1000,) * len(description["classes"]),
-                    standardise="none")
+    return Settings(
+        n_fft=n_fft,
+        hop=None if n_fft is None else n_fft // 2,
+        sequence_length=100,
+        stride=100,
+        temperature=0.1,
+        iterations=200,
+        train_share=0.8,
+        draw=(1000,) * len(description["classes"]),
+        standardise="none",
+    )

@@ -15,8 +15,9 @@ def stft_frames(signal: np.ndarray, n_fft: int, hop: int) -> Tensor:
     Raises InputError if the signal is shorter than one window.
     """
     if len(signal) < n_fft:
-        raise InputError("a recording is shorter than one frame", found=f"{len(signal)} samples",
-                         wanted=f"at least n_fft = {n_fft}")
+        raise InputError(
+            "a recording is shorter than one frame", found=f"{len(signal)} samples", wanted=f"at least n_fft = {n_fft}"
+        )
     channels = torch.from_numpy(np.ascontiguousarray(signal.T, dtype=np.float32))
     spectrum = torch.stft(channels, n_fft, hop, window=torch.hann_window(n_fft), center=False, return_complex=True)
     return spectrum.abs().permute(2, 0, 1).flatten(1)

@@ -26,16 +26,23 @@ def load(experiment: Experiment) -> Dataset:
     for recordings that cannot be used.
     """
     if experiment.dataset.startswith(UCR) and experiment.protocol == "released":
-        raise InputError("protocol released joins recordings end to end, and the series of a UCR set are no pieces of "
-                         "one recording", found=experiment.dataset, wanted="protocol original, which keeps the "
-                         "archive's own split")
+        raise InputError(
+            "protocol released joins recordings end to end, and the series of a UCR set are no pieces of one recording",
+            found=experiment.dataset,
+            wanted="protocol original, which keeps the archive's own split",
+        )
     if experiment.source == "simulated":
         recordings, checksum = load_recordings(experiment)
     else:
         phases = " phase" if experiment.surrogate == "phase" else ""
-        recordings, checksum = cache.framed(experiment.dataset + phases, _real_files(experiment.dataset),
-                                            lambda: load_recordings(experiment), n_fft=experiment.n_fft,
-                                            hop=experiment.hop, joined=experiment.protocol == "released")
+        recordings, checksum = cache.framed(
+            experiment.dataset + phases,
+            _real_files(experiment.dataset),
+            lambda: load_recordings(experiment),
+            n_fft=experiment.n_fft,
+            hop=experiment.hop,
+            joined=experiment.protocol == "released",
+        )
     if experiment.surrogate:
         checksum += f", surrogate {experiment.surrogate}"
     return protocols.build(recordings, settings_of(experiment.dataset), experiment, checksum)
@@ -76,10 +83,11 @@ def raw_windows(recordings: RecordingSet, window: int) -> RecordingSet:
     for recording in recordings.recordings:
         frames = len(recording.values) // window
         if frames:
-            values = recording.values[:frames * window].reshape(frames, window, -1).transpose(0, 2, 1)
+            values = recording.values[: frames * window].reshape(frames, window, -1).transpose(0, 2, 1)
             labels = frame_labels(recording.labels, window, window, len(recordings.classes))
-            framed.append(Recording(recording.name, recording.subject,
-                                    np.ascontiguousarray(values.reshape(frames, -1)), labels))
+            framed.append(
+                Recording(recording.name, recording.subject, np.ascontiguousarray(values.reshape(frames, -1)), labels)
+            )
     return replace(recordings, recordings=tuple(framed), sampling_rate=None, framed=True)
 
 
@@ -108,10 +116,13 @@ def _real(experiment: Experiment) -> tuple[RecordingSet, str]:
         read, how = READERS[recordings_of(name)], HOW_TO_GET[recordings_of(name)]
     if not folder.is_dir():
         simulator = "; or take source simulated" if f"{name}-sim" in DATASETS else ""
-        raise MissingData(f"the real recordings of {name} are not here", found=f"no folder {folder}",
-                          wanted="its files in their public format",
-                          todo=f"{how.format(folder=folder)}; another place: set EMARGIN_DATA to the folder that "
-                               f"holds {folder.name}/{simulator}")
+        raise MissingData(
+            f"the real recordings of {name} are not here",
+            found=f"no folder {folder}",
+            wanted="its files in their public format",
+            todo=f"{how.format(folder=folder)}; another place: set EMARGIN_DATA to the folder that "
+            f"holds {folder.name}/{simulator}",
+        )
     recordings = read(folder, experiment) if read is _sleepeeg else read(folder)
     return recordings, files_digest(_real_files(name))
 
@@ -135,9 +146,12 @@ def _sleepeeg(folder: Path, experiment: Experiment) -> RecordingSet:
     """SleepEEG from what the folder holds: TF-C's .pt files, whose windows must be the frames, or Sleep-EDF's .edf."""
     prepared, nights = any(folder.glob("[!.]*.pt")), any(folder.glob("[!.]*.edf"))
     if prepared and nights:
-        raise InputError(f"{folder}: two sources of SleepEEG", found="*.pt and *.edf",
-                         wanted="the .pt files that TF-C prepared, or the .edf files of Sleep-EDF",
-                         todo="move one kind to another folder")
+        raise InputError(
+            f"{folder}: two sources of SleepEEG",
+            found="*.pt and *.edf",
+            wanted="the .pt files that TF-C prepared, or the .edf files of Sleep-EDF",
+            todo="move one kind to another folder",
+        )
     if prepared:
         from emargin.data.readers.sleepeeg import load_sleepeeg
 
@@ -147,21 +161,34 @@ def _sleepeeg(folder: Path, experiment: Experiment) -> RecordingSet:
         from emargin.data.readers.sleepedf import load_sleepedf
 
         return load_sleepedf(folder)
-    raise MissingData(f"{folder}: neither .pt nor .edf files", wanted="the files of TF-C or of Sleep-EDF",
-                      todo=HOW_TO_GET['sleepeeg'])
+    raise MissingData(
+        f"{folder}: neither .pt nor .edf files", wanted="the files of TF-C or of Sleep-EDF", todo=HOW_TO_GET["sleepeeg"]
+    )
 
 
 def _sleepedf_features(folder: Path) -> RecordingSet:
     """Nights of Sleep-EDF as features, in npz files called SC4ssNE0; subject ss has up to two nights N."""
     recordings = npz.load_folder(folder)
-    return replace(recordings, recordings=tuple(
-        Recording(night.name, night.name[:5], night.values, night.labels) for night in recordings.recordings))
+    return replace(
+        recordings,
+        recordings=tuple(
+            Recording(night.name, night.name[:5], night.values, night.labels) for night in recordings.recordings
+        ),
+    )
 
 
-READERS = {"harth": _harth, "sleepeeg": _sleepeeg, "ecg": rhythms.load_afdb, "mitbih": rhythms.load_mitbih,
-           "dsads": npz.load_folder, "spsw-har": npz.load_folder, "sleepedf-features": _sleepedf_features}
+READERS = {
+    "harth": _harth,
+    "sleepeeg": _sleepeeg,
+    "ecg": rhythms.load_afdb,
+    "mitbih": rhythms.load_mitbih,
+    "dsads": npz.load_folder,
+    "spsw-har": npz.load_folder,
+    "sleepedf-features": _sleepedf_features,
+}
 HOW_TO_GET = {name: f"emargin data fetch {name}, which says how to do it by hand, too" for name in READERS} | {
     "sleepeeg": "emargin data fetch sleepeeg gets the windows that TF-C prepared, emargin data fetch sleepedf the "
-                "nights they were cut from",
+    "nights they were cut from",
     "sleepedf-features": "compute spectral features of Sleep-EDF's epochs, and write them as npz recordings, one a "
-                         "night, with dataset.json, into {folder}; names as in Sleep-EDF, SC4ssNE0"}
+    "night, with dataset.json, into {folder}; names as in Sleep-EDF, SC4ssNE0",
+}

@@ -27,9 +27,11 @@ def build(data: RecordingSet, settings: Settings, experiment: Experiment, checks
     train, test = split(data, settings, experiment)
     for side, sequences in (("train", train), ("test", test)):
         if len(sequences) == 0:
-            raise InputError(f"data set {data.name}: no complete sequence on the {side} side",
-                             wanted=f"{experiment.sequence_length} consecutive frames in one recording",
-                             todo="lower sequence_length or add recordings")
+            raise InputError(
+                f"data set {data.name}: no complete sequence on the {side} side",
+                wanted=f"{experiment.sequence_length} consecutive frames in one recording",
+                todo="lower sequence_length or add recordings",
+            )
     most = QUICK_DRAW if experiment.quick else max(settings.draw)
     draw = tuple(min(nominal, most) for nominal in settings.draw)
     return Dataset(data.name, data.source, data.classes, train, test, draw, checksum)
@@ -38,15 +40,19 @@ def build(data: RecordingSet, settings: Settings, experiment: Experiment, checks
 def _by_subject(data: RecordingSet, settings: Settings, experiment: Experiment) -> tuple[Sequences, Sequences]:
     """Protocol `original`: sequences within a recording, whole subjects on one side, statistics of training."""
     tested = test_subjects_of(data, settings, experiment.fold)
-    sides = [[recording for recording in data.recordings if (recording.subject in tested) == side]
-             for side in (False, True)]
+    sides = [
+        [recording for recording in data.recordings if (recording.subject in tested) == side] for side in (False, True)
+    ]
     longest = max(len(recording.values) for recording in data.recordings)
     train, test = (within_recordings(recordings, data, experiment) for recordings in sides)
     if len(train) == len(test) == 0:
-        raise InputError(f"data set {data.name}: a sequence is longer than any recording",
-                         found=f"sequence_length {experiment.sequence_length} frames; longest recording {longest} "
-                               f"{'frames' if data.framed else 'samples'}",
-                         wanted="a sequence_length that fits", todo="lower sequence_length, n_fft or hop")
+        raise InputError(
+            f"data set {data.name}: a sequence is longer than any recording",
+            found=f"sequence_length {experiment.sequence_length} frames; longest recording {longest} "
+            f"{'frames' if data.framed else 'samples'}",
+            wanted="a sequence_length that fits",
+            todo="lower sequence_length, n_fft or hop",
+        )
     if len(train) == 0:
         return train, test
     mean, std = statistics_of(train.frames)
@@ -76,8 +82,10 @@ def _by_position(data: RecordingSet, settings: Settings, experiment: Experiment)
         samples = len(joined.recordings[0].values)
         frames = samples if data.framed else max(0, (samples - experiment.n_fft) // experiment.hop + 1)
         cut = int((everything.starts < frames).sum())
-    return tuple(Sequences(everything.frames, everything.labels, starts, everything.length)
-                 for starts in (everything.starts[:cut], everything.starts[cut:]))
+    return tuple(
+        Sequences(everything.frames, everything.labels, starts, everything.length)
+        for starts in (everything.starts[:cut], everything.starts[cut:])
+    )
 
 
 def test_subjects_of(data: RecordingSet, settings: Settings, fold: int) -> frozenset[str]:
@@ -86,8 +94,12 @@ def test_subjects_of(data: RecordingSet, settings: Settings, fold: int) -> froze
     if not folds:
         subjects = sorted({recording.subject for recording in data.recordings})
         if len(subjects) < 2:
-            raise InputError(f"data set {data.name}: a split by subject needs two subjects", found=len(subjects),
-                             wanted="recordings of at least two people", todo="use protocol released")
+            raise InputError(
+                f"data set {data.name}: a split by subject needs two subjects",
+                found=len(subjects),
+                wanted="recordings of at least two people",
+                todo="use protocol released",
+            )
         order = np.random.default_rng(SPLIT_SEED).permutation(subjects)
         n_train = min(max(1, round(settings.train_share * len(subjects))), len(subjects) - 1)
         folds = (frozenset(order[n_train:]),)
@@ -116,8 +128,11 @@ def within_recordings(recordings: Sequence[Recording], data: RecordingSet, exper
         frames.append(framed)
         labels.append(labelled)
         subjects.append(torch.full((len(framed),), numbers[recording.subject]))
-        starts.append(torch.arange(offset, offset + len(framed) - length + 1, experiment.stride)
-                      if len(framed) >= length else torch.empty(0, dtype=torch.int64))
+        starts.append(
+            torch.arange(offset, offset + len(framed) - length + 1, experiment.stride)
+            if len(framed) >= length
+            else torch.empty(0, dtype=torch.int64)
+        )
         offset += len(framed)
     if not frames:
         nothing = torch.empty(0, dtype=torch.int64)

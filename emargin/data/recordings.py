@@ -29,19 +29,28 @@ class Recording:
         if self.values.ndim != 2 or len(self.values) == 0:
             raise InputError(f"{where}: no samples", found=f"shape {self.values.shape}", wanted="(samples, channels)")
         if self.labels.shape != self.values.shape[:1]:
-            raise InputError(f"{where}: labels do not match the samples",
-                             found=f"{self.labels.shape} labels", wanted=f"{self.values.shape[:1]}")
+            raise InputError(
+                f"{where}: labels do not match the samples",
+                found=f"{self.labels.shape} labels",
+                wanted=f"{self.values.shape[:1]}",
+            )
         finite = np.isfinite(self.values)
         if not finite.all():
             row, channel = np.argwhere(~finite)[0]
-            raise InputError(f"{where}: {int((~finite).sum())} samples are not finite",
-                             found=f"{self.values[row, channel]} at sample {row}, channel {channel}",
-                             wanted="finite numbers", todo="repair or cut out the damaged stretch")
+            raise InputError(
+                f"{where}: {int((~finite).sum())} samples are not finite",
+                found=f"{self.values[row, channel]} at sample {row}, channel {channel}",
+                wanted="finite numbers",
+                todo="repair or cut out the damaged stretch",
+            )
         constant = np.flatnonzero(self.values.min(0) == self.values.max(0))
         if len(self.values) > 1 and constant.size:
-            raise InputError(f"{where}: channel {constant[0]} is constant",
-                             found=f"{self.values[0, constant[0]]} in all {len(self.values)} samples",
-                             wanted="a varying signal", todo="drop the channel or the recording")
+            raise InputError(
+                f"{where}: channel {constant[0]} is constant",
+                found=f"{self.values[0, constant[0]]} in all {len(self.values)} samples",
+                wanted="a varying signal",
+                todo="drop the channel or the recording",
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,15 +79,20 @@ class RecordingSet:
             raise InputError(f"data set {self.name}: no recordings", wanted="at least one")
         widths = {recording.values.shape[1] for recording in self.recordings}
         if len(widths) > 1:
-            raise InputError(f"data set {self.name}: recordings differ in their number of channels",
-                             found=sorted(widths), wanted="one number for all")
+            raise InputError(
+                f"data set {self.name}: recordings differ in their number of channels",
+                found=sorted(widths),
+                wanted="one number for all",
+            )
         for recording in self.recordings:
             wrong = (recording.labels < UNLABELLED) | (recording.labels >= len(self.classes))
             if wrong.any():
                 at = int(np.argmax(wrong))
-                raise InputError(f"recording {recording.name}: label outside the classes",
-                                 found=f"{recording.labels[at]} at sample {at}",
-                                 wanted=f"0 to {len(self.classes) - 1}, or -1 for unlabelled")
+                raise InputError(
+                    f"recording {recording.name}: label outside the classes",
+                    found=f"{recording.labels[at]} at sample {at}",
+                    wanted=f"0 to {len(self.classes) - 1}, or -1 for unlabelled",
+                )
 
     def joined(self) -> "RecordingSet":
         """The recordings end to end, in order, as one; as two, one a side, where the set has `test_from`."""
@@ -91,5 +105,9 @@ def _end_to_end(recordings: tuple[Recording, ...]) -> Recording:
     """One recording, of nobody in particular, that goes by the name of the first."""
     if len(recordings) == 1:
         return recordings[0]
-    return Recording(recordings[0].name, "all", np.concatenate([recording.values for recording in recordings]),
-                     np.concatenate([recording.labels for recording in recordings]))
+    return Recording(
+        recordings[0].name,
+        "all",
+        np.concatenate([recording.values for recording in recordings]),
+        np.concatenate([recording.labels for recording in recordings]),
+    )

@@ -54,7 +54,7 @@ def plan_bouts(generator, seconds, pace, rate, *, share, mean_bout, follows):
         lag = (share * (spent.sum() + seconds / 8) - spent) / (pace * mean_bout)
         odds = follows[current] * np.exp(np.clip(lag, -20, 20))
         current = generator.choice(len(share), p=odds / odds.sum())
-    return np.concatenate(bouts)[:round(seconds * rate)]
+    return np.concatenate(bouts)[: round(seconds * rate)]
 
 
 def shaped_noise(generator, labels, rate, amplitudes, spectra, spread):
@@ -69,11 +69,11 @@ def shaped_noise(generator, labels, rate, amplitudes, spectra, spread):
     half, count = length // 2, 2 * len(labels) // length + 2
     centres = np.minimum(np.arange(count) * half, len(labels) - 1)
     strength = amplitudes[labels[centres]] * np.exp(spread * generator.standard_normal((count, len(spectra))))
-    density = (strength ** 2) @ (spectra / spectra.sum(1, keepdims=True))  # (blocks, bins)
+    density = (strength**2) @ (spectra / spectra.sum(1, keepdims=True))  # (blocks, bins)
     waves = generator.standard_normal((*density.shape, 2), dtype=np.float32).view(np.complex64)[..., 0]
     blocks = np.fft.irfft(np.sqrt(density).astype(np.float32) * waves, n=length, axis=1)
     blocks *= length / 2 * np.sin(np.pi * (np.arange(length) + 0.5) / length)
-    return (blocks[1:, :half] + blocks[:-1, half:]).ravel()[:len(labels)]
+    return (blocks[1:, :half] + blocks[:-1, half:]).ravel()[: len(labels)]
 
 
 def bell(x, centre, width):
@@ -98,25 +98,38 @@ def add_events(signal, starts, shapes):
 HARTH_CODES = (1, 2, 3, 4, 5, 6, 7, 8, 13, 14, 130, 140)
 LYING = HARTH_CODES.index(8)
 # Stairs are reached from walking; on the bicycle one waits between rides.
-HARTH_FOLLOWS = {1: (2, 3, 4, 5, 6, 7, 13), 2: (1, 3, 6), 3: (1, 6, 7, 13), 4: (1, 3, 6), 5: (1, 3, 6),
-                 6: (1, 3, 7, 8, 13), 7: (1, 3, 6, 8), 8: (6, 7), 13: (6, 14, 130), 14: (13, 140), 130: (6, 13),
-                 140: (6, 13, 14)}
+HARTH_FOLLOWS = {
+    1: (2, 3, 4, 5, 6, 7, 13),
+    2: (1, 3, 6),
+    3: (1, 6, 7, 13),
+    4: (1, 3, 6),
+    5: (1, 3, 6),
+    6: (1, 3, 7, 8, 13),
+    7: (1, 3, 6, 8),
+    8: (6, 7),
+    13: (6, 14, 130),
+    14: (13, 140),
+    130: (6, 13),
+    140: (6, 13, 14),
+}
 # share, bout s | lean of back and thigh (degrees), its change from bout to bout | strides a second, swing of the thigh
 # (degrees), acceleration of a stride at back and thigh (g), decay of its harmonics | unordered movement (g)
-HARTH_TABLE = np.array([
-    [0.160,  35,   5,   5,   4,  0.92, 20, 0.22, 0.30, 0.75, 0.050],  # walking
-    [0.050,  35,  10,  12,   5,  1.35, 30, 0.75, 0.90, 0.80, 0.150],  # running
-    [0.050,  10,   6,   4,   6,  0.65,  7, 0.05, 0.08, 0.65, 0.040],  # shuffling
-    [0.030,  18,  17,  22,   5,  0.74, 25, 0.16, 0.27, 0.65, 0.045],  # stairs (ascending)
-    [0.030,  18,   3,  10,   5,  0.98, 16, 0.30, 0.32, 0.85, 0.070],  # stairs (descending)
-    [0.120,  22,   5,   3,   6,  0.00,  0, 0.00, 0.00, 0.50, 0.015],  # standing
-    [0.320, 120,   8,  84,   9,  0.00,  0, 0.00, 0.00, 0.50, 0.012],  # sitting
-    [0.080, 100,  85,  84,  10,  0.00,  0, 0.00, 0.00, 0.50, 0.006],  # lying
-    [0.090,  60,  36,  52,   5,  1.20, 20, 0.08, 0.15, 0.50, 0.070],  # cycling (sit)
-    [0.028,  18,  46,  27,   6,  1.00, 22, 0.16, 0.20, 0.65, 0.100],  # cycling (stand)
-    [0.028,  16,  36,  52,   5,  0.00,  0, 0.00, 0.00, 0.50, 0.025],  # cycling (sit, inactive)
-    [0.014,  13,  40,  20,   6,  0.00,  0, 0.00, 0.00, 0.50, 0.030],  # cycling (stand, inactive)
-])
+HARTH_TABLE = np.array(
+    [
+        [0.160, 35, 5, 5, 4, 0.92, 20, 0.22, 0.30, 0.75, 0.050],  # walking
+        [0.050, 35, 10, 12, 5, 1.35, 30, 0.75, 0.90, 0.80, 0.150],  # running
+        [0.050, 10, 6, 4, 6, 0.65, 7, 0.05, 0.08, 0.65, 0.040],  # shuffling
+        [0.030, 18, 17, 22, 5, 0.74, 25, 0.16, 0.27, 0.65, 0.045],  # stairs (ascending)
+        [0.030, 18, 3, 10, 5, 0.98, 16, 0.30, 0.32, 0.85, 0.070],  # stairs (descending)
+        [0.120, 22, 5, 3, 6, 0.00, 0, 0.00, 0.00, 0.50, 0.015],  # standing
+        [0.320, 120, 8, 84, 9, 0.00, 0, 0.00, 0.00, 0.50, 0.012],  # sitting
+        [0.080, 100, 85, 84, 10, 0.00, 0, 0.00, 0.00, 0.50, 0.006],  # lying
+        [0.090, 60, 36, 52, 5, 1.20, 20, 0.08, 0.15, 0.50, 0.070],  # cycling (sit)
+        [0.028, 18, 46, 27, 6, 1.00, 22, 0.16, 0.20, 0.65, 0.100],  # cycling (stand)
+        [0.028, 16, 36, 52, 5, 0.00, 0, 0.00, 0.00, 0.50, 0.025],  # cycling (sit, inactive)
+        [0.014, 13, 40, 20, 6, 0.00, 0, 0.00, 0.00, 0.50, 0.030],  # cycling (stand, inactive)
+    ]
+)
 
 
 def render_acceleration(generator, labels, rate):
@@ -170,13 +183,15 @@ def render_acceleration(generator, labels, rate):
 WAKE, N1, N2, N3, REM = range(5)
 EPOCH = 30  # seconds, the unit of sleep scoring
 # Root mean square (microvolt) of each band: 1/f background, slow waves, theta, alpha, sigma, beta, muscle
-EEG_AMPLITUDES = np.array([
-    [ 8.0,  4.0, 3.5, 8.5, 2.0, 5.0, 7.5],  # W: alpha with closed eyes, muscle tone
-    [ 9.0,  5.0, 6.5, 5.0, 2.0, 3.2, 3.2],  # N1: alpha gives way to theta
-    [11.0, 13.0, 6.5, 3.0, 4.5, 1.6, 1.8],  # N2: spindles and K-complexes on a slower background
-    [13.0, 34.0, 7.0, 2.6, 2.8, 1.0, 1.4],  # N3: slow waves
-    [ 9.0,  4.5, 5.0, 3.2, 1.3, 3.2, 0.8],  # REM: like N1, with the muscles off
-])
+EEG_AMPLITUDES = np.array(
+    [
+        [8.0, 4.0, 3.5, 8.5, 2.0, 5.0, 7.5],  # W: alpha with closed eyes, muscle tone
+        [9.0, 5.0, 6.5, 5.0, 2.0, 3.2, 3.2],  # N1: alpha gives way to theta
+        [11.0, 13.0, 6.5, 3.0, 4.5, 1.6, 1.8],  # N2: spindles and K-complexes on a slower background
+        [13.0, 34.0, 7.0, 2.6, 2.8, 1.0, 1.4],  # N3: slow waves
+        [9.0, 4.5, 5.0, 3.2, 1.3, 3.2, 0.8],  # REM: like N1, with the muscles off
+    ]
+)
 
 
 def plan_sleep(generator, seconds, pace, rate):
@@ -230,9 +245,14 @@ def render_eeg(generator, labels, rate):
     def eye_movements(time, draw):  # to either side, a fraction of a second
         return draw(30, 110) * np.sign(draw(-1, 1)) * bell(time, 0.5, draw(0.06, 0.15))
 
-    for stage, per_minute, seconds, shape in ((N2, 4, 2, spindles), (N3, 2, 2, spindles), (N2, 2, 1.5, k_complexes),
-                                              (REM, 3, 3, sawtooth_waves), (REM, 6, 1, eye_movements),
-                                              (WAKE, 8, 1, eye_movements)):
+    for stage, per_minute, seconds, shape in (
+        (N2, 4, 2, spindles),
+        (N3, 2, 2, spindles),
+        (N2, 2, 1.5, k_complexes),
+        (REM, 3, 3, sawtooth_waves),
+        (REM, 6, 1, eye_movements),
+        (WAKE, 8, 1, eye_movements),
+    ):
         add(stage, per_minute, seconds, shape)
     return generator.lognormal(0, 0.12) * signal[:, None]
 
@@ -245,8 +265,13 @@ RHYTHM_SHARE, RHYTHM_BOUT = np.array([0.36, 0.14, 0.08, 0.42]), np.array([240.0,
 # Flutter and fibrillation turn into each other; the junction steps in for the sinus node.
 RHYTHM_FOLLOWS = np.array([[0, 1, 0, 1], [1, 0, 0, 1], [0, 0, 0, 1], [1, 1, 1, 0]])
 # Waves of a beat: centre after the R peak (s), width (s), amplitude in each lead (mV)
-BEAT = {"P": [-0.160, 0.024, 0.13, 0.09], "Q": [-0.030, 0.008, -0.09, -0.06], "R": [0.0, 0.009, 1.05, 0.70],
-        "S": [0.030, 0.009, -0.22, -0.35], "T": [0.270, 0.055, 0.28, 0.18]}
+BEAT = {
+    "P": [-0.160, 0.024, 0.13, 0.09],
+    "Q": [-0.030, 0.008, -0.09, -0.06],
+    "R": [0.0, 0.009, 1.05, 0.70],
+    "S": [0.030, 0.009, -0.22, -0.35],
+    "T": [0.270, 0.055, 0.28, 0.18],
+}
 
 
 def beat_intervals(generator, rhythm, seconds, mean_interval, flutter_period, breath):
@@ -276,8 +301,12 @@ def render_ecg(generator, labels, rate):
     ectopic beats, wander with the breath and the electrodes, mains and muscle noise.
     """
     breath, flutter_rate = generator.uniform(0.2, 0.33), generator.uniform(4.3, 5.7)  # Hz
-    mean_interval = {AFIB: 60 / generator.uniform(95, 145), AFL: None, JUNCTIONAL: 60 / generator.uniform(38, 50),
-                     NORMAL: 60 / generator.uniform(60, 85)}
+    mean_interval = {
+        AFIB: 60 / generator.uniform(95, 145),
+        AFL: None,
+        JUNCTIONAL: 60 / generator.uniform(38, 50),
+        NORMAL: 60 / generator.uniform(60, 85),
+    }
     time = np.arange(len(labels)) / rate
     flutter, moments, intervals, rhythms = np.zeros(len(labels)), [], [], []
     for start, end in zip(*bout_edges(labels), strict=True):
@@ -299,10 +328,13 @@ def render_ecg(generator, labels, rate):
     values = np.empty((2, len(labels)), dtype=np.float32)
     for lead in range(2):
         drift = uniform_filter1d(generator.normal(0, np.sqrt(4 * rate), len(labels)), 4 * rate)
-        values[lead] = (shaped_noise(generator, labels, rate, amplitudes, spectra, spread=0.35)
-                        + (1, 0.4)[lead] * flutter + generator.uniform(0.01, 0.04) * drift
-                        + generator.uniform(0.03, 0.1) * np.sin(2 * np.pi * breath * time)
-                        + generator.uniform(0, 0.03) * np.sin(2 * np.pi * 60 * time))  # mains
+        values[lead] = (
+            shaped_noise(generator, labels, rate, amplitudes, spectra, spread=0.35)
+            + (1, 0.4)[lead] * flutter
+            + generator.uniform(0.01, 0.04) * drift
+            + generator.uniform(0.03, 0.1) * np.sin(2 * np.pi * breath * time)
+            + generator.uniform(0, 0.03) * np.sin(2 * np.pi * 60 * time)
+        )  # mains
 
     height = generator.normal(1, 0.06, len(moment))
     ectopic = generator.random(len(moment)) < generator.uniform(0, 0.06)
@@ -340,15 +372,43 @@ class Geometry:
 
 
 GEOMETRIES = {
-    "harth": Geometry(("walking", "running", "shuffling", "stairs (ascending)", "stairs (descending)", "standing",
-                       "sitting", "lying", "cycling (sit)", "cycling (stand)", "cycling (sit, inactive)",
-                       "cycling (stand, inactive)"), 50, 6, (12, 40), (12, 8),
-                      partial(plan_bouts, share=HARTH_TABLE[:, 0], mean_bout=HARTH_TABLE[:, 1], follows=np.array(
-                          [[after in HARTH_FOLLOWS[code] for after in HARTH_CODES] for code in HARTH_CODES])),
-                      render_acceleration),
+    "harth": Geometry(
+        (
+            "walking",
+            "running",
+            "shuffling",
+            "stairs (ascending)",
+            "stairs (descending)",
+            "standing",
+            "sitting",
+            "lying",
+            "cycling (sit)",
+            "cycling (stand)",
+            "cycling (sit, inactive)",
+            "cycling (stand, inactive)",
+        ),
+        50,
+        6,
+        (12, 40),
+        (12, 8),
+        partial(
+            plan_bouts,
+            share=HARTH_TABLE[:, 0],
+            mean_bout=HARTH_TABLE[:, 1],
+            follows=np.array([[after in HARTH_FOLLOWS[code] for after in HARTH_CODES] for code in HARTH_CODES]),
+        ),
+        render_acceleration,
+    ),
     "sleepeeg": Geometry(("W", "N1", "N2", "N3", "REM"), 100, 1, (10, 420), (10, 24), plan_sleep, render_eeg),
-    "ecg": Geometry(RHYTHMS, 250, 2, (16, 60), (12, 6),
-                    partial(plan_bouts, share=RHYTHM_SHARE, mean_bout=RHYTHM_BOUT, follows=RHYTHM_FOLLOWS), render_ecg),
+    "ecg": Geometry(
+        RHYTHMS,
+        250,
+        2,
+        (16, 60),
+        (12, 6),
+        partial(plan_bouts, share=RHYTHM_SHARE, mean_bout=RHYTHM_BOUT, follows=RHYTHM_FOLLOWS),
+        render_ecg,
+    ),
 }
 
 
@@ -361,8 +421,11 @@ def simulate(name: str, *, seed: int = 0, quick: bool = False) -> RecordingSet:
     """
     base, _, kind = name.rpartition("-")
     if base not in GEOMETRIES or kind not in ("sim", "noise"):
-        raise InputError("no simulator of this name", found=repr(name),
-                         wanted=", ".join(f"{known}-{suffix}" for suffix in ("sim", "noise") for known in GEOMETRIES))
+        raise InputError(
+            "no simulator of this name",
+            found=repr(name),
+            wanted=", ".join(f"{known}-{suffix}" for suffix in ("sim", "noise") for known in GEOMETRIES),
+        )
     geometry = GEOMETRIES[base]
     count, minutes = geometry.quick if quick else geometry.full
     recordings = []
@@ -373,6 +436,7 @@ def simulate(name: str, *, seed: int = 0, quick: bool = False) -> RecordingSet:
             values = geometry.render(for_signal, labels, geometry.rate)
         else:
             values = for_signal.standard_normal((len(labels), geometry.channels), dtype=np.float32)
-        recordings.append(Recording(f"{name}-{number:02d}", f"{number:02d}",
-                                    values.astype(np.float32), labels.astype(np.int64)))
+        recordings.append(
+            Recording(f"{name}-{number:02d}", f"{number:02d}", values.astype(np.float32), labels.astype(np.int64))
+        )
     return RecordingSet(name, "simulated", geometry.classes, float(geometry.rate), tuple(recordings))

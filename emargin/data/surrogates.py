@@ -28,11 +28,18 @@ def random_phases(recordings: RecordingSet) -> RecordingSet:
     a set of ready-made frames, which has no signal.
     """
     if recordings.framed:
-        raise InputError(f"data set {recordings.name}: frames have no phases", found="surrogate phase",
-                         wanted="surrogate frames, or a set of signals")
-    return replace(recordings, recordings=tuple(
-        Recording(one.name, one.subject, _random_phases(one.values, _generator(one.name)), one.labels)
-        for one in recordings.recordings))
+        raise InputError(
+            f"data set {recordings.name}: frames have no phases",
+            found="surrogate phase",
+            wanted="surrogate frames, or a set of signals",
+        )
+    return replace(
+        recordings,
+        recordings=tuple(
+            Recording(one.name, one.subject, _random_phases(one.values, _generator(one.name)), one.labels)
+            for one in recordings.recordings
+        ),
+    )
 
 
 def _random_phases(values: np.ndarray, generator: np.random.Generator) -> np.ndarray:

@@ -18,8 +18,9 @@ DRAW_SEED = 0  # one draw of frames for all methods and seeds, so that they are 
 KMEANS_SEED, KMEANS_RESTARTS = 1, 10
 
 
-def draw(features: Features, nominal: tuple[int, ...], classes: tuple[str, ...],
-         *, repeats: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def draw(
+    features: Features, nominal: tuple[int, ...], classes: tuple[str, ...], *, repeats: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """For each class its nominal number of frames, or all there are: embeddings `(n, C)` and labels `(n,)`.
 
     Without replacement, from every frame once or, with `repeats` (as released), as often as the sequences hold it.
@@ -29,8 +30,9 @@ def draw(features: Features, nominal: tuple[int, ...], classes: tuple[str, ...],
     return features.embedding.flatten(0, 1)[rows].numpy(), features.labels.flatten()[rows].numpy()
 
 
-def draw_rows(features: Features, nominal: tuple[int, ...], classes: tuple[str, ...],
-              *, repeats: bool = False) -> np.ndarray:
+def draw_rows(
+    features: Features, nominal: tuple[int, ...], classes: tuple[str, ...], *, repeats: bool = False
+) -> np.ndarray:
     """Which of the `S T` frames `draw` takes: int64 `(n,)`."""
     usable = features.rows(repeats=repeats).numpy()
     labels = features.labels.flatten().numpy()[usable]
@@ -39,8 +41,12 @@ def draw_rows(features: Features, nominal: tuple[int, ...], classes: tuple[str, 
     for label, (wanted, name) in enumerate(zip(nominal, classes, strict=True)):
         rows = np.flatnonzero(labels == label)
         if len(rows) == 0:
-            raise InputError(f"class {name} is absent from the test frames", found="0 frames",
-                             wanted=f"at least one, nominally {wanted}", todo="choose another fold or add recordings")
+            raise InputError(
+                f"class {name} is absent from the test frames",
+                found="0 frames",
+                wanted=f"at least one, nominally {wanted}",
+                todo="choose another fold or add recordings",
+            )
         picked.append(np.sort(generator.permutation(rows)[:wanted]))
     return usable[np.concatenate(picked)]
 
@@ -65,8 +71,10 @@ def scores(embedding: np.ndarray, labels: np.ndarray, found: np.ndarray) -> dict
     """
     values = dict.fromkeys(("davies_bouldin", "silhouette", "calinski_harabasz"), float("nan"))
     if len(np.unique(found)) > 1:
-        values = {"davies_bouldin": davies_bouldin_score(embedding, found),
-                  "silhouette": silhouette_score(embedding, found),
-                  "calinski_harabasz": calinski_harabasz_score(embedding, found)}
+        values = {
+            "davies_bouldin": davies_bouldin_score(embedding, found),
+            "silhouette": silhouette_score(embedding, found),
+            "calinski_harabasz": calinski_harabasz_score(embedding, found),
+        }
     values |= {"nmi": normalized_mutual_info_score(labels, found), "ari": adjusted_rand_score(labels, found)}
     return {name: float(value) for name, value in values.items()}

@@ -49,7 +49,7 @@ def encode(method: Method, sequences: Sequences, device: torch.device | str = "c
         if embedding is None:  # written in place: to join the batches would take as long as to encode them
             # numpy asks Linux for large pages, and torch does not: so many small ones take as long as what they hold.
             embedding = torch.from_numpy(np.empty((*frame.shape, encoded.shape[-1]), np.float32))
-        embedding[done:done + len(batch)] = encoded
+        embedding[done : done + len(batch)] = encoded
         done += len(batch)
     return Features(embedding, sequences.labels[frame], frame)
 

@@ -18,17 +18,27 @@ from sklearn.metrics import silhouette_samples
 PROBES = {"probe": "", "converged": "converged_"}  # table -> what the names of its metrics start with
 
 
-def cluster_tables(embedding: np.ndarray, labels: np.ndarray, found: np.ndarray, subjects: np.ndarray, *,
-                   n_classes: int, n_subjects: int) -> dict[str, np.ndarray]:
+def cluster_tables(
+    embedding: np.ndarray,
+    labels: np.ndarray,
+    found: np.ndarray,
+    subjects: np.ndarray,
+    *,
+    n_classes: int,
+    n_subjects: int,
+) -> dict[str, np.ndarray]:
     """The first four tables of a draw: `(n, C)`, true classes, clusters and people `(n,)`."""
     kinds = np.unique(found)
     centroids = np.array([embedding[found == kind].mean(0, dtype=np.float64) for kind in kinds])
     distances = np.linalg.norm(embedding - centroids[np.searchsorted(kinds, found)], axis=1)
     cluster = np.searchsorted(kinds, found)
-    tables = {"clusters": counts((subjects, cluster, labels), (n_subjects, len(kinds), n_classes)),
-              "spread": np.bincount(subjects * len(kinds) + cluster, distances, n_subjects * len(kinds)
-                                    ).reshape(n_subjects, len(kinds)),
-              "separation": np.linalg.norm(centroids[:, None] - centroids, axis=-1)}
+    tables = {
+        "clusters": counts((subjects, cluster, labels), (n_subjects, len(kinds), n_classes)),
+        "spread": np.bincount(subjects * len(kinds) + cluster, distances, n_subjects * len(kinds)).reshape(
+            n_subjects, len(kinds)
+        ),
+        "separation": np.linalg.norm(centroids[:, None] - centroids, axis=-1),
+    }
     if len(kinds) > 1:
         silhouettes = silhouette_samples(embedding, found)
         tables["silhouette"] = np.bincount(subjects, silhouettes, n_subjects)

@@ -21,16 +21,18 @@ NEIGHBOURS = 5
 HIDDEN = 128
 
 
-def linear_probe(train: Features, test: Features, n_classes: int, *, batch_size: int, seed: int,
-                 drop_last: bool) -> dict[str, float]:
+def linear_probe(
+    train: Features, test: Features, n_classes: int, *, batch_size: int, seed: int, drop_last: bool
+) -> dict[str, float]:
     """The scores of the paper's probe, `linear_predictions`."""
     rows, predicted = linear_predictions(train, test, n_classes, batch_size=batch_size, seed=seed, drop_last=drop_last)
     return scores(test.labels.flatten().numpy()[rows], predicted)
 
 
 @torch.no_grad()
-def linear_predictions(train: Features, test: Features, n_classes: int, *, batch_size: int, seed: int,
-                       drop_last: bool) -> tuple[np.ndarray, np.ndarray]:
+def linear_predictions(
+    train: Features, test: Features, n_classes: int, *, batch_size: int, seed: int, drop_last: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """The paper's probe: one linear layer on every frame, Adam 1e-3, 10 epochs, batches of whole sequences.
 
     Sequences are shuffled and the incomplete last batch of training is dropped; with `drop_last` that of the test side
@@ -86,21 +88,28 @@ def scores(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     with warnings.catch_warnings():  # a class predicted but never true has no recall, and is left out of the mean
         warnings.filterwarnings("ignore", message="y_pred contains classes not in y_true")
         balanced = balanced_accuracy_score(truth, predicted)
-    return {"accuracy": float(accuracy_score(truth, predicted)), "balanced_accuracy": float(balanced),
-            "weighted_f1": float(weighted_f1), "macro_f1": float(f1),
-            "macro_precision": float(precision), "macro_recall": float(recall)}
+    return {
+        "accuracy": float(accuracy_score(truth, predicted)),
+        "balanced_accuracy": float(balanced),
+        "weighted_f1": float(weighted_f1),
+        "macro_f1": float(f1),
+        "macro_precision": float(precision),
+        "macro_recall": float(recall),
+    }
 
 
-def further_probes(train: Features, test: Features, *, seed: int,
-                   rows: int = PROBE_ROWS) -> dict[str, dict[str, float]]:
+def further_probes(
+    train: Features, test: Features, *, seed: int, rows: int = PROBE_ROWS
+) -> dict[str, dict[str, float]]:
     """The scores of `further_predictions`, for "converged", "knn" and "mlp"."""
     truth = test.flat()[1].numpy()
-    return {name: scores(truth, predicted)
-            for name, predicted in further_predictions(train, test, seed=seed, rows=rows).items()}
+    return {
+        name: scores(truth, predicted)
+        for name, predicted in further_predictions(train, test, seed=seed, rows=rows).items()
+    }
 
 
-def further_predictions(train: Features, test: Features, *, seed: int,
-                        rows: int = PROBE_ROWS) -> dict[str, np.ndarray]:
+def further_predictions(train: Features, test: Features, *, seed: int, rows: int = PROBE_ROWS) -> dict[str, np.ndarray]:
     """What other classifiers read from standardised features: the class that each predicts for the rows of `test.flat`.
 
     converged: class-balanced logistic regression run to convergence; the paper's ten epochs can stop at the majority
@@ -126,6 +135,7 @@ def further_predictions(train: Features, test: Features, *, seed: int,
 def _balanced_rows(embedding: Tensor, labels: Tensor, most: int) -> tuple[np.ndarray, np.ndarray]:
     generator = np.random.default_rng(0)
     embedding, labels = embedding.numpy(), labels.numpy()
-    rows = np.sort(np.concatenate([generator.permutation(np.flatnonzero(labels == label))[:most]
-                                   for label in np.unique(labels)]))
+    rows = np.sort(
+        np.concatenate([generator.permutation(np.flatnonzero(labels == label))[:most] for label in np.unique(labels)])
+    )
     return embedding[rows], labels[rows]

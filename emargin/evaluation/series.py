@@ -21,8 +21,9 @@ from emargin.training import train
 PREFIX = "series_"
 
 
-def run(experiment: Experiment, dataset: Dataset, folder: Path, *, device: torch.device | str = "cpu",
-        progress: bool = True) -> None:
+def run(
+    experiment: Experiment, dataset: Dataset, folder: Path, *, device: torch.device | str = "cpu", progress: bool = True
+) -> None:
     """Train, pool, score; leaves `provenance.json` and, last, `rows.csv` in the folder. Short: nothing resumes."""
     device, start = torch.device(device), time.perf_counter()
     method, _ = train(experiment, dataset, device=device, progress=progress)
@@ -42,13 +43,15 @@ def pooled(features: Features) -> Features:
     labels = features.labels[:, :1]
     mixed = (features.labels != labels).any(1)
     if mixed.any():
-        raise InputError("sequences of several classes cannot be pooled", found=f"{int(mixed.sum())} of {len(labels)}",
-                         wanted="one class a series, as in the UCR archive")
+        raise InputError(
+            "sequences of several classes cannot be pooled",
+            found=f"{int(mixed.sum())} of {len(labels)}",
+            wanted="one class a series, as in the UCR archive",
+        )
     return Features(features.embedding.mean(1, keepdim=True), labels, torch.arange(len(labels))[:, None])
 
 
-def scores(experiment: Experiment, method: Method, dataset: Dataset,
-           device: torch.device | str = "cpu") -> list[dict]:
+def scores(experiment: Experiment, method: Method, dataset: Dataset, device: torch.device | str = "cpu") -> list[dict]:
     """Tidy rows of the clustering, the collapse and the probes, on the pooled series of the test side.
 
     All test series are clustered: there is no nominal number a class.
@@ -58,8 +61,9 @@ def scores(experiment: Experiment, method: Method, dataset: Dataset,
     n_classes = len(dataset.classes)
     values = clustering.cluster(embedding, truth, n_classes)
     values["participation_ratio"] = collapse.participation_ratio(torch.from_numpy(embedding))
-    values |= probing.linear_probe(train, test, n_classes, batch_size=experiment.batch_size, seed=experiment.seed,
-                                   drop_last=False)
+    values |= probing.linear_probe(
+        train, test, n_classes, batch_size=experiment.batch_size, seed=experiment.seed, drop_last=False
+    )
     for probe, found in probing.further_probes(train, test, seed=experiment.seed).items():
         values |= {f"{probe}_{metric}": value for metric, value in found.items()}
     return [results.tidy(experiment, f"{PREFIX}{metric}", value, len(truth)) for metric, value in values.items()]

@@ -86,8 +86,9 @@ def slice_of_rows(rows: Tensor) -> int:
     return max(1, (CUDA_BLOCK**2 if rows.is_cuda else SLICE) // rows.shape[-1])
 
 
-def log_sums(rows: Tensor, exponent: Exponent, *, exclude: tuple[int, ...],
-             labels: Tensor | PairLabels | None = None) -> tuple[Tensor, Tensor, Tensor]:
+def log_sums(
+    rows: Tensor, exponent: Exponent, *, exclude: tuple[int, ...], labels: Tensor | PairLabels | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
     """For each anchor j the logarithm of the sum over k of exp e(S_jk, y_jk), where k - j is not in `exclude`.
 
     rows: `(G, N, C)`, G groups that do not see one another; S is that of their cosines. exclude: 0 and any of -1 and 1.
@@ -116,14 +117,15 @@ class _LogSums(torch.autograd.Function):
         else:
             ctx.fused = _is_fused(unit)
             ctx.power = None if ctx.fused else triangle_sums.power_of(exponent, labels)
-            ctx.triangle = Triangle(rows, keep=ctx.needs_input_grad[0],
-                                    spares=0 if ctx.fused else 1 if ctx.power else 2)
+            ctx.triangle = Triangle(
+                rows, keep=ctx.needs_input_grad[0], spares=0 if ctx.fused else 1 if ctx.power else 2
+            )
             unit = ctx.triangle.padded(unit)
             if ctx.power:
                 sums = triangle_sums.power_sums(ctx.triangle, unit, ctx.power, exclude)
             else:
                 sums = (fused if ctx.fused else triangle_sums).labelled_sums(ctx.triangle, unit, *ctx.form)
-            log_sum = sums[:, :rows.shape[1]].log()
+            log_sum = sums[:, : rows.shape[1]].log()
             reference = torch.zeros_like(log_sum) if labels is None else labels.to(rows.dtype)
         ctx.save_for_backward(unit, lengths, log_sum)
         ctx.mark_non_differentiable(reference)
@@ -140,7 +142,7 @@ class _LogSums(torch.autograd.Function):
                 grad = triangle_sums.power_gradient(ctx.triangle, unit, share, ctx.power, ctx.form[1])
             else:
                 grad = (fused if ctx.fused else triangle_sums).labelled_gradient(ctx.triangle, unit, share, *ctx.form)
-            unit, grad = unit[:, :lengths.shape[1]], grad[:, :lengths.shape[1]]
+            unit, grad = unit[:, : lengths.shape[1]], grad[:, : lengths.shape[1]]
         else:
             grad = _row_gradient(unit, log_sum, grad_log_sum, *ctx.form)
         grad[:, :-1].addcmul_(unit[:, 1:], grad_cosines[..., None])
@@ -151,7 +153,7 @@ class _LogSums(torch.autograd.Function):
 
 def _is_fused(unit: Tensor) -> bool:
     """Whether work on blocks is worth compiling: on CUDA, for more than one, where torch's compiler has its Triton."""
-    return unit.is_cuda and len(unit) * unit.shape[1]**2 > CUDA_BLOCK**2 and find_spec("triton") is not None
+    return unit.is_cuda and len(unit) * unit.shape[1] ** 2 > CUDA_BLOCK**2 and find_spec("triton") is not None
 
 
 def _row_sums(unit, exponent, exclude, labels):
@@ -176,7 +178,7 @@ def _row_gradient(unit, log_sum, grad_log_sum, exponent, exclude, labels):
 def _rows(unit, exponent, exclude, labels):
     """Blocks of whole rows of S: (rows, s, y, e, any label 1), with e = -inf at the excluded entries."""
     groups, n, _ = unit.shape
-    step = max(1, (CUDA_BLOCK if unit.is_cuda else BLOCK)**2 // (groups * n))
+    step = max(1, (CUDA_BLOCK if unit.is_cuda else BLOCK) ** 2 // (groups * n))
     numbers = torch.arange(n, device=unit.device)
     for start in range(0, n, step):
         rows = slice(start, min(start + step, n))

@@ -49,8 +49,17 @@ def info_nce(embedding: Tensor, *, temperature: float, sides: int = 1, scope: st
     return (torch.logaddexp(outer, previous) - torch.logaddexp(positive[:, :-1], positive[:, 1:])).mean()
 
 
-def emargin(embedding: Tensor, labels: Tensor, *, temperature: float, margin: float, reading: str = "anchor",
-            scope: str = "sequence", frames: Tensor | None = None, threshold: float | None = None) -> Tensor:
+def emargin(
+    embedding: Tensor,
+    labels: Tensor,
+    *,
+    temperature: float,
+    margin: float,
+    reading: str = "anchor",
+    scope: str = "sequence",
+    frames: Tensor | None = None,
+    threshold: float | None = None,
+) -> Tensor:
     """eMargin as the paper defines it: InfoNCE of one side with S replaced by M = phi(S, y) (equation 2).
 
         phi(s, y) = (1 - y) s^2 / 2 + y max(0, m - s)^2 / 2
@@ -74,8 +83,9 @@ def emargin(embedding: Tensor, labels: Tensor, *, temperature: float, margin: fl
         row_labels = torch.cat([y, y[:, -1:]], dim=1)  # the last frame is no anchor: any label does
     elif reading == "all-pairs":
         if frames is None or threshold is None:
-            raise InputError("reading all-pairs labels every pair of frames", found="no frames or no threshold",
-                             wanted="both")
+            raise InputError(
+                "reading all-pairs labels every pair of frames", found="no frames or no threshold", wanted="both"
+            )
         row_labels = PairLabels(frames.reshape(*rows.shape[:2], -1), threshold)
     else:
         raise InputError("unknown reading of eMargin", found=repr(reading), wanted=", ".join(READINGS))
@@ -84,8 +94,9 @@ def emargin(embedding: Tensor, labels: Tensor, *, temperature: float, margin: fl
     return (negatives[:, :-1] - exponent(cosines, y) + constant).mean()
 
 
-def emargin_released(embedding: Tensor, labels: Tensor, *, temperature: float, margin: float,
-                     sides: int = 2) -> tuple[Tensor, Tensor]:
+def emargin_released(
+    embedding: Tensor, labels: Tensor, *, temperature: float, margin: float, sides: int = 2
+) -> tuple[Tensor, Tensor]:
     """eMargin as the released code computes it, on the flattened batch. The margin is in the denominator alone.
 
     Two sides (all released configurations), anchors j = 1 .. N-2, with gamma = 0.05 and E_jj = 0:
@@ -144,8 +155,12 @@ def _groups(embedding: Tensor, scope: str, temperature: float, margin: float = 1
         raise InputError("margin", found=margin, wanted="a positive number")
     rows = embedding if scope == "sequence" else embedding.reshape(1, -1, embedding.shape[-1])
     if rows.shape[1] < 3:
-        raise InputError("a contrast needs a positive and a negative", found=f"{rows.shape[1]} frames",
-                         wanted="at least 3 in a group", todo="use longer sequences, or scope flattened")
+        raise InputError(
+            "a contrast needs a positive and a negative",
+            found=f"{rows.shape[1]} frames",
+            wanted="at least 3 in a group",
+            todo="use longer sequences, or scope flattened",
+        )
     return rows
 
 
@@ -154,6 +169,9 @@ def _labels(labels: Tensor, rows: Tensor) -> Tensor:
     groups, n, _ = rows.shape
     y = labels.reshape(groups, -1) if labels.numel() else labels.reshape(groups, 0)
     if y.shape[1] not in (n - 1, n):
-        raise InputError("pseudo-labels do not fit the embedding", found=f"{tuple(labels.shape)}",
-                         wanted=f"{groups} group(s) of {n - 1} pairs")
+        raise InputError(
+            "pseudo-labels do not fit the embedding",
+            found=f"{tuple(labels.shape)}",
+            wanted=f"{groups} group(s) of {n - 1} pairs",
+        )
     return y[:, : n - 1].to(torch.bool)

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 Anchors = tuple[Tensor, Tensor, Tensor]  # a, b, clip
 
 
-def labelled_sums(triangle: Triangle, unit: Tensor, exponent: Exponent, exclude: tuple[int, ...],
-                  labels: Tensor | None) -> Tensor:
+def labelled_sums(
+    triangle: Triangle, unit: Tensor, exponent: Exponent, exclude: tuple[int, ...], labels: Tensor | None
+) -> Tensor:
     """For each anchor the sum that `emargin.losses.cosines.log_sums` takes the logarithm of, `(G, P)`."""
     sums, anchors = unit.new_zeros(unit.shape[:2]), _anchors(triangle, exponent, labels, unit)
     there = torch.arange(triangle.padded_n, device=unit.device).expand(unit.shape[:2]).contiguous() < triangle.n
@@ -34,16 +35,18 @@ def labelled_sums(triangle: Triangle, unit: Tensor, exponent: Exponent, exclude:
         rows, columns = _numbers(blocks, unit.device)
         own, other = _of(blocks, anchors)
         of_rows, of_columns = blocks.of(sums)
-        found = _compiled(block_sums)(s, own, other, blocks.of(there)[1][:, None], rows, columns, min(exclude),
-                                      max(exclude))
+        found = _compiled(block_sums)(
+            s, own, other, blocks.of(there)[1][:, None], rows, columns, min(exclude), max(exclude)
+        )
         of_rows += found[0]
         if not blocks.diagonal:
             of_columns += found[1]
     return sums
 
 
-def labelled_gradient(triangle: Triangle, unit: Tensor, share: Tensor, exponent: Exponent, exclude: tuple[int, ...],
-                      labels: Tensor | None) -> Tensor:
+def labelled_gradient(
+    triangle: Triangle, unit: Tensor, share: Tensor, exponent: Exponent, exclude: tuple[int, ...], labels: Tensor | None
+) -> Tensor:
     """The gradient on the unit rows, `(G, P, C)`. share: dL/dlog_sum / exp(log_sum), `(G, P)`."""
     grad, anchors = torch.zeros_like(unit), _anchors(triangle, exponent, labels, unit)
     for blocks, _, s in triangle.again(unit):
@@ -51,16 +54,32 @@ def labelled_gradient(triangle: Triangle, unit: Tensor, share: Tensor, exponent:
         of_rows, of_columns = blocks.of(share)
         if blocks.diagonal:  # its anchors are those of its rows
             of_columns = torch.zeros_like(of_columns)
-        weight = _compiled(block_weights)(s, own, other, of_rows[:, :, None], of_columns[:, None],
-                                          *_numbers(blocks, unit.device), min(exclude), max(exclude))
+        weight = _compiled(block_weights)(
+            s,
+            own,
+            other,
+            of_rows[:, :, None],
+            of_columns[:, None],
+            *_numbers(blocks, unit.device),
+            min(exclude),
+            max(exclude),
+        )
         (unit_rows, unit_columns), (grad_rows, grad_columns) = blocks.of(unit), blocks.of(grad)
         grad_rows.baddbmm_(weight, unit_columns)
         grad_columns.baddbmm_(weight.mT, unit_rows)
     return grad
 
 
-def block_sums(s: Tensor, of_rows: Anchors, of_columns: Anchors, there: Tensor, rows: Tensor, columns: Tensor,
-               first: int, last: int) -> tuple[Tensor, Tensor]:
+def block_sums(
+    s: Tensor,
+    of_rows: Anchors,
+    of_columns: Anchors,
+    there: Tensor,
+    rows: Tensor,
+    columns: Tensor,
+    first: int,
+    last: int,
+) -> tuple[Tensor, Tensor]:
     """Sums of exp(e) over blocks' rows and over their columns, `(blocks, rows)` and `(blocks, columns)`.
 
     s: cosines, `(blocks, rows, columns)`. there: bool `(blocks, 1, columns)`, false for columns that are no frames.
@@ -68,12 +87,23 @@ def block_sums(s: Tensor, of_rows: Anchors, of_columns: Anchors, there: Tensor, 
     first <= k - j <= last.
     """
     apart = columns - rows
-    return (_powers(s, of_rows).masked_fill((apart >= first) & (apart <= last) | ~there, 0).sum(-1),
-            _powers(s, of_columns).masked_fill((-apart >= first) & (-apart <= last), 0).sum(-2))
+    return (
+        _powers(s, of_rows).masked_fill((apart >= first) & (apart <= last) | ~there, 0).sum(-1),
+        _powers(s, of_columns).masked_fill((-apart >= first) & (-apart <= last), 0).sum(-2),
+    )
 
 
-def block_weights(s: Tensor, of_rows: Anchors, of_columns: Anchors, row_share: Tensor, column_share: Tensor,
-                  rows: Tensor, columns: Tensor, first: int, last: int) -> Tensor:
+def block_weights(
+    s: Tensor,
+    of_rows: Anchors,
+    of_columns: Anchors,
+    row_share: Tensor,
+    column_share: Tensor,
+    rows: Tensor,
+    columns: Tensor,
+    first: int,
+    last: int,
+) -> Tensor:
     """The gradient on each cosine of blocks: exp(e) de/ds times the anchor's share, of its row and of its column."""
     apart = columns - rows
     row = (_slopes(s, of_rows) * row_share).masked_fill((apart >= first) & (apart <= last), 0)

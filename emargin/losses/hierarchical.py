@@ -39,8 +39,9 @@ def temporal_contrast(one: Tensor, two: Tensor, weights: Tensor | None = None) -
     return _contrast(*_views(one, two), weights)
 
 
-def hierarchical(one: Tensor, two: Tensor, *, instance_weights: Tensor | None = None,
-                 temporal_weights: Weights | None = None) -> Tensor:
+def hierarchical(
+    one: Tensor, two: Tensor, *, instance_weights: Tensor | None = None, temporal_weights: Weights | None = None
+) -> Tensor:
     """The mean over time scales of I / 2 + Tm / 2 (section 10).
 
     From one level to the next both views are max-pooled over time (kernel and stride 2, a last odd frame is left out);
@@ -103,6 +104,9 @@ def _halved(view: Tensor) -> Tensor:
 
 def _views(one: Tensor, two: Tensor) -> tuple[Tensor, Tensor]:
     if one.ndim != 3 or one.shape != two.shape or not one.numel():
-        raise InputError("two views to contrast", found=f"{tuple(one.shape)} and {tuple(two.shape)}",
-                         wanted="two of one shape (sequences, frames, channels)")
+        raise InputError(
+            "two views to contrast",
+            found=f"{tuple(one.shape)} and {tuple(two.shape)}",
+            wanted="two of one shape (sequences, frames, channels)",
+        )
     return one, two

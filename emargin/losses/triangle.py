@@ -84,14 +84,15 @@ class Triangle:
         if self.n == self.padded_n:
             return values.contiguous()
         filled = values.new_zeros(len(values), self.padded_n, *values.shape[2:])
-        filled[:, :self.n] = values
+        filled[:, : self.n] = values
         return filled
 
     def without_padding(self, blocks: Blocks, values: Tensor) -> Tensor:
         """Values of blocks, `(blocks, rows, columns)`, changed in place: zero in columns that `padded` has added."""
         if self.n < self.padded_n and (blocks.width < self.padded_n or blocks.columns.stop > self.n):
-            stretches, columns = (torch.arange(part.start, part.stop, device=values.device)
-                                  for part in (blocks.stretches, blocks.columns))
+            stretches, columns = (
+                torch.arange(part.start, part.stop, device=values.device) for part in (blocks.stretches, blocks.columns)
+            )
             starts = stretches % (self.padded_n // blocks.width) * blocks.width
             values *= (starts[:, None] + columns < self.n)[:, None]
         return values
@@ -124,11 +125,12 @@ class Triangle:
         In one piece, for both passes: a page that the system has to map anew costs more than an operation on what it
         holds, and glibc gives memory back to the system the sooner, the smaller the largest piece that it has freed.
         """
-        staying = sum(self.sizes[self.first_staying:])
+        staying = sum(self.sizes[self.first_staying :])
         return like.new_empty(max(staying, self.largest) + self.spares * self.largest)
 
-    def _places(self, memory: Tensor, numbers: Iterable[int],
-                first_staying: int) -> Iterator[tuple[int, *tuple[Tensor, ...]]]:
+    def _places(
+        self, memory: Tensor, numbers: Iterable[int], first_staying: int
+    ) -> Iterator[tuple[int, *tuple[Tensor, ...]]]:
         """For each number of `parts`, the place of its s and the spares.
 
         Blocks that do not stay share the first place: forward with blocks that are formed after them, and in the second
@@ -140,7 +142,7 @@ class Triangle:
             places.append(places[-1] + size)
         for number in numbers:
             size, shape = self.sizes[number], self.parts[number].shape
-            yield number, *(memory[place:place + size].view(shape) for place in (places[number], *spares))
+            yield number, *(memory[place : place + size].view(shape) for place in (places[number], *spares))
 
 
 def _parts(groups: int, n: int, square: int, leaf: int, most: int) -> Iterator[Blocks]:
@@ -154,7 +156,7 @@ def _parts(groups: int, n: int, square: int, leaf: int, most: int) -> Iterator[B
 
     cuts = [slice(start, start + square) for start in range(0, n, square)]
     for number, rows in enumerate(cuts):
-        for columns in cuts[number + 1:]:
+        for columns in cuts[number + 1 :]:
             yield from batches(n, rows, columns)
     width = square
     while width > leaf:

@@ -100,8 +100,7 @@ def power_sums(triangle: Triangle, unit: Tensor, power: Power, exclude: tuple[in
     return sums
 
 
-def power_gradient(triangle: Triangle, unit: Tensor, share: Tensor, power: Power,
-                   exclude: tuple[int, ...]) -> Tensor:
+def power_gradient(triangle: Triangle, unit: Tensor, share: Tensor, power: Power, exclude: tuple[int, ...]) -> Tensor:
     """The gradient on the unit rows, `(G, P, C)`, where all entries have one power.
 
     share: dL/dlog_sum / exp(log_sum), `(G, P)`.
@@ -123,8 +122,9 @@ def power_gradient(triangle: Triangle, unit: Tensor, share: Tensor, power: Power
     return grad
 
 
-def labelled_sums(triangle: Triangle, unit: Tensor, exponent: Exponent, exclude: tuple[int, ...],
-                  labels: Tensor) -> Tensor:
+def labelled_sums(
+    triangle: Triangle, unit: Tensor, exponent: Exponent, exclude: tuple[int, ...], labels: Tensor
+) -> Tensor:
     """Sums over anchors' rows, `(G, P)`, where each anchor has its label. unit: `(G, P, C)`, labels: bool `(G, N)`."""
     sums, labels = unit.new_zeros(unit.shape[:2]), triangle.padded(labels)
     for blocks, _, s, spare, _ in triangle.blocks(unit):
@@ -144,8 +144,9 @@ def labelled_sums(triangle: Triangle, unit: Tensor, exponent: Exponent, exclude:
     return sums
 
 
-def labelled_gradient(triangle: Triangle, unit: Tensor, share: Tensor, exponent: Exponent, exclude: tuple[int, ...],
-                      labels: Tensor) -> Tensor:
+def labelled_gradient(
+    triangle: Triangle, unit: Tensor, share: Tensor, exponent: Exponent, exclude: tuple[int, ...], labels: Tensor
+) -> Tensor:
     """The gradient on the unit rows, `(G, P, C)`, where each anchor has its label. share: as in `power_gradient`."""
     grad, labels = torch.empty_like(unit), triangle.padded(labels)
     for blocks, _, s, spare, scratch in triangle.again(unit):

@@ -42,8 +42,11 @@ class CoST(Method):
         super().__init__(experiment, n_features)
         self.released = experiment.fidelity == "released"
         if experiment.batch_size > QUEUE:
-            raise InputError(f"{self.title}: a batch does not fit the queue", found=experiment.batch_size,
-                             wanted=f"batch_size of at most {QUEUE}")
+            raise InputError(
+                f"{self.title}: a batch does not fit the queue",
+                found=experiment.batch_size,
+                wanted=f"batch_size of at most {QUEUE}",
+            )
         self.encoder = TrendSeason(self.encoder, n_features, experiment.sequence_length, self.released)
         self.head = nn.Sequential(nn.Linear(COMPONENT, COMPONENT), nn.ReLU(), nn.Linear(COMPONENT, COMPONENT))
         self.key_encoder = self.encoder if self.released else copy.deepcopy(self.encoder)
@@ -93,11 +96,15 @@ class CoST(Method):
     def _check(self, batch: Tensor) -> None:
         wanted = self.experiment.sequence_length
         if batch.shape[1] != wanted:
-            raise InputError(f"{self.title}: its layer over frequencies fits one length",
-                             found=f"{batch.shape[1]} frames", wanted=f"sequence_length = {wanted}")
+            raise InputError(
+                f"{self.title}: its layer over frequencies fits one length",
+                found=f"{batch.shape[1]} frames",
+                wanted=f"sequence_length = {wanted}",
+            )
         if len(batch) > QUEUE:
-            raise InputError(f"{self.title}: a batch does not fit the queue", found=len(batch),
-                             wanted=f"at most {QUEUE} sequences")
+            raise InputError(
+                f"{self.title}: a batch does not fit the queue", found=len(batch), wanted=f"at most {QUEUE} sequences"
+            )
 
 
 class TrendSeason(nn.Module):
@@ -120,9 +127,11 @@ class TrendSeason(nn.Module):
     def trend(self, hidden: Tensor, at: int) -> Tensor:
         """The average of the causal convolutions at frame `at`: `(B, T, 320)` -> `(B, 160)`; zeros before frame 0."""
         longest = max(layer.kernel_size[0] for layer in self.trends)
-        past = functional.pad(hidden[:, :at + 1].mT, (longest - 1, 0))  # (B, 320, longest + at)
-        return sum(functional.linear(past[..., -layer.kernel_size[0]:].flatten(1), layer.weight.flatten(1), layer.bias)
-                   for layer in self.trends) / len(self.trends)
+        past = functional.pad(hidden[:, : at + 1].mT, (longest - 1, 0))  # (B, 320, longest + at)
+        return sum(
+            functional.linear(past[..., -layer.kernel_size[0] :].flatten(1), layer.weight.flatten(1), layer.bias)
+            for layer in self.trends
+        ) / len(self.trends)
 
 
 class FrequencyLayer(nn.Module):
@@ -154,7 +163,7 @@ def augmented(x: Tensor, generator: torch.Generator, *, shared: bool = False) ->
 def moco_loss(query: Tensor, key: Tensor, queue: Tensor, temperature: float = TEMPERATURE) -> Tensor:
     """A query `(B, C)` meets its own key `(B, C)` among the keys n of the queue `(K, C)`; all of unit length.
 
-        mean over B of -log( exp(q . k / T) / (exp(q . k / T) + sum_n exp(q . n / T)) )
+    mean over B of -log( exp(q . k / T) / (exp(q . k / T) + sum_n exp(q . n / T)) )
     """
     logits = torch.cat([(query * key).sum(1, keepdim=True), query @ queue.T], dim=1) / temperature
     return functional.cross_entropy(logits, torch.zeros(len(query), dtype=torch.int64, device=query.device))

@@ -10,8 +10,10 @@ from emargin.methods.base import Method
 
 HORIZONS = 4  # K; the paper predicts 12 steps of 10 ms in long audio, here frames are long and sequences short
 RELEASED_CONTEXT = 5  # frames in the released GRU, from the centre on
-SHORTEST = {"original": HORIZONS + 2,  # a context of two frames, K to predict
-            "released": 6}  # from here on there is a frame outside centre - 2 .. centre + 2
+SHORTEST = {
+    "original": HORIZONS + 2,  # a context of two frames, K to predict
+    "released": 6,
+}  # from here on there is a frame outside centre - 2 .. centre + 2
 
 
 class CPC(Method):
@@ -46,8 +48,11 @@ class CPC(Method):
         n, length, _ = batch.shape
         shortest = SHORTEST[self.experiment.fidelity]
         if length < shortest:
-            raise InputError(f"CPC, fidelity {self.experiment.fidelity}: the sequences are too short",
-                             found=f"{length} frames", wanted=f"at least {shortest}")
+            raise InputError(
+                f"CPC, fidelity {self.experiment.fidelity}: the sequences are too short",
+                found=f"{length} frames",
+                wanted=f"at least {shortest}",
+            )
         embedding = self.encoder(batch)
         if self.released:
             predicted = self.prediction(self.released_context(embedding))
@@ -66,7 +71,7 @@ class CPC(Method):
     def released_context(self, embedding: Tensor) -> Tensor:
         """The GRU's last state over the frames from the centre on: `(B, T, C)` -> `(B, C)`."""
         centre = embedding.shape[1] // 2
-        _, last = self.gru(embedding[:, centre:centre + RELEASED_CONTEXT])
+        _, last = self.gru(embedding[:, centre : centre + RELEASED_CONTEXT])
         return last[0]
 
 

@@ -32,5 +32,7 @@ class DistanceMargin(Repair):
         lacking = (experiment.margin - (1 - cosines)).clamp(min=0)  # what a pair's distance lacks of the margin
         pair = torch.where(dissimilar, lacking.square() / 2, -cosines)
         value = (negatives[:, :-1] + pair / experiment.temperature).mean()
-        return value, {"label_share": dissimilar.float().mean(),
-                       "hinge_share": (dissimilar & (lacking > 0)).float().mean()}
+        return value, {
+            "label_share": dissimilar.float().mean(),
+            "hinge_share": (dissimilar & (lacking > 0)).float().mean(),
+        }

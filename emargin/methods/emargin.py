@@ -22,10 +22,18 @@ class EMargin(Method):
         embedding = self.encoder(batch)
         measurements = {"label_share": labels.float().mean()}
         if experiment.fidelity == "released":
-            value, share = emargin_released(embedding, labels, temperature=experiment.temperature,
-                                            margin=experiment.margin, sides=experiment.sides)
+            value, share = emargin_released(
+                embedding, labels, temperature=experiment.temperature, margin=experiment.margin, sides=experiment.sides
+            )
             return value, measurements | {"nonpositive_share": share}
-        value = emargin(embedding, labels, temperature=experiment.temperature, margin=experiment.margin,
-                        reading=experiment.reading, scope=experiment.scope, frames=batch,
-                        threshold=experiment.threshold)
+        value = emargin(
+            embedding,
+            labels,
+            temperature=experiment.temperature,
+            margin=experiment.margin,
+            reading=experiment.reading,
+            scope=experiment.scope,
+            frames=batch,
+            threshold=experiment.threshold,
+        )
         return value, measurements

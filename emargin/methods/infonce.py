@@ -15,6 +15,7 @@ class InfoNCE(Method):
 
     def loss(self, batch, generator):
         experiment = self.experiment
-        value = info_nce(self.encoder(batch), temperature=experiment.temperature, sides=experiment.sides,
-                         scope=experiment.scope)
+        value = info_nce(
+            self.encoder(batch), temperature=experiment.temperature, sides=experiment.sides, scope=experiment.scope
+        )
         return value, {}

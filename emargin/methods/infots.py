@@ -14,8 +14,15 @@ from emargin.losses.hierarchical import instance_contrast
 from emargin.methods.base import Method
 
 # Values of the official code, which the released code keeps.
-POOL = (subsequence, cutout, partial(jitter, sigma=0.3), partial(scaling, sigma=0.5), time_warp, window_slice,
-        window_warp)
+POOL = (
+    subsequence,
+    cutout,
+    partial(jitter, sigma=0.3),
+    partial(scaling, sigma=0.5),
+    time_warp,
+    window_slice,
+    window_warp,
+)
 AUGMENTED = 0.2  # probability that view 1 is augmented at all, p1
 SEGMENTS = 8  # k of the local loss
 LOCAL_WEIGHT = 1.0  # beta
@@ -54,8 +61,12 @@ class InfoTS(Method):
     def loss(self, batch, generator):
         batch = _cropped(batch, LONGEST[self.experiment.fidelity], generator)
         if batch.shape[1] < SEGMENTS:
-            raise InputError(f"{self.title}: sequences too short for the local loss", found=f"{batch.shape[1]} frames",
-                             wanted=f"at least {SEGMENTS}, one a segment", todo="raise sequence_length")
+            raise InputError(
+                f"{self.title}: sequences too short for the local loss",
+                found=f"{batch.shape[1]} frames",
+                wanted=f"at least {SEGMENTS}, one a segment",
+                todo="raise sequence_length",
+            )
         view = batch
         if torch.rand((), generator=generator) < AUGMENTED:
             with torch.no_grad():
@@ -64,7 +75,7 @@ class InfoTS(Method):
         left = one.shape[1] % SEGMENTS
         start = int(torch.randint(left + 1, (), generator=generator))
         between = global_loss(one, two)
-        within = local_loss((one[:1] if self.released else one)[:, start:one.shape[1] - left + start])
+        within = local_loss((one[:1] if self.released else one)[:, start : one.shape[1] - left + start])
         if not self.released:
             self.last = batch, generator
         return between + LOCAL_WEIGHT * within, {"global": between.detach(), "local": within.detach()}
@@ -110,19 +121,26 @@ class MetaLearner(nn.Module):
     def __init__(self, mixture: Mixture, batch_size: int, learning_rate: float):
         super().__init__()
         self.classify = nn.Linear(EMBEDDING, batch_size)
-        self.optimiser = torch.optim.AdamW([{"params": mixture.parameters(), "lr": META_LEARNING_RATE},
-                                            {"params": self.classify.parameters(), "lr": learning_rate}])
+        self.optimiser = torch.optim.AdamW(
+            [
+                {"params": mixture.parameters(), "lr": META_LEARNING_RATE},
+                {"params": self.classify.parameters(), "lr": learning_rate},
+            ]
+        )
         self.steps = 0
 
-    def step(self, batch: Tensor, generator: torch.Generator, mixture: Mixture,
-             embed: Callable[[Tensor], Tensor]) -> None:
+    def step(
+        self, batch: Tensor, generator: torch.Generator, mixture: Mixture, embed: Callable[[Tensor], Tensor]
+    ) -> None:
         """Called after every ordinary step; each second call learns."""
         self.steps += 1
         if self.steps % META_EVERY:
             return
         place = torch.arange(len(batch), device=batch.device)
-        value = sum(functional.cross_entropy(self.classify(embed(frames).amax(1)), place)
-                    for frames in (mixture(batch, generator), batch))
+        value = sum(
+            functional.cross_entropy(self.classify(embed(frames).amax(1)), place)
+            for frames in (mixture(batch, generator), batch)
+        )
         learned = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
         for parameter, gradient in zip(learned, torch.autograd.grad(value, learned), strict=True):
             parameter.grad = gradient
@@ -140,7 +158,7 @@ class MetaLearner(nn.Module):
 def global_loss(one: Tensor, two: Tensor) -> Tensor:
     """NT-Xent at temperature 1 on maxima over time u, dot products as they are; views `(B, T, C)`, 0 for B = 1.
 
-        mean over 2B anchors of -log( exp(u_i . u_i') / sum_{j != i} exp(u_i . u_j) )
+    mean over 2B anchors of -log( exp(u_i . u_i') / sum_{j != i} exp(u_i . u_j) )
     """
     return instance_contrast(one.amax(1, keepdim=True), two.amax(1, keepdim=True))
 
@@ -167,4 +185,4 @@ def _cropped(batch: Tensor, longest: int, generator: torch.Generator) -> Tensor:
     if batch.shape[1] <= longest:
         return batch
     start = int(torch.randint(batch.shape[1] - longest + 1, (), generator=generator))
-    return batch[:, start:start + longest]
+    return batch[:, start : start + longest]

@@ -28,8 +28,11 @@ class Labelled(Repair):
         covered = train.indices().unique()  # the table may hold frames of the test side, too
         labels = train.labels[covered]
         if not (labels >= 0).any() or labels.max() >= self.head.out_features:
-            raise InputError(f"{self.title} needs labelled training frames", found=labels.unique().tolist(),
-                             wanted=f"labels from 0 to {self.head.out_features - 1}")
+            raise InputError(
+                f"{self.title} needs labelled training frames",
+                found=labels.unique().tolist(),
+                wanted=f"labels from 0 to {self.head.out_features - 1}",
+            )
         self.table, self.classes, self.rows = train.frames, labels[labels >= 0].unique(), []
         for label in self.classes:
             rows = covered[labels == label]
@@ -48,8 +51,8 @@ class Labelled(Repair):
         frames, classes = self.drawn(batch.shape[0] * batch.shape[1], generator)
         unlabelled = batch.flatten(0, 1)
         embedding = self.encoder(torch.cat([unlabelled, frames.to(batch.device)]))
-        supervised = cross_entropy(self.head(embedding[len(unlabelled):]), classes.to(batch.device))
-        contrast = self.contrast(embedding[:len(unlabelled)].view(*batch.shape[:2], -1), batch)
+        supervised = cross_entropy(self.head(embedding[len(unlabelled) :]), classes.to(batch.device))
+        contrast = self.contrast(embedding[: len(unlabelled)].view(*batch.shape[:2], -1), batch)
         return contrast + self.experiment.weight * supervised, {"contrast": contrast, "supervised": supervised}
 
     def contrast(self, embedding: Tensor, batch: Tensor) -> Tensor:

@@ -35,8 +35,12 @@ class MFCLR(Method):
         super().__init__(experiment, n_features)
         self.released = experiment.fidelity == "released"
         if not self.released and experiment.n_fft is None:
-            raise InputError("the grains of MF-CLR are bands of frequency", found=f"{experiment.dataset}, whose frames "
-                             "are no spectra", wanted="a data set with an STFT", todo="take fidelity released")
+            raise InputError(
+                "the grains of MF-CLR are bands of frequency",
+                found=f"{experiment.dataset}, whose frames are no spectra",
+                wanted="a data set with an STFT",
+                todo="take fidelity released",
+            )
         self.encoder = MaskedEncoder(n_features) if self.released else Grains(n_features, experiment.n_fft // 2 + 1)
         self.average = weight_average(self.encoder)
 
@@ -93,14 +97,16 @@ class Grains(nn.Module):
         super().__init__()
         bins = bins if n_features % bins == 0 else n_features
         if bins < 2:
-            raise InputError("the grains of MF-CLR", found=f"{bins} frequency bin", wanted="at least 2",
-                             todo="use a larger n_fft")
+            raise InputError(
+                "the grains of MF-CLR", found=f"{bins} frequency bin", wanted="at least 2", todo="use a larger n_fft"
+            )
         low = torch.arange(n_features) % bins < bins // 2
         self.register_buffer("low", low, persistent=False)
         n_coarse = int(low.sum())
         self.fine = MaskedEncoder(n_features - n_coarse)
-        self.projection = nn.Sequential(nn.Linear(n_coarse, PROJECTION // 2), nn.ReLU(),
-                                        nn.Linear(PROJECTION // 2, PROJECTION))
+        self.projection = nn.Sequential(
+            nn.Linear(n_coarse, PROJECTION // 2), nn.ReLU(), nn.Linear(PROJECTION // 2, PROJECTION)
+        )
         self.coarse = MaskedEncoder(EMBEDDING + PROJECTION)
 
     def split(self, frames: Tensor) -> tuple[Tensor, Tensor]:

@@ -18,8 +18,12 @@ class Repair(Method):
 def of_three_frames(embedding: Tensor) -> Tensor:
     """The embedding `(B, T, C)` as it is. Raises InputError for fewer than 3 frames a sequence."""
     if embedding.shape[1] < 3:
-        raise InputError("a contrast needs a positive and a negative", found=f"{embedding.shape[1]} frames a sequence",
-                         wanted="at least 3", todo="use longer sequences")
+        raise InputError(
+            "a contrast needs a positive and a negative",
+            found=f"{embedding.shape[1]} frames a sequence",
+            wanted="at least 3",
+            todo="use longer sequences",
+        )
     return embedding
 
 

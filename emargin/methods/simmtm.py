@@ -42,8 +42,9 @@ class SimMTM(Method):
             self.decoder.requires_grad_(False)
             self.loss_weights.requires_grad_(False)
         else:
-            self.projector = nn.Sequential(nn.Linear(EMBEDDING, EMBEDDING), nn.BatchNorm1d(EMBEDDING), nn.ReLU(),
-                                           nn.Linear(EMBEDDING, PROJECTION))
+            self.projector = nn.Sequential(
+                nn.Linear(EMBEDDING, EMBEDDING), nn.BatchNorm1d(EMBEDDING), nn.ReLU(), nn.Linear(EMBEDDING, PROJECTION)
+            )
 
     def loss(self, batch, generator):
         inputs = versions(batch, generator)  # (4B, T, D), the originals first
@@ -57,7 +58,7 @@ class SimMTM(Method):
             rebuilt, target = average if decode_first else self.decoder(average), inputs.flatten(0, 1)
         else:
             contrast, average = contrast_and_average(self.projector(frames.mean(1)), frames.flatten(1))
-            rebuilt, target = self.decoder(average[:len(batch)].unflatten(1, frames.shape[1:])), batch
+            rebuilt, target = self.decoder(average[: len(batch)].unflatten(1, frames.shape[1:])), batch
         reconstruction = functional.mse_loss(rebuilt, target)
         value = uncertainty_weighted(torch.stack([contrast, reconstruction]), self.loss_weights)
         return value, {"contrast": contrast.detach(), "reconstruction": reconstruction.detach()}
@@ -115,7 +116,7 @@ class _WeightedAverage(torch.autograd.Function):
             if not blocks.diagonal:
                 column_sums += powers.sum(1)[..., None]
                 column_average.baddbmm_(powers.mT, row_points)
-        sums, average = sums[0, :len(unit)], average[0, :len(unit)]
+        sums, average = sums[0, : len(unit)], average[0, : len(unit)]
         average = average / sums
         ctx.save_for_backward(unit, points, sums, average)
         return sums.log()[:, 0], average
@@ -147,7 +148,7 @@ class _WeightedAverage(torch.autograd.Function):
             on_row_unit.baddbmm_(on_cosines, column_unit)
             if not blocks.diagonal:
                 on_column_unit.baddbmm_(on_cosines.mT, row_unit)
-        return grad_unit[0, :len(average)] / TEMPERATURE, grad_points[0, :len(average)]
+        return grad_unit[0, : len(average)] / TEMPERATURE, grad_points[0, : len(average)]
 
 
 def _powers(blocks: Blocks, s: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ class SoftCLT(TS2Vec):
 def temporal_weights(length: int, level: int = 0, sharpness: float = TEMPORAL_SHARPNESS) -> Tensor:
     """How much frames t and t' count as one, `(length, length)`:
 
-        w_T(t, t') = 2 sigma(-tau_T 2^level |t - t'|),   below 1e-6 set to 0
+    w_T(t, t') = 2 sigma(-tau_T 2^level |t - t'|),   below 1e-6 set to 0
     """
     t = torch.arange(length, dtype=torch.float64)
     weights = 2 * torch.sigmoid(-sharpness * 2**level * (t - t[:, None]).abs())

@@ -41,20 +41,28 @@ class TimeDRL(Method):
             self.class_patch = nn.Parameter(torch.randn(1, 1, width))
         self.dropout = nn.Dropout(dropout)
         self.to_frames = nn.Sequential(nn.Dropout(dropout), nn.Linear(EMBEDDING, width))
-        self.predictor = nn.Sequential(nn.Linear(EMBEDDING, hidden), nn.BatchNorm1d(hidden), nn.ReLU(),
-                                       nn.Dropout(dropout), nn.Linear(hidden, EMBEDDING))
+        self.predictor = nn.Sequential(
+            nn.Linear(EMBEDDING, hidden),
+            nn.BatchNorm1d(hidden),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, EMBEDDING),
+        )
 
     def loss(self, batch, generator):
         if len(batch) < 2:
-            raise InputError("TimeDRL: the predictor's BatchNorm needs a batch", found=f"{len(batch)} sequence",
-                             wanted="at least 2")
+            raise InputError(
+                "TimeDRL: the predictor's BatchNorm needs a batch", found=f"{len(batch)} sequence", wanted="at least 2"
+            )
         tokens = self.tokens(batch)  # dropout, where the two passes begin to differ, comes after
         (instance_1, tokens_1), (instance_2, tokens_2) = self.encoded(tokens), self.encoded(tokens)
         raw = patches(batch, self.length, self.padding)
         predictive = (mse_loss(self.to_frames(tokens_1), raw) + mse_loss(self.to_frames(tokens_2), raw)) / 2
         contrastive = contrastive_loss(instance_1, instance_2, self.predictor(instance_1), self.predictor(instance_2))
-        return (predictive + CONTRASTIVE_WEIGHT * contrastive,
-                {"predictive": predictive.detach(), "contrastive": contrastive.detach()})
+        return (
+            predictive + CONTRASTIVE_WEIGHT * contrastive,
+            {"predictive": predictive.detach(), "contrastive": contrastive.detach()},
+        )
 
     def encode(self, sequences):
         return self.encoder(sequences) if self.released else self.embed(sequences)[1]
@@ -83,8 +91,11 @@ def normalised(sequences: Tensor, epsilon: float = 1e-5) -> Tensor:
     `(B, T, D)` -> `(B, T, D)`. Raises InputError for T = 1, which would always give zero.
     """
     if sequences.shape[1] < 2:
-        raise InputError("TimeDRL normalises over time: one frame alone becomes zero",
-                         found=f"{sequences.shape[1]} frame", wanted="at least 2 in a sequence")
+        raise InputError(
+            "TimeDRL normalises over time: one frame alone becomes zero",
+            found=f"{sequences.shape[1]} frame",
+            wanted="at least 2 in a sequence",
+        )
     mean = sequences.mean(1, keepdim=True)
     return (sequences - mean) / (sequences.var(1, keepdim=True, correction=0) + epsilon).sqrt()
 
@@ -107,7 +118,12 @@ def positions(length: int, width: int) -> Tensor:
 def contrastive_loss(instance_1: Tensor, instance_2: Tensor, predicted_1: Tensor, predicted_2: Tensor) -> Tensor:
     """Two passes predict each other; i = instance, p = predicted, all `(B, C)`, sg stops the gradient.
 
-        L_C = -1/2 [cos(sg(i_1), p_2) + cos(sg(i_2), p_1)],   the mean over the batch, from -1 to 1
+    L_C = -1/2 [cos(sg(i_1), p_2) + cos(sg(i_2), p_1)],   the mean over the batch, from -1 to 1
     """
-    return -(cosine_similarity(instance_1.detach(), predicted_2, dim=1).mean()
-             + cosine_similarity(instance_2.detach(), predicted_1, dim=1).mean()) / 2
+    return (
+        -(
+            cosine_similarity(instance_1.detach(), predicted_2, dim=1).mean()
+            + cosine_similarity(instance_2.detach(), predicted_1, dim=1).mean()
+        )
+        / 2
+    )

@@ -58,25 +58,35 @@ class TNC(Method):
         n, length, _ = batch.shape
         width = window_width(length)
         if length <= 4 * width:
-            raise InputError("TNC, fidelity original: the sequences are too short", found=f"{length} frames",
-                             wanted=f"at least {4 * width + 1}")
+            raise InputError(
+                "TNC, fidelity original: the sequences are too short",
+                found=f"{length} frames",
+                wanted=f"at least {4 * width + 1}",
+            )
         anchors = torch.randint(2 * width, length - 2 * width, (n,), generator=generator)
         embedding, sequences = self.encoder(batch), torch.arange(n)[:, None, None]
-        anchor, near, distant = (embedding[sequences, window_indices(centres, width)].mean(2)
-                                 for centres in (anchors[:, None], *_centres(anchors, length, width, generator)))
+        anchor, near, distant = (
+            embedding[sequences, window_indices(centres, width)].mean(2)
+            for centres in (anchors[:, None], *_centres(anchors, length, width, generator))
+        )
         return anchor.expand_as(near), near, distant
 
     def _released(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Embeddings of the frames of one anchor's window, repeated, and of near and distant ones, `(20, 20, C)`."""
         n, length, _ = batch.shape
         if n < RELEASED_BATCH or length < RELEASED_LENGTH:
-            raise InputError("TNC, fidelity released: no room for windows", found=f"{n} sequences of {length} frames",
-                             wanted=f"at least {RELEASED_BATCH} of {RELEASED_LENGTH}")
+            raise InputError(
+                "TNC, fidelity released: no room for windows",
+                found=f"{n} sequences of {length} frames",
+                wanted=f"at least {RELEASED_BATCH} of {RELEASED_LENGTH}",
+            )
         anchors = torch.randint(2 * WIDTH, n * WIDTH - 2 * WIDTH, (1,), generator=generator)
         near, distant = _centres(anchors, length, WIDTH, generator)
         frames = batch.flatten(0, 1)
-        anchor, near, distant = (self.encoder(frames[window_indices(centres[0], WIDTH)])
-                                 for centres in (anchors[:, None].expand_as(near), near, distant))
+        anchor, near, distant = (
+            self.encoder(frames[window_indices(centres[0], WIDTH)])
+            for centres in (anchors[:, None].expand_as(near), near, distant)
+        )
         return anchor, near, distant
 
 
@@ -85,8 +95,9 @@ class Discriminator(nn.Module):
 
     def __init__(self, channels: int):
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(2 * channels, 4 * channels), nn.ReLU(), nn.Dropout(0.5),
-                                    nn.Linear(4 * channels, 1))
+        self.layers = nn.Sequential(
+            nn.Linear(2 * channels, 4 * channels), nn.ReLU(), nn.Dropout(0.5), nn.Linear(4 * channels, 1)
+        )
         nn.init.xavier_uniform_(self.layers[0].weight)
         nn.init.xavier_uniform_(self.layers[3].weight)
 
@@ -112,7 +123,8 @@ def pu_loss(near: Tensor, distant: Tensor, weight: float) -> Tensor:
 
 def _centres(anchors: Tensor, length: int, width: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Centres of near and of distant windows, `(A, 20)` each."""
-    near = neighbour_centres(anchors, SAMPLES, length=length, width=width, deviation=EPSILON * width,
-                             generator=generator)
+    near = neighbour_centres(
+        anchors, SAMPLES, length=length, width=width, deviation=EPSILON * width, generator=generator
+    )
     distant = distant_centres(anchors, SAMPLES, length=length, width=width, far=FAR * width, generator=generator)
     return near, distant

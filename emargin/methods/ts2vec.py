@@ -76,5 +76,7 @@ def shared(one: Tensor, two: Tensor, overlap: int) -> tuple[Tensor, Tensor]:
 def padded(one: Tensor, two: Tensor) -> tuple[Tensor, Tensor]:
     """Both views at the length of the longer, with zero vectors behind the shorter."""
     length = max(one.shape[1], two.shape[1])
-    return (functional.pad(one, (0, 0, 0, length - one.shape[1])),
-            functional.pad(two, (0, 0, 0, length - two.shape[1])))
+    return (
+        functional.pad(one, (0, 0, 0, length - one.shape[1])),
+        functional.pad(two, (0, 0, 0, length - two.shape[1])),
+    )

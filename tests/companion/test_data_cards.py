@@ -39,7 +39,7 @@ def folder(tmp_path_factory) -> Path:
         labels = labels_of(person)
         values = generator.normal(size=(SECONDS * RATE, 2)) * np.stack([np.ones(len(labels)), labels == 1], axis=1)
         if person == 0:
-            values[-2 * RATE:] = 0
+            values[-2 * RATE :] = 0
         recordings[f"p{person}"] = (values, labels)
     path = tmp_path_factory.mktemp("cards") / "mine"
     save_folder(path, recordings, classes=["rest", "walk", "never"], sampling_rate=RATE)
@@ -54,8 +54,15 @@ def facts(folder) -> dict:
 def test_size_and_geometry(facts):
     assert (facts["source"], facts["people"], facts["recordings"]) == ("real", 3, 3)
     assert (facts["channels"], facts["sampling_rate"], facts["hours"]) == (2, 10.0, 0.025)
-    assert facts["geometry"] == {"n_fft": 10, "hop": 5, "sequence_length": 100, "stride": 100, "n_features": 12,
-                                 "frame_seconds": 1.0, "step_seconds": 0.5}
+    assert facts["geometry"] == {
+        "n_fft": 10,
+        "hop": 5,
+        "sequence_length": 100,
+        "stride": 100,
+        "n_features": 12,
+        "frame_seconds": 1.0,
+        "step_seconds": 0.5,
+    }
     assert facts["frames"] == 3 * 59
 
 
@@ -75,7 +82,7 @@ def frames_and_labels(folder) -> list:
     for recording in recordings.recordings:
         own = []
         for start in range(0, len(recording.labels) - 9, 5):
-            window = recording.labels[start:start + 10].tolist()
+            window = recording.labels[start : start + 10].tolist()
             own.append(max([0, 1, 2, -1], key=window.count))
         classes.append(own)
     return classes
@@ -98,8 +105,11 @@ def test_runs_and_transitions_counted_slowly(folder, facts):
     for label, name in enumerate(("rest", "walk")):
         assert facts["classes"][name]["frames"] == sum(runs[label])
         assert facts["classes"][name]["mean_run"] == pytest.approx(np.mean(runs[label]), rel=1e-5)
-    assert facts["transitions"] == {"pairs": pairs, "changes": changes,
-                                    "share": pytest.approx(changes / pairs, rel=1e-5)}
+    assert facts["transitions"] == {
+        "pairs": pairs,
+        "changes": changes,
+        "share": pytest.approx(changes / pairs, rel=1e-5),
+    }
 
 
 def test_standardised_cosines_are_those_of_protocol_original(folder, facts):
@@ -138,8 +148,12 @@ def test_tolerance_does_not_reach_into_the_next_recording():
 
 def test_a_set_whose_classes_never_change_has_no_transitions(tmp_path):
     generator = np.random.default_rng(1)
-    save_folder(tmp_path / "mine", {f"p{label}": (generator.normal(size=(60, 2)), np.full(60, label))
-                                    for label in range(2)}, classes=["a", "b"], sampling_rate=RATE)
+    save_folder(
+        tmp_path / "mine",
+        {f"p{label}": (generator.normal(size=(60, 2)), np.full(60, label)) for label in range(2)},
+        classes=["a", "b"],
+        sampling_rate=RATE,
+    )
     facts = cards.card(str(tmp_path / "mine"))
     assert facts["transitions"] is None
     assert set(facts["pseudo_label"]["standardised"]) == {"share"}
@@ -148,16 +162,23 @@ def test_a_set_whose_classes_never_change_has_no_transitions(tmp_path):
 def test_split_counts_people_recordings_and_sequences(tmp_path):
     generator = np.random.default_rng(2)
     one = (generator.normal(size=(1040, 2)), np.arange(1040) // 52 % 2)  # 207 frames: two sequences of 100
-    save_folder(tmp_path / "mine", {f"p{person}": [one, one] for person in range(5)}, classes=["a", "b"],
-                sampling_rate=RATE)
+    save_folder(
+        tmp_path / "mine", {f"p{person}": [one, one] for person in range(5)}, classes=["a", "b"], sampling_rate=RATE
+    )
     split = cards.card(str(tmp_path / "mine"))["split"]
-    assert split == {"folds": 1, "train": {"people": 4, "recordings": 8, "sequences": 16},
-                     "test": {"people": 1, "recordings": 2, "sequences": 4}}
+    assert split == {
+        "folds": 1,
+        "train": {"people": 4, "recordings": 8, "sequences": 16},
+        "test": {"people": 1, "recordings": 2, "sequences": 4},
+    }
 
 
 def test_numbers_have_six_digits_and_nothing_is_nan():
     assert cards._rounded({"a": 0.123456789, "b": {"c": float("nan"), "d": np.float64(2 / 3)}, "e": 1234567}) == {
-        "a": 0.123457, "b": {"c": None, "d": 0.666667}, "e": 1234567}
+        "a": 0.123457,
+        "b": {"c": None, "d": 0.666667},
+        "e": 1234567,
+    }
 
 
 def test_the_command_keeps_cards_of_sets_that_are_not_there(tmp_path, monkeypatch, capsys, facts):
@@ -200,7 +221,8 @@ def test_committed_cards_are_those_of_the_catalogue_as_it_is():
         for field in ("n_fft", "hop", "sequence_length", "stride"):
             assert geometry[field] == getattr(settings, field), (name, field)
     assert {name for name, facts in committed.items() if facts["transitions"] is None} == {
-        name for name in committed if name.startswith("ucr-")}
+        name for name in committed if name.startswith("ucr-")
+    }
 
 
 def test_every_real_set_has_an_origin_that_the_bibliography_knows():

@@ -23,9 +23,14 @@ from emargin.augmentations.noise import (
 from emargin.errors import InputError
 
 ALL = {
-    "jitter": lambda x, g: jitter(x, g, sigma=0.3), "scaling": lambda x, g: scaling(x, g, sigma=0.5),
-    "shift": lambda x, g: shift(x, g, sigma=0.5), "subsequence": subsequence, "cutout": cutout,
-    "window_slice": window_slice, "window_warp": window_warp, "time_warp": time_warp,
+    "jitter": lambda x, g: jitter(x, g, sigma=0.3),
+    "scaling": lambda x, g: scaling(x, g, sigma=0.5),
+    "shift": lambda x, g: shift(x, g, sigma=0.5),
+    "subsequence": subsequence,
+    "cutout": cutout,
+    "window_slice": window_slice,
+    "window_warp": window_warp,
+    "time_warp": time_warp,
 }
 
 
@@ -118,8 +123,9 @@ def test_cutout_zeroes_a_tenth_in_one_run_anywhere():
 def test_resample_is_linear_between_frames_and_holds_beyond_the_ends():
     x = series((2, 5, 3))
     times = torch.tensor([[0.0, 1.25, 4.0, 9.0], [3.5, -1.0, 2.0, 0.5]], dtype=torch.float64)
-    expected = np.stack([np.stack([np.interp(times[b], np.arange(5), x[b, :, d]) for d in range(3)], -1)
-                         for b in range(2)])
+    expected = np.stack(
+        [np.stack([np.interp(times[b], np.arange(5), x[b, :, d]) for d in range(3)], -1) for b in range(2)]
+    )
     np.testing.assert_allclose(resample(x, times), expected, rtol=1e-12)
 
 
@@ -145,8 +151,8 @@ def test_window_warp_equals_its_definition(frames):
         start, new = int(starts[b]), math.ceil(length * (0.5, 2)[int(slow_or_fast[b])])
         for d in range(2):
             values = x[b, :, d].numpy()
-            window = np.interp(np.linspace(0, length - 1, new), np.arange(length), values[start:start + length])
-            spliced = np.concatenate([values[:start], window, values[start + length:]])
+            window = np.interp(np.linspace(0, length - 1, new), np.arange(length), values[start : start + length])
+            spliced = np.concatenate([values[:start], window, values[start + length :]])
             expected = np.interp(np.linspace(0, len(spliced) - 1, frames), np.arange(len(spliced)), spliced)
             np.testing.assert_allclose(found[b, :, d], expected, rtol=1e-10, atol=1e-12)
 

@@ -18,8 +18,15 @@ def test_list_is_a_table_of_all_sets(capsys):
     assert main(["data", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["name", "data", "size", "licence", "where"]
-    assert [line.split()[0] for line in lines[1:]] == ["harth", "sleepeeg", "ecg", "mitbih", "dsads", "spsw-har",
-                                                       "sleepedf-features"]
+    assert [line.split()[0] for line in lines[1:]] == [
+        "harth",
+        "sleepeeg",
+        "ecg",
+        "mitbih",
+        "dsads",
+        "spsw-har",
+        "sleepedf-features",
+    ]
 
 
 def test_verify_is_0_for_the_published_files_and_2_for_others(data, capsys):
@@ -32,9 +39,15 @@ def test_verify_is_0_for_the_published_files_and_2_for_others(data, capsys):
     assert "RECORDS: not the published file" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["verify", "harth"], "harth is not here"), (["verify", "nope"], "no public data set of this name"),
-    (["fetch", "nope"], "no public data set of this name"), (["fetch", "sleepedf-features"], "cannot be fetched")])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["verify", "harth"], "harth is not here"),
+        (["verify", "nope"], "no public data set of this name"),
+        (["fetch", "nope"], "no public data set of this name"),
+        (["fetch", "sleepedf-features"], "cannot be fetched"),
+    ],
+)
 def test_bad_input_is_explained_with_status_2(arguments, message, capsys):
     assert main(["data", *arguments]) == 2
     assert message in capsys.readouterr().err

@@ -19,17 +19,27 @@ def test_defaults_are_completed_from_the_paper():
     assert (experiment.iterations, experiment.sequence_length, experiment.stride) == (600, 119, 24)
     assert (experiment.n_fft, experiment.hop, experiment.batch_size, experiment.weight_decay) == (50, 25, 8, 0.01)
     assert (experiment.labels, experiment.reading, experiment.sides, experiment.scope) == (
-        "released", None, 2, "flattened")
+        "released",
+        None,
+        2,
+        "flattened",
+    )
 
 
 def test_original_emargin_is_one_sided_per_sequence_with_the_papers_labels():
     experiment = Experiment(fidelity="original")
     assert (experiment.labels, experiment.reading, experiment.sides, experiment.scope) == (
-        "paper", "anchor", 1, "sequence")
+        "paper",
+        "anchor",
+        1,
+        "sequence",
+    )
 
 
-@pytest.mark.parametrize(("dataset", "t", "tau", "steps"), [
-    ("ecg-sim", 500, 0.5, 200), ("sleepeeg-noise", 200, 0.1, 600), ("mitbih", 500, 0.5, 200)])
+@pytest.mark.parametrize(
+    ("dataset", "t", "tau", "steps"),
+    [("ecg-sim", 500, 0.5, 200), ("sleepeeg-noise", 200, 0.1, 600), ("mitbih", 500, 0.5, 200)],
+)
 def test_each_set_has_its_own_settings(dataset, t, tau, steps):
     experiment = Experiment(dataset=dataset)
     assert (experiment.sequence_length, experiment.temperature, experiment.iterations) == (t, tau, steps)
@@ -74,37 +84,40 @@ def test_the_quick_profile_is_smaller():
     assert quick.stride == quick.sequence_length
 
 
-@pytest.mark.parametrize(("fields", "message"), [
-    ({"dataset": "ecg-smi"}, "unknown dataset.*'ecg-smi'.*did you mean 'ecg-sim'"),
-    ({"dataset": "no/such/folder"}, "folder of recordings is not there.*no/such/folder"),
-    ({"method": "emargn"}, "unknown method.*did you mean 'emargin'"),
-    ({"fidelity": "paper"}, "unknown fidelity.*released, original"),
-    ({"fidelity": "original", "reading": "row"}, "unknown reading.*anchor, pair, all-pairs"),
-    ({"protocol": "none"}, "unknown protocol"),
-    ({"source": "fake"}, "unknown source"),
-    ({"dataset": "ecg-sim", "source": "real"}, "no real recordings.*ecg-sim"),
-    ({"dataset": "mitbih", "source": "simulated"}, "no simulator.*mitbih"),
-    ({"labels": "all"}, "unknown labels"),
-    ({"method": "infonce", "reading": "pair"}, "reading has no meaning for infonce"),
-    ({"method": "random", "temperature": -0.1}, "temperature is out of range.*-0.1"),
-    ({"temperature": 0}, "temperature is out of range"),
-    ({"temperature": float("nan")}, "temperature is out of range.*nan"),
-    ({"margin": float("inf")}, "margin is out of range"),
-    ({"threshold": 1.5}, "threshold is out of range.*1.5.*-1 to 1"),
-    ({"seed": -1}, "seed is out of range"),
-    ({"seed": 2**32}, "seed is out of range.*4294967296"),
-    ({"seed": float("inf")}, "seed has the wrong type.*inf"),
-    ({"seed": float("nan")}, "seed has the wrong type.*nan"),
-    ({"iterations": -5}, "iterations is out of range"),
-    ({"batch_size": 0}, "batch_size is out of range"),
-    ({"sides": 3}, "sides is out of range"),
-    ({"scope": "sequence"}, "flattened batch"),
-    ({"fidelity": "original", "sides": 2}, "one side"),
-    ({"seed": "one"}, "seed has the wrong type.*'one'.*int"),
-    ({"iterations": 1.5}, "iterations has the wrong type"),
-    ({"quick": 1}, "quick has the wrong type"),
-    ({"seed": True}, "seed has the wrong type"),
-])
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"dataset": "ecg-smi"}, "unknown dataset.*'ecg-smi'.*did you mean 'ecg-sim'"),
+        ({"dataset": "no/such/folder"}, "folder of recordings is not there.*no/such/folder"),
+        ({"method": "emargn"}, "unknown method.*did you mean 'emargin'"),
+        ({"fidelity": "paper"}, "unknown fidelity.*released, original"),
+        ({"fidelity": "original", "reading": "row"}, "unknown reading.*anchor, pair, all-pairs"),
+        ({"protocol": "none"}, "unknown protocol"),
+        ({"source": "fake"}, "unknown source"),
+        ({"dataset": "ecg-sim", "source": "real"}, "no real recordings.*ecg-sim"),
+        ({"dataset": "mitbih", "source": "simulated"}, "no simulator.*mitbih"),
+        ({"labels": "all"}, "unknown labels"),
+        ({"method": "infonce", "reading": "pair"}, "reading has no meaning for infonce"),
+        ({"method": "random", "temperature": -0.1}, "temperature is out of range.*-0.1"),
+        ({"temperature": 0}, "temperature is out of range"),
+        ({"temperature": float("nan")}, "temperature is out of range.*nan"),
+        ({"margin": float("inf")}, "margin is out of range"),
+        ({"threshold": 1.5}, "threshold is out of range.*1.5.*-1 to 1"),
+        ({"seed": -1}, "seed is out of range"),
+        ({"seed": 2**32}, "seed is out of range.*4294967296"),
+        ({"seed": float("inf")}, "seed has the wrong type.*inf"),
+        ({"seed": float("nan")}, "seed has the wrong type.*nan"),
+        ({"iterations": -5}, "iterations is out of range"),
+        ({"batch_size": 0}, "batch_size is out of range"),
+        ({"sides": 3}, "sides is out of range"),
+        ({"scope": "sequence"}, "flattened batch"),
+        ({"fidelity": "original", "sides": 2}, "one side"),
+        ({"seed": "one"}, "seed has the wrong type.*'one'.*int"),
+        ({"iterations": 1.5}, "iterations has the wrong type"),
+        ({"quick": 1}, "quick has the wrong type"),
+        ({"seed": True}, "seed has the wrong type"),
+    ],
+)
 def test_bad_values_are_named(fields, message):
     with pytest.raises(InputError, match=message):
         Experiment(**fields)
@@ -116,21 +129,45 @@ def test_an_unknown_parameter_is_refused_with_the_name_that_was_meant():
 
 
 def test_a_notebook_is_read_by_its_plain_names_alone():
-    names = {"dataset": "harth-sim", "seed": 2, "__name__": "__main__", "_i1": "seed = 2", "In": ["seed = 2"],
-             "Experiment": Experiment}
+    names = {
+        "dataset": "harth-sim",
+        "seed": 2,
+        "__name__": "__main__",
+        "_i1": "seed = 2",
+        "In": ["seed = 2"],
+        "Experiment": Experiment,
+    }
     assert Experiment.from_notebook(names) == Experiment(dataset="harth-sim", seed=2)
     with pytest.raises(InputError, match="unknown parameter.*'sed'"):
         Experiment.from_notebook(names | {"sed": 3})
 
 
 def test_for_method_keeps_the_data_and_the_training_and_leaves_the_loss_to_the_method():
-    start = Experiment(dataset="harth-sim", quick=True, seed=3, iterations=7, sequence_length=30, temperature=0.2,
-                       method="emargin", margin=2.0, labels="paper")
-    assert start.for_method("emargin") == Experiment(dataset="harth-sim", quick=True, seed=3, iterations=7,
-                                                     sequence_length=30, temperature=0.2)
+    start = Experiment(
+        dataset="harth-sim",
+        quick=True,
+        seed=3,
+        iterations=7,
+        sequence_length=30,
+        temperature=0.2,
+        method="emargin",
+        margin=2.0,
+        labels="paper",
+    )
+    assert start.for_method("emargin") == Experiment(
+        dataset="harth-sim", quick=True, seed=3, iterations=7, sequence_length=30, temperature=0.2
+    )
     untrained = Experiment(dataset="harth-sim", method="random")
     assert (untrained.iterations, untrained.for_method("infonce").iterations) == (0, 600)
     other = start.for_method("infonce", "original")
-    assert other == Experiment(dataset="harth-sim", quick=True, seed=3, iterations=7, sequence_length=30,
-                               temperature=0.2, method="infonce", fidelity="original")
+    assert other == Experiment(
+        dataset="harth-sim",
+        quick=True,
+        seed=3,
+        iterations=7,
+        sequence_length=30,
+        temperature=0.2,
+        method="infonce",
+        fidelity="original",
+    )
     assert start.for_method("random").iterations == 0

@@ -18,10 +18,21 @@ from emargin.experiment import run
 from emargin.stages import code_versions
 from tests.conftest import make_dataset
 
-METRICS = {"davies_bouldin", "silhouette", "calinski_harabasz", "nmi", "ari", "mean_cosine", "participation_ratio",
-           "uniformity", "alignment"} | {
-    f"{probe}{metric}" for probe in ("", "converged_", "knn_", "mlp_")
-    for metric in ("accuracy", "balanced_accuracy", "weighted_f1", "macro_f1", "macro_precision", "macro_recall")}
+METRICS = {
+    "davies_bouldin",
+    "silhouette",
+    "calinski_harabasz",
+    "nmi",
+    "ari",
+    "mean_cosine",
+    "participation_ratio",
+    "uniformity",
+    "alignment",
+} | {
+    f"{probe}{metric}"
+    for probe in ("", "converged_", "knn_", "mlp_")
+    for metric in ("accuracy", "balanced_accuracy", "weighted_f1", "macro_f1", "macro_precision", "macro_recall")
+}
 
 
 @pytest.fixture
@@ -81,8 +92,9 @@ def test_a_file_that_is_half_written_leaves_the_old_one(tmp_path, monkeypatch):
     assert (tmp_path / "rows.csv").read_text() == "old" and len(list(tmp_path.iterdir())) == 1
 
 
-def test_an_encoder_of_the_same_code_and_data_is_not_trained_again(small, small_dataset, tmp_path, no_probes,
-                                                                   monkeypatch):
+def test_an_encoder_of_the_same_code_and_data_is_not_trained_again(
+    small, small_dataset, tmp_path, no_probes, monkeypatch
+):
     first = run(small(), dataset=small_dataset, device="cpu", folder=tmp_path, progress=False)
     monkeypatch.setattr("emargin.experiment.train", lambda *a, **k: pytest.fail("trained again"))
     again = run(small(), dataset=small_dataset, device="cpu", folder=tmp_path, progress=False)
@@ -91,8 +103,9 @@ def test_an_encoder_of_the_same_code_and_data_is_not_trained_again(small, small_
 
 
 @pytest.mark.parametrize("change", ["data", "code", "experiment", "damage"])
-def test_an_encoder_of_other_code_or_data_is_trained_again(small, small_dataset, tmp_path, no_probes, monkeypatch,
-                                                           change):
+def test_an_encoder_of_other_code_or_data_is_trained_again(
+    small, small_dataset, tmp_path, no_probes, monkeypatch, change
+):
     run(small(), dataset=small_dataset, device="cpu", folder=tmp_path, progress=False)
     experiment, dataset = small(), small_dataset
     if change == "data":
@@ -159,35 +172,63 @@ def test_the_printed_table_is_mean_and_sample_deviation_over_seeds(small):
     rows.append(results.tidy(small(method="random"), "failed", float("nan"), None, "reason"))
     rows.append(results.tidy(small(fidelity="original", reading="pair"), "ari", 0.1, 10))
     table = results.comparison(results.table(rows), {"accuracy": "Accuracy"})
-    assert table.Accuracy.to_dict() == {"eMargin, released": "0.60 ± 0.10", "Random Init": "failed",
-                                        "eMargin, original, pair": "not run"}
+    assert table.Accuracy.to_dict() == {
+        "eMargin, released": "0.60 ± 0.10",
+        "Random Init": "failed",
+        "eMargin, original, pair": "not run",
+    }
 
 
 def test_command_line_runs_an_experiment(tmp_path, capsys, no_probes):
-    status = main(["run", "--dataset", "ecg-sim", "--quick", "--iterations", "2", "--sequence-length", "20",
-                   "--batch-size", "2", "--device", "cpu", "--out", str(tmp_path / "run")])
+    status = main(
+        [
+            "run",
+            "--dataset",
+            "ecg-sim",
+            "--quick",
+            "--iterations",
+            "2",
+            "--sequence-length",
+            "20",
+            "--batch-size",
+            "2",
+            "--device",
+            "cpu",
+            "--out",
+            str(tmp_path / "run"),
+        ]
+    )
     assert status == 0
     assert "silhouette" in capsys.readouterr().out
     assert (tmp_path / "run" / "rows.csv").exists()
 
 
-@pytest.mark.parametrize(("words", "message"), [
-    (["run", "--device", "bogus"], "no device 'bogus' on this machine"),
-    (["run", "--grid", "workflow/quick.json", "--together", "0"], "'0', but wanted is one or more"),
-])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run", "--device", "bogus"], "no device 'bogus' on this machine"),
+        (["run", "--grid", "workflow/quick.json", "--together", "0"], "'0', but wanted is one or more"),
+    ],
+)
 def test_command_line_refuses_words_of_the_wrong_kind(words, message, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(words)
     assert stopped.value.code == 2 and message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("words", "message"), [
-    (["--method", "emargn"], "did you mean 'emargin'"),
-    (["--temperature", "-1"], "temperature is out of range"),
-    (["--dataset", "ecg-sim", "--quick", "--method", "random", "--batch-size", "5000"], "fewer sequences than a batch"),
-    (["--grid", "no.json", "--seed", "2"], "a grid file says all"),
-    (["--grid", "no.json"], "cannot be read"),
-])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--method", "emargn"], "did you mean 'emargin'"),
+        (["--temperature", "-1"], "temperature is out of range"),
+        (
+            ["--dataset", "ecg-sim", "--quick", "--method", "random", "--batch-size", "5000"],
+            "fewer sequences than a batch",
+        ),
+        (["--grid", "no.json", "--seed", "2"], "a grid file says all"),
+        (["--grid", "no.json"], "cannot be read"),
+    ],
+)
 def test_command_line_reports_bad_input_without_a_traceback(words, message, capsys):
     assert main(["run", *words]) == 2
     error = capsys.readouterr().err

@@ -97,57 +97,73 @@ def digest(tmp_path):
     return made
 
 
-@pytest.mark.parametrize("replacement", [
-    ("Words.", "Other words."),
-    ("  # a remark", ""),
-    ("list, held", "tuple, held"),
-    ("-> float", "-> int"),
-    ("factor {factor}", "another sentence: {values}"),
-    ("    assert total is not None\n", ""),
-    ("values * FACTOR" if False else "total += value * FACTOR", "total += (value\n                  * FACTOR)"),
-    ("UNUSED = 1", "UNUSED = 2"),
-    ("\ndef aside", "\ndef more():\n    return FACTOR\n\n\ndef aside"),
-    ("FACTOR", "MULTIPLE"),
-    ("total", "weighted_sum"),
-    ("shares = [value / total for value in values]", "shares = [v / total for v in values]"),
-    ("for value in values:\n        total += value", "for entry in values:\n        total += entry"),
-    ("helper", "helper"),
-])
+@pytest.mark.parametrize(
+    "replacement",
+    [
+        ("Words.", "Other words."),
+        ("  # a remark", ""),
+        ("list, held", "tuple, held"),
+        ("-> float", "-> int"),
+        ("factor {factor}", "another sentence: {values}"),
+        ("    assert total is not None\n", ""),
+        ("values * FACTOR" if False else "total += value * FACTOR", "total += (value\n                  * FACTOR)"),
+        ("UNUSED = 1", "UNUSED = 2"),
+        ("\ndef aside", "\ndef more():\n    return FACTOR\n\n\ndef aside"),
+        ("FACTOR", "MULTIPLE"),
+        ("total", "weighted_sum"),
+        ("shares = [value / total for value in values]", "shares = [v / total for v in values]"),
+        ("for value in values:\n        total += value", "for entry in values:\n        total += entry"),
+        ("helper", "helper"),
+    ],
+)
 def test_what_changes_no_number_changes_no_fingerprint(digest, replacement):
     assert digest(replacement) == digest()
 
 
-@pytest.mark.parametrize("replacement", [
-    ("FACTOR = 3", "FACTOR = 4"),
-    ("FACTOR = 3", "FACTOR = 3.0"),
-    ("value * FACTOR", "value + FACTOR"),
-    ("total = 0.0", "total = 1.0"),
-    ("factor: int = 2", "factor: int = 3"),
-    ("factor < 0", "factor <= 0"),
-    ("held.size()", "held.length()"),
-    ("factor=factor)", "factor=total)"),
-    ("helper(total, factor=factor)", "helper(factor, factor=factor)"),
-    ("        total += value * FACTOR\n", "        total += value * FACTOR\n        break\n"),
-])
+@pytest.mark.parametrize(
+    "replacement",
+    [
+        ("FACTOR = 3", "FACTOR = 4"),
+        ("FACTOR = 3", "FACTOR = 3.0"),
+        ("value * FACTOR", "value + FACTOR"),
+        ("total = 0.0", "total = 1.0"),
+        ("factor: int = 2", "factor: int = 3"),
+        ("factor < 0", "factor <= 0"),
+        ("held.size()", "held.length()"),
+        ("factor=factor)", "factor=total)"),
+        ("helper(total, factor=factor)", "helper(factor, factor=factor)"),
+        ("        total += value * FACTOR\n", "        total += value * FACTOR\n        break\n"),
+    ],
+)
 def test_what_may_change_a_number_changes_the_fingerprint(digest, replacement):
     assert digest(replacement) != digest()
 
 
-@pytest.mark.parametrize(("replacement", "changes"), [
-    (("POWER = 2", "POWER = 3"), True),
-    (("POWER + self.n", "POWER - self.n"), True),  # a class that an annotation alone leads to
-    (("    n: int = 0\n", "    n: int = 1\n"), False),  # its fields are filled where it is made
-    (("POWER", "EXPONENT"), False),
-    (("def helper(number, factor)", "def helper(base, factor)"), True),  # its body is not renamed: no longer the same
-])
+@pytest.mark.parametrize(
+    ("replacement", "changes"),
+    [
+        (("POWER = 2", "POWER = 3"), True),
+        (("POWER + self.n", "POWER - self.n"), True),  # a class that an annotation alone leads to
+        (("    n: int = 0\n", "    n: int = 1\n"), False),  # its fields are filled where it is made
+        (("POWER", "EXPONENT"), False),
+        (
+            ("def helper(number, factor)", "def helper(base, factor)"),
+            True,
+        ),  # its body is not renamed: no longer the same
+    ],
+)
 def test_definitions_of_other_modules_are_followed(digest, replacement, changes):
     assert (digest(other=[replacement]) != digest()) == changes
 
 
 def test_a_parameter_that_a_keyword_names_keeps_its_name(digest):
     positional = [("def helper(number, factor):\n    return number", "def helper(base, factor):\n    return base")]
-    by_keyword = [("number, factor):\n    return number ** POWER / factor",
-                   "number, divisor):\n    return number ** POWER / divisor")]
+    by_keyword = [
+        (
+            "number, factor):\n    return number ** POWER / factor",
+            "number, divisor):\n    return number ** POWER / divisor",
+        )
+    ]
     assert digest(other=positional) == digest()
     assert digest(other=by_keyword) != digest()
 

@@ -38,8 +38,10 @@ def test_it_is_torchs(decay):
 
 def test_the_fused_form_computes_the_plain_one():
     ours, theirs = ([value.detach().double().requires_grad_() for value in parameters()] for _ in range(2))
-    for optimiser, values in ((AdamW(ours, learning_rate=0.01, weight_decay=0.1), ours),
-                              (torch.optim.AdamW(theirs, lr=0.01, weight_decay=0.1, foreach=False), theirs)):
+    for optimiser, values in (
+        (AdamW(ours, learning_rate=0.01, weight_decay=0.1), ours),
+        (torch.optim.AdamW(theirs, lr=0.01, weight_decay=0.1, foreach=False), theirs),
+    ):
         for step in range(20):
             for value, gradient in zip(values, gradients(step), strict=True):
                 value.grad = None if gradient is None else gradient.double()
@@ -86,7 +88,9 @@ def test_gradients_are_cleared():
 
 
 def test_a_run_does_not_import_the_compiler():
-    code = ("import sys; from emargin.config import Experiment; from emargin.data.loading import load; "
-            "from emargin.training import train; e = Experiment(dataset='ecg-noise', quick=True, iterations=1, "
-            "sequence_length=5); train(e, load(e), progress=False); sys.exit('torch._dynamo' in sys.modules)")
+    code = (
+        "import sys; from emargin.config import Experiment; from emargin.data.loading import load; "
+        "from emargin.training import train; e = Experiment(dataset='ecg-noise', quick=True, iterations=1, "
+        "sequence_length=5); train(e, load(e), progress=False); sys.exit('torch._dynamo' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

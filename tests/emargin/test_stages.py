@@ -21,10 +21,17 @@ from emargin.training import train
 
 QUICK = {"dataset": "sleepeeg-sim", "quick": True, "sequence_length": 50}
 # What runs beside the numbers: the points of the training curve, which no row holds.
-BESIDE = {"emargin.evaluation.collapse:mean_cosine", "emargin.evaluation.collapse:participation_ratio",
-          "emargin.losses.cosines:unit_rows"}
-CONFIGURATIONS = [(method, fidelity) for method in METHODS for fidelity in ("released", "original")
-                  if not (method in REPAIRS and fidelity == "released")]
+BESIDE = {
+    "emargin.evaluation.collapse:mean_cosine",
+    "emargin.evaluation.collapse:participation_ratio",
+    "emargin.losses.cosines:unit_rows",
+}
+CONFIGURATIONS = [
+    (method, fidelity)
+    for method in METHODS
+    for fidelity in ("released", "original")
+    if not (method in REPAIRS and fidelity == "released")
+]
 cell_of = cache(lambda method, fidelity, **fields: Experiment(**QUICK | fields, method=method, fidelity=fidelity))
 
 
@@ -66,9 +73,17 @@ def test_all_code_that_trains_is_in_the_fingerprint(data, method, fidelity):
     assert f"{METHODS[method].__module__}:{METHODS[method].__name__}" in reach(cell, "train")
 
 
-@pytest.mark.parametrize("fields", [
-    {"reading": "pair"}, {"reading": "all-pairs"}, {"scope": "flattened"}, {"margin": 200.0}, {"threshold": 0.99},
-], ids=str)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"reading": "pair"},
+        {"reading": "all-pairs"},
+        {"scope": "flattened"},
+        {"margin": 200.0},
+        {"threshold": 0.99},
+    ],
+    ids=str,
+)
 def test_all_code_of_emargin_s_settings_is_in_the_fingerprint(data, fields):
     cell, ran = Experiment(**QUICK, iterations=2, method="emargin", fidelity="original", **fields), set()
     with executed(ran):
@@ -76,10 +91,19 @@ def test_all_code_of_emargin_s_settings_is_in_the_fingerprint(data, fields):
     assert ran - reach(cell, "train") <= BESIDE
 
 
-@pytest.mark.parametrize("fields", [
-    {}, {"protocol": "released"}, {"surrogate": "phase"}, {"surrogate": "frames"}, {"dataset": "harth-sim"},
-    {"dataset": "ecg-noise"}, {"dataset": "sleepeeg-paper-sim", "sequence_length": None},
-], ids=str)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"protocol": "released"},
+        {"surrogate": "phase"},
+        {"surrogate": "frames"},
+        {"dataset": "harth-sim"},
+        {"dataset": "ecg-noise"},
+        {"dataset": "sleepeeg-paper-sim", "sequence_length": None},
+    ],
+    ids=str,
+)
 def test_all_code_that_makes_data_is_in_the_fingerprint(fields):
     cell, ran = Experiment(**QUICK | fields), set()
     with executed(ran):
@@ -182,8 +206,14 @@ def representative_stages():
     """One stage of each kind that the committed rows have."""
     for method, fidelity in CONFIGURATIONS:
         yield stages_of(cell_of(method, fidelity))["train"]
-    for fields in ({}, {"protocol": "released"}, {"surrogate": "phase"}, {"surrogate": "frames"},
-                   {"dataset": "harth-sim"}, {"dataset": "ecg-noise"}):
+    for fields in (
+        {},
+        {"protocol": "released"},
+        {"surrogate": "phase"},
+        {"surrogate": "frames"},
+        {"dataset": "harth-sim"},
+        {"dataset": "ecg-noise"},
+    ):
         yield stages_of(Experiment(**QUICK | fields))["data"]
     for name in METRICS:
         for protocol in ("original", "released"):
@@ -234,9 +264,12 @@ def edited(module: str, old: str, new: str) -> Source:
 
 
 def changed_methods(source: Source) -> set[str]:
-    return {f"{method} {fidelity}" for method, fidelity in CONFIGURATIONS
-            if fingerprint(stages_of(cell_of(method, fidelity))["train"], source)
-            != fingerprint(stages_of(cell_of(method, fidelity))["train"])}
+    return {
+        f"{method} {fidelity}"
+        for method, fidelity in CONFIGURATIONS
+        if fingerprint(stages_of(cell_of(method, fidelity))["train"], source)
+        != fingerprint(stages_of(cell_of(method, fidelity))["train"])
+    }
 
 
 def test_a_constant_of_a_loss_concerns_the_methods_that_use_it():
@@ -260,8 +293,12 @@ def test_restarts_of_k_means_concern_the_clustering_alone():
 def test_a_new_metric_makes_nothing_stale_and_is_lacking(monkeypatch):
     cell = cell_of("emargin", "released")
     made_by = code_versions(cell)
-    entry = Metric(("hubness",), ("emargin.evaluation.collapse:uniformity",),
-                   ("emargin.evaluation.collapse:uniformity",), frozenset())
+    entry = Metric(
+        ("hubness",),
+        ("emargin.evaluation.collapse:uniformity",),
+        ("emargin.evaluation.collapse:uniformity",),
+        frozenset(),
+    )
     monkeypatch.setitem(METRICS, "hubness", entry)
     assert differing(cell, made_by) == []
     assert lacking(cell, made_by) == ["hubness"]
@@ -284,8 +321,9 @@ def test_a_reader_concerns_the_data_sets_that_it_reads(monkeypatch, tmp_path):
     monkeypatch.setenv("EMARGIN_DATA", str(tmp_path))
     rhythms = edited("emargin.data.readers.rhythms", "UNLABELLED", "FIRST")
     cells = {name: Experiment(dataset=name, source="real") for name in ("mitbih", "ecg", "dsads", "harth", "sleepeeg")}
-    changed = {name for name, cell in cells.items()
-               if code_versions(cell, rhythms)["data"] != code_versions(cell)["data"]}
+    changed = {
+        name for name, cell in cells.items() if code_versions(cell, rhythms)["data"] != code_versions(cell)["data"]
+    }
     assert changed == {"mitbih", "ecg"}
 
 

@@ -178,9 +178,17 @@ class Waits(TorchDispatchMode):
         return function(*arguments, **keywords or {})
 
 
-@pytest.mark.parametrize(("method", "fidelity"), [
-    ("infonce", "released"), ("emargin", "released"), ("cpc", "released"), ("tnc", "original"), ("simmtm", "released"),
-    ("timedrl", "original")])  # others read numbers that were drawn on the CPU, such as the length of a crop
+@pytest.mark.parametrize(
+    ("method", "fidelity"),
+    [
+        ("infonce", "released"),
+        ("emargin", "released"),
+        ("cpc", "released"),
+        ("tnc", "original"),
+        ("simmtm", "released"),
+        ("timedrl", "original"),
+    ],
+)  # others read numbers that were drawn on the CPU, such as the length of a crop
 def test_a_step_does_not_wait_for_the_device(small, small_dataset, monkeypatch, method, fidelity):
     monkeypatch.setattr("emargin.losses.triangle_sums._uniform", lambda labels: None)  # as on CUDA
 

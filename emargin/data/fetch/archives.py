@@ -28,17 +28,19 @@ ADDRESSES = {
     "mitbih": "https://physionet.org/files/mitdb/1.0.0/",
     "dsads": "https://archive.ics.uci.edu/static/public/256/daily+and+sports+activities.zip",
     "spsw-har": "https://zenodo.org/api/records/8398688",  # lists the files of the record, with their MD5
-    UCR: "https://www.timeseriesclassification.com/aeon-toolkit/{name}.zip"}
+    UCR: "https://www.timeseriesclassification.com/aeon-toolkit/{name}.zip",
+}
 BY_HAND = {
     "harth": "put its S006.csv to S029.csv into {folder}",
     "sleepeeg": "put its train.pt and val.pt into {folder}",
     NIGHTS: "put its SC4*-PSG.edf and SC4*-Hypnogram.edf into {folder}",
     "ecg": f"put its RECORDS, {SUMS}, *.hea, *.dat and *.atr into {{folder}}",
     "mitbih": f"put its RECORDS, {SUMS}, *.hea, *.dat and *.atr into {{folder}}",
-    "dsads": "unpack it, and convert it with emargin.data.fetch.archives.convert.convert_dsads(\"UNPACKED/data\", \"{folder}\")",
-    "spsw-har": "unpack its archive, and convert it with emargin.data.fetch.archives.convert.convert_spsw(\"UNPACKED/DATA\", "
-                "\"{folder}\")",
-    UCR: "put {name}_TRAIN.tsv and {name}_TEST.tsv of the UCR time series archive of 2018 into {folder}"}
+    "dsads": 'unpack it, and convert it with emargin.data.fetch.archives.convert.convert_dsads("UNPACKED/data", "{folder}")',
+    "spsw-har": 'unpack its archive, and convert it with emargin.data.fetch.archives.convert.convert_spsw("UNPACKED/DATA", '
+    '"{folder}")',
+    UCR: "put {name}_TRAIN.tsv and {name}_TEST.tsv of the UCR time series archive of 2018 into {folder}",
+}
 FEATURES = "sleepedf-features"
 
 
@@ -52,13 +54,15 @@ def fetch(name: str) -> Path:
     """
     name = known_name(name)
     if name == FEATURES:
-        raise InputError(f"{FEATURES} cannot be fetched: a third party computed the features from Sleep-EDF and keeps "
-                         "them in a repository, not in an archive",
-                         wanted="the files data/processed/sleep_edf_subjects/SC4*.npz of the public repository "
-                         "matteo-omizzolo/sleep-EDF (MIT licence), commit a30daa3f",
-                         todo="write X and y of each night as the arrays features (float32) and labels (int8) of an "
-                         f"npz file of the same name into {folder_of(name)}, and beside them dataset.json: "
-                         '{"classes": ["W", "N1", "N2", "N3", "REM"]}')
+        raise InputError(
+            f"{FEATURES} cannot be fetched: a third party computed the features from Sleep-EDF and keeps "
+            "them in a repository, not in an archive",
+            wanted="the files data/processed/sleep_edf_subjects/SC4*.npz of the public repository "
+            "matteo-omizzolo/sleep-EDF (MIT licence), commit a30daa3f",
+            todo="write X and y of each night as the arrays features (float32) and labels (int8) of an "
+            f"npz file of the same name into {folder_of(name)}, and beside them dataset.json: "
+            '{"classes": ["W", "N1", "N2", "N3", "REM"]}',
+        )
     folder = folder_of(name)
     if name in PHYSIONET or name == NIGHTS:
         _fetch_files(name, folder)
@@ -74,22 +78,33 @@ def fetch(name: str) -> Path:
 def by_hand(name: str, folder: Path) -> str:
     """The manual steps."""
     kind, series = (UCR, name.removeprefix(UCR)) if name.startswith(UCR) else (name, "")
-    return (f"try again later; or by hand: get {ADDRESSES[kind].format(name=series)}, "
-            f"{BY_HAND[kind].format(folder=folder, name=series)}, and run emargin data verify {name}")
+    return (
+        f"try again later; or by hand: get {ADDRESSES[kind].format(name=series)}, "
+        f"{BY_HAND[kind].format(folder=folder, name=series)}, and run emargin data verify {name}"
+    )
 
 
 def _fetch_files(name: str, folder: Path) -> None:
     """PhysioNet's files, one by one, each by its SHA-256."""
     if name == NIGHTS and any(folder.glob("[!.]*.pt")):
-        raise InputError(f"{folder}: holds SleepEEG as TF-C prepared it", found="*.pt", wanted="one kind of files",
-                         todo="move them to another folder first")
+        raise InputError(
+            f"{folder}: holds SleepEEG as TF-C prepared it",
+            found="*.pt",
+            wanted="one kind of files",
+            todo="move them to another folder first",
+        )
     manual = by_hand(name, folder)
     if name in PHYSIONET:
         download(ADDRESSES[name] + SUMS, folder / SUMS, manual)
     wanted = published(name, folder)
     for number, (file, checksum) in enumerate(sorted(wanted.items()), 1):
-        download(ADDRESSES[name] + file, folder / file, manual, checksum=f"sha256:{checksum}",
-                 title=f"{file} ({number} of {len(wanted)})")
+        download(
+            ADDRESSES[name] + file,
+            folder / file,
+            manual,
+            checksum=f"sha256:{checksum}",
+            title=f"{file} ({number} of {len(wanted)})",
+        )
 
 
 def _fetch_archive(name: str, folder: Path) -> None:
@@ -111,8 +126,12 @@ def _fetch_archive(name: str, folder: Path) -> None:
         INSTALL.get(name, _install_ucr)(beside / "unpacked", made)
         made.rename(folder)
     except OSError as error:
-        raise InputError(f"{folder}: cannot be written", found=error, wanted="a writable folder with enough space",
-                         todo="make space, or name another folder with EMARGIN_DATA") from error
+        raise InputError(
+            f"{folder}: cannot be written",
+            found=error,
+            wanted="a writable folder with enough space",
+            todo="make space, or name another folder with EMARGIN_DATA",
+        ) from error
     finally:
         if beside.exists():
             shutil.rmtree(beside)
@@ -126,14 +145,21 @@ def _zenodo_archives(address: str, downloads: Path, manual: str) -> list[Path]:
     record.unlink(missing_ok=True)  # cheap to get again, and what Zenodo says may change
     download(address, record, manual)
     try:
-        listed = [(file["key"], file["checksum"], file["links"]["self"])
-                  for file in json.loads(record.read_text(encoding="utf-8"))["files"]]
-        usable = all(re.fullmatch(r"md5:[0-9a-f]{32}", checksum) and isinstance(link, str)
-                     for _, checksum, link in listed)
+        listed = [
+            (file["key"], file["checksum"], file["links"]["self"])
+            for file in json.loads(record.read_text(encoding="utf-8"))["files"]
+        ]
+        usable = all(
+            re.fullmatch(r"md5:[0-9a-f]{32}", checksum) and isinstance(link, str) for _, checksum, link in listed
+        )
         archives = [(checksum, link) for key, checksum, link in listed if key.lower().endswith(".zip")]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{address}: not a record of Zenodo", found=f"{type(error).__name__}: {error}",
-                         wanted="a JSON object that lists files", todo=manual) from error
+        raise InputError(
+            f"{address}: not a record of Zenodo",
+            found=f"{type(error).__name__}: {error}",
+            wanted="a JSON object that lists files",
+            todo=manual,
+        ) from error
     finally:
         record.unlink()
     if not usable or not archives:
@@ -150,10 +176,13 @@ def _install_harth(unpacked: Path, made: Path) -> None:
     wanted = published("harth", made)
     wrong = [file for file in wanted if not (made / file).is_file() or git_blob(made / file) != wanted[file]]
     if wrong:
-        raise InputError("HARTH's archive does not hold the published files of its first release, and was kept",
-                         found=f"other or missing: {', '.join(wrong)}", wanted="the published checksums",
-                         todo=f"delete {data_root() / '.downloads' / 'harth.zip'} to get it again; to use it all the "
-                              f"same, unpack its CSV files into {folder_of('harth')}")
+        raise InputError(
+            "HARTH's archive does not hold the published files of its first release, and was kept",
+            found=f"other or missing: {', '.join(wrong)}",
+            wanted="the published checksums",
+            todo=f"delete {data_root() / '.downloads' / 'harth.zip'} to get it again; to use it all the "
+            f"same, unpack its CSV files into {folder_of('harth')}",
+        )
 
 
 def _install_sleepeeg(unpacked: Path, made: Path) -> None:
@@ -186,7 +215,11 @@ def _install_ucr(unpacked: Path, made: Path) -> None:
 
 
 INSTALL: dict[str, Callable[[Path, Path], None]] = {
-    "harth": _install_harth, "sleepeeg": _install_sleepeeg, "dsads": _install_dsads, "spsw-har": _install_spsw}
+    "harth": _install_harth,
+    "sleepeeg": _install_sleepeeg,
+    "dsads": _install_dsads,
+    "spsw-har": _install_spsw,
+}
 
 
 def _pick(unpacked: Path, made: Path, *patterns: str) -> None:
@@ -196,19 +229,30 @@ def _pick(unpacked: Path, made: Path, *patterns: str) -> None:
         paths = sorted(unpacked.rglob(pattern))
         names = [path.name for path in paths]
         if not paths or len(set(names)) < len(names):
-            raise InputError("the archive does not hold the set", found=f"{len(paths)} files {pattern}",
-                             wanted="each of the set's files, once", todo="look at what the archive's page says")
+            raise InputError(
+                "the archive does not hold the set",
+                found=f"{len(paths)} files {pattern}",
+                wanted="each of the set's files, once",
+                todo="look at what the archive's page says",
+            )
         for path in paths:
             path.rename(made / path.name)
 
 
 def _parent_of(unpacked: Path, first: str) -> Path:
     """The folder that holds the set's first file."""
-    parents = [path.parents[first.count("/")] for path in sorted(unpacked.rglob(PurePosixPath(first).name))
-               if path.as_posix().endswith(f"/{first}")]
+    parents = [
+        path.parents[first.count("/")]
+        for path in sorted(unpacked.rglob(PurePosixPath(first).name))
+        if path.as_posix().endswith(f"/{first}")
+    ]
     if len(parents) != 1:
-        raise InputError("the archive does not hold the set", found=f"{len(parents)} files {first}", wanted="one",
-                         todo="look at what the archive's page says")
+        raise InputError(
+            "the archive does not hold the set",
+            found=f"{len(parents)} files {first}",
+            wanted="one",
+            todo="look at what the archive's page says",
+        )
     return parents[0]
 
 
@@ -221,7 +265,11 @@ def _tsv(path: Path) -> str:
             continue
         values, *rest = line.split(":")
         if len(rest) != 1 or "(" in values:
-            raise InputError(f"{path.name}, line {number}: not a series of one channel with a class",
-                             found=repr(line[:80]), wanted="value,value,...:class", todo="choose another set")
+            raise InputError(
+                f"{path.name}, line {number}: not a series of one channel with a class",
+                found=repr(line[:80]),
+                wanted="value,value,...:class",
+                todo="choose another set",
+            )
         lines.append("\t".join([rest[0], *values.split(",")]).replace("?", "NaN"))
     return "\n".join(lines) + "\n"

@@ -22,21 +22,47 @@ DSADS_PEOPLE, DSADS_ACTIVITIES, DSADS_SEGMENTS = 8, 19, 60
 DSADS_ROWS, DSADS_COLUMNS = 125, 45  # of a file: five seconds at 25 Hz, nine channels of each of five sensors
 DSADS_USED = [0, 1, 2, 27, 28, 29]  # acceleration of the torso and of the right leg
 DSADS = {
-    "classes": ["sitting", "standing", "lying on back", "lying on right side", "ascending stairs", "descending stairs",
-                "standing in an elevator still", "moving around in an elevator", "walking in a parking lot",
-                "walking on a treadmill flat", "walking on a treadmill 15 deg inclined", "running on a treadmill",
-                "exercising on a stepper", "exercising on a cross trainer", "cycling horizontal", "cycling vertical",
-                "rowing", "jumping", "playing basketball"],
+    "classes": [
+        "sitting",
+        "standing",
+        "lying on back",
+        "lying on right side",
+        "ascending stairs",
+        "descending stairs",
+        "standing in an elevator still",
+        "moving around in an elevator",
+        "walking in a parking lot",
+        "walking on a treadmill flat",
+        "walking on a treadmill 15 deg inclined",
+        "running on a treadmill",
+        "exercising on a stepper",
+        "exercising on a cross trainer",
+        "cycling horizontal",
+        "cycling vertical",
+        "rowing",
+        "jumping",
+        "playing basketball",
+    ],
     "channels": ["torso acc x", "torso acc y", "torso acc z", "right leg acc x", "right leg acc y", "right leg acc z"],
-    "sampling_rate": 25, "unit": "m/s^2"}
+    "sampling_rate": 25,
+    "unit": "m/s^2",
+}
 
 SPSW_EXECUTIONS = {f"s{person:02d}": 10 for person in range(1, 24)} | {
-    "s01": 6, "s02": 9, "s07": 11, "s08": 9, "s22": 9, "s23": 9}
+    "s01": 6,
+    "s02": 9,
+    "s07": 11,
+    "s08": 9,
+    "s22": 9,
+    "s23": 9,
+}
 SPSW_HEADER = ["x_acc", "y_acc", "z_acc", "x_gyro", "y_gyro", "z_gyro", "timestamp", "label"]
 SPSW = {
     "classes": ["SEATED", "STANDING_UP", "WALKING", "TURNING", "SITTING_DOWN"],
     "channels": ["acc x", "acc y", "acc z", "gyro x", "gyro y", "gyro z"],
-    "sampling_rate": 50, "unit": "m/s^2, rad/s"}
+    "sampling_rate": 50,
+    "unit": "m/s^2, rad/s",
+}
 UNPACK_AGAIN = "unpack the public archive again, under its own names"
 
 
@@ -51,19 +77,36 @@ def convert_dsads(source: Path | str, target: Path | str, people: Iterable[int] 
     Raises InputError for files that are missing, renamed, too many, or no such table, and for a target that exists.
     """
     source, people = Path(source), [int(person) for person in people]
-    names = {person: {f"a{activity:02d}/p{person}/s{segment:02d}.txt" for activity in range(1, DSADS_ACTIVITIES + 1)
-                      for segment in range(1, DSADS_SEGMENTS + 1)} for person in range(1, DSADS_PEOPLE + 1)}
+    names = {
+        person: {
+            f"a{activity:02d}/p{person}/s{segment:02d}.txt"
+            for activity in range(1, DSADS_ACTIVITIES + 1)
+            for segment in range(1, DSADS_SEGMENTS + 1)
+        }
+        for person in range(1, DSADS_PEOPLE + 1)
+    }
     _check_people(people, names)
-    _check_files(source, _visible(source, "*"), wanted=set().union(*(names[person] for person in people)),
-                 known=set().union(*names.values()))
+    _check_files(
+        source,
+        _visible(source, "*"),
+        wanted=set().union(*(names[person] for person in people)),
+        known=set().union(*names.values()),
+    )
     with new_folder(Path(target)) as folder:
         for person in people:
             order = np.random.default_rng(person).permutation(DSADS_ACTIVITIES)
-            signal = [_read_segment(source / f"a{activity + 1:02d}/p{person}/s{segment:02d}.txt")
-                      for activity in order for segment in range(1, DSADS_SEGMENTS + 1)]
+            signal = [
+                _read_segment(source / f"a{activity + 1:02d}/p{person}/s{segment:02d}.txt")
+                for activity in order
+                for segment in range(1, DSADS_SEGMENTS + 1)
+            ]
             labels = np.repeat(order, DSADS_SEGMENTS * DSADS_ROWS).astype(np.int8)
-            np.savez_compressed(folder / f"p{person}.npz", signal=np.concatenate(signal), labels=labels,
-                                sampling_rate=np.float32(DSADS["sampling_rate"]))
+            np.savez_compressed(
+                folder / f"p{person}.npz",
+                signal=np.concatenate(signal),
+                labels=labels,
+                sampling_rate=np.float32(DSADS["sampling_rate"]),
+            )
         _describe(folder, DSADS)
 
 
@@ -79,11 +122,17 @@ def convert_spsw(source: Path | str, target: Path | str, people: Iterable[str] =
     and for a target that exists.
     """
     source, people = Path(source), list(people)
-    names = {person: [f"{person}/{person}_{execution:02d}_sp.csv" for execution in range(1, count + 1)]
-             for person, count in SPSW_EXECUTIONS.items()}
+    names = {
+        person: [f"{person}/{person}_{execution:02d}_sp.csv" for execution in range(1, count + 1)]
+        for person, count in SPSW_EXECUTIONS.items()
+    }
     _check_people(people, names)
-    _check_files(source, _visible(source, "*_sp.csv"), wanted={name for person in people for name in names[person]},
-                 known=set().union(*names.values()))
+    _check_files(
+        source,
+        _visible(source, "*_sp.csv"),
+        wanted={name for person in people for name in names[person]},
+        known=set().union(*names.values()),
+    )
     with new_folder(Path(target)) as folder:
         for person in people:
             arrays = {}
@@ -108,23 +157,38 @@ def _visible(source: Path, pattern: str) -> set[str]:
 def _check_files(source: Path, found: set[str], wanted: set[str], known: set[str]) -> None:
     missing, unknown = sorted(wanted - found), sorted(found - known)
     if not found & known:
-        raise MissingData(f"{source}: none of the public files", wanted=f"{min(wanted)} to {max(wanted)}",
-                          todo="name the folder that the archive was unpacked to, one level above these")
+        raise MissingData(
+            f"{source}: none of the public files",
+            wanted=f"{min(wanted)} to {max(wanted)}",
+            todo="name the folder that the archive was unpacked to, one level above these",
+        )
     if missing or unknown:
-        counts = [f"{len(names)} {what}, such as {names[0]}" for names, what in
-                  ((missing, "missing"), (unknown, "of another name")) if names]
-        raise InputError(f"{source}: not the files of the public archive", found="; ".join(counts),
-                         wanted=f"{len(wanted)} files, {min(wanted)} to {max(wanted)}", todo=UNPACK_AGAIN)
+        counts = [
+            f"{len(names)} {what}, such as {names[0]}"
+            for names, what in ((missing, "missing"), (unknown, "of another name"))
+            if names
+        ]
+        raise InputError(
+            f"{source}: not the files of the public archive",
+            found="; ".join(counts),
+            wanted=f"{len(wanted)} files, {min(wanted)} to {max(wanted)}",
+            todo=UNPACK_AGAIN,
+        )
 
 
 def _read_segment(path: Path) -> np.ndarray:
     """The six channels of one file, float32 `(125, 6)`."""
-    table = read_numbers(path, ",", wanted=f"{DSADS_ROWS} rows of {DSADS_COLUMNS} numbers separated by commas",
-                         todo=UNPACK_AGAIN)
+    table = read_numbers(
+        path, ",", wanted=f"{DSADS_ROWS} rows of {DSADS_COLUMNS} numbers separated by commas", todo=UNPACK_AGAIN
+    )
     if table.shape != (DSADS_ROWS, DSADS_COLUMNS) or not np.isfinite(table).all():
-        raise InputError(f"{path}: truncated, or not a file of the set", found=f"{table.shape[0]} rows of "
-                         f"{table.shape[1]} numbers, {(~np.isfinite(table)).sum()} of them not finite",
-                         wanted=f"{DSADS_ROWS} rows of {DSADS_COLUMNS} finite numbers", todo=UNPACK_AGAIN)
+        raise InputError(
+            f"{path}: truncated, or not a file of the set",
+            found=f"{table.shape[0]} rows of "
+            f"{table.shape[1]} numbers, {(~np.isfinite(table)).sum()} of them not finite",
+            wanted=f"{DSADS_ROWS} rows of {DSADS_COLUMNS} finite numbers",
+            todo=UNPACK_AGAIN,
+        )
     return table[:, DSADS_USED].astype(np.float32)
 
 
@@ -135,8 +199,9 @@ def _resampled(path: Path) -> tuple[np.ndarray, np.ndarray]:
     seconds, values, labels = stamps[order] / 1000, values[order], labels[order]
     grid = np.arange(seconds[0], seconds[-1], 1 / SPSW["sampling_rate"])
     if len(grid) < 2:
-        raise InputError(f"{path}: too short", found=f"{seconds[-1] - seconds[0]:g} s", wanted="some seconds",
-                         todo=UNPACK_AGAIN)
+        raise InputError(
+            f"{path}: too short", found=f"{seconds[-1] - seconds[0]:g} s", wanted="some seconds", todo=UNPACK_AGAIN
+        )
     signal = np.stack([np.interp(grid, seconds, column) for column in values.T], axis=1).astype(np.float32)
     # The grid ends before the last time stamp, but for rounding.
     return signal, labels[np.minimum(np.searchsorted(seconds, grid), len(labels) - 1)]
@@ -149,8 +214,12 @@ def _read_execution(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rows = csv.reader(stream)
         header = next(rows, [])
         if header != SPSW_HEADER:
-            raise InputError(f"{path}: other columns", found=", ".join(header) or "an empty file",
-                             wanted=", ".join(SPSW_HEADER), todo=UNPACK_AGAIN)
+            raise InputError(
+                f"{path}: other columns",
+                found=", ".join(header) or "an empty file",
+                wanted=", ".join(SPSW_HEADER),
+                todo=UNPACK_AGAIN,
+            )
         for row in rows:
             try:
                 *numbers, stamp, label = row
@@ -161,12 +230,19 @@ def _read_execution(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             except ValueError:  # too few columns, no number, or no such label
                 usable = False
             if not usable:
-                raise InputError(f"{path}: line {rows.line_num} cannot be read", found=",".join(row),
-                                 wanted="six finite numbers, a time stamp in ms and one of "
-                                        f"{', '.join(SPSW['classes'])}", todo=UNPACK_AGAIN)
+                raise InputError(
+                    f"{path}: line {rows.line_num} cannot be read",
+                    found=",".join(row),
+                    wanted=f"six finite numbers, a time stamp in ms and one of {', '.join(SPSW['classes'])}",
+                    todo=UNPACK_AGAIN,
+                )
     if SPSW["classes"].index("SITTING_DOWN") not in labels:
-        raise InputError(f"{path}: truncated", found=f"{len(labels)} rows without SITTING_DOWN",
-                         wanted="a whole execution, which ends with it", todo=UNPACK_AGAIN)
+        raise InputError(
+            f"{path}: truncated",
+            found=f"{len(labels)} rows without SITTING_DOWN",
+            wanted="a whole execution, which ends with it",
+            todo=UNPACK_AGAIN,
+        )
     return np.array(values), np.array(stamps), np.array(labels, dtype=np.int8)
 
 

@@ -1,7 +1,7 @@
 """Download one file, and unpack an archive, so that nothing half-written, wrong or hostile is left behind.
 
-    download("https://.../harth.zip", Path("harth.zip"), "get it by hand", checksum="sha256:...")
-    unpack(Path("harth.zip"), Path("unpacked"), "get it by hand")
+download("https://.../harth.zip", Path("harth.zip"), "get it by hand", checksum="sha256:...")
+unpack(Path("harth.zip"), Path("unpacked"), "get it by hand")
 """
 
 import functools
@@ -31,24 +31,38 @@ def download(address: str, path: Path, manual: str, *, checksum: str | None = No
         import pooch
         import requests
     except ImportError as error:
-        raise InputError("fetching data needs the package pooch", found="not installed",
-                         todo='pip install "emargin[data]"') from error
+        raise InputError(
+            "fetching data needs the package pooch", found="not installed", todo='pip install "emargin[data]"'
+        ) from error
     pooch.get_logger().setLevel("ERROR")  # the progress bar says enough
     part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        pooch.retrieve(address, checksum, fname=path.name, path=path.parent,
-                       downloader=functools.partial(_resume, part, title or path.name))
+        pooch.retrieve(
+            address,
+            checksum,
+            fname=path.name,
+            path=path.parent,
+            downloader=functools.partial(_resume, part, title or path.name),
+        )
     except requests.RequestException as error:
-        kept = f"; {part.stat().st_size} bytes are kept, and the same command goes on from there" \
-            if part.exists() and part.stat().st_size else ""
-        raise InputError(f"{address}: cannot be downloaded{kept}", found=error, wanted="an answer with the file",
-                         todo=manual) from error
+        kept = (
+            f"; {part.stat().st_size} bytes are kept, and the same command goes on from there"
+            if part.exists() and part.stat().st_size
+            else ""
+        )
+        raise InputError(
+            f"{address}: cannot be downloaded{kept}", found=error, wanted="an answer with the file", todo=manual
+        ) from error
     except ValueError as error:  # pooch's way to say so; it has deleted what came
         raise InputError(f"{address}: not the published file", found=error, wanted=checksum, todo=manual) from error
     except OSError as error:
-        raise InputError(f"{path}: cannot be written", found=error, wanted="a writable folder with enough space",
-                         todo="make space, or name another folder with EMARGIN_DATA") from error
+        raise InputError(
+            f"{path}: cannot be written",
+            found=error,
+            wanted="a writable folder with enough space",
+            todo="make space, or name another folder with EMARGIN_DATA",
+        ) from error
 
 
 def _resume(part: Path, title: str, address: str, target: str, pooch: object) -> None:
@@ -63,17 +77,21 @@ def _resume(part: Path, title: str, address: str, target: str, pooch: object) ->
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     with requests.get(address, headers=headers, stream=True, timeout=TIMEOUT) as answer:
         answered = answer.headers.get("Content-Range", "")
-        if start and (answer.status_code == 416 or answer.status_code == 206
-                      and not answered.startswith(f"bytes {start}-")):
+        if start and (
+            answer.status_code == 416 or answer.status_code == 206 and not answered.startswith(f"bytes {start}-")
+        ):
             part.unlink()  # longer than the file, or another range than was asked for
             return _resume(part, title, address, target, pooch)
         answer.raise_for_status()
         resumed = answer.status_code == 206
         size = answer.headers.get("Content-Length", "")
         size = int(size) + resumed * start if size.isdigit() else None
-        with part.open("ab" if resumed else "wb") as file, \
-                tqdm(total=size, initial=resumed * start, desc=title, unit="B", unit_scale=True, leave=False,
-                     disable=None) as bar:
+        with (
+            part.open("ab" if resumed else "wb") as file,
+            tqdm(
+                total=size, initial=resumed * start, desc=title, unit="B", unit_scale=True, leave=False, disable=None
+            ) as bar,
+        ):
             for block in answer.iter_content(BLOCK):
                 file.write(block)
                 bar.update(len(block))
@@ -105,8 +123,12 @@ def unpack(archive: Path, folder: Path, manual: str, *, most: int = MOST) -> Non
                     shutil.copyfileobj(source, file)
     except DAMAGE as error:
         archive.unlink()
-        raise InputError(f"{archive}: not a usable archive, and deleted", found=f"{type(error).__name__}: {error}",
-                         wanted="a zip archive of plain files", todo=manual) from error
+        raise InputError(
+            f"{archive}: not a usable archive, and deleted",
+            found=f"{type(error).__name__}: {error}",
+            wanted="a zip archive of plain files",
+            todo=manual,
+        ) from error
 
 
 def _check_entry(entry: zipfile.ZipInfo) -> None:

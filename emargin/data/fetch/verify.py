@@ -1,7 +1,7 @@
 """What there is of each data set, and whether it is what was published.
 
-    problems = verify("harth")    # emargin data verify harth
-    print(overview())             # emargin data list
+problems = verify("harth")    # emargin data verify harth
+print(overview())             # emargin data list
 """
 
 import hashlib
@@ -19,8 +19,15 @@ from emargin.errors import InputError, MissingData
 NIGHTS = "sleepedf"  # Sleep-EDF's own files, which the set sleepeeg can be read from, too
 PHYSIONET = ("ecg", "mitbih")
 SUMS = "SHA256SUMS.txt"  # PhysioNet's own list, kept beside the files that it is about
-LICENCES = {"harth": "CC BY 4.0", "sleepeeg": "ODC-By 1.0 (Sleep-EDF)", "ecg": "ODC-By 1.0", "mitbih": "ODC-By 1.0",
-            "dsads": "CC BY 4.0", "spsw-har": "CC BY 4.0", "sleepedf-features": "ODC-By 1.0 (Sleep-EDF)"}
+LICENCES = {
+    "harth": "CC BY 4.0",
+    "sleepeeg": "ODC-By 1.0 (Sleep-EDF)",
+    "ecg": "ODC-By 1.0",
+    "mitbih": "ODC-By 1.0",
+    "dsads": "CC BY 4.0",
+    "spsw-har": "CC BY 4.0",
+    "sleepedf-features": "ODC-By 1.0 (Sleep-EDF)",
+}
 UCR_LICENCE = "for research (UCR archive)"
 WHERE = {"sleepedf-features": "cannot be fetched: made from Sleep-EDF by a third party"}
 
@@ -30,8 +37,9 @@ def known_name(name: str) -> str:
     recordings = recordings_of(name)
     usable = re.fullmatch(r"[\w-]+", name.removeprefix(UCR)) if name.startswith(UCR) else recordings in LICENCES
     if not usable and name != NIGHTS:
-        raise InputError("no public data set of this name", found=repr(name),
-                         wanted=f"{', '.join(LICENCES)}, {NIGHTS} or {UCR}NAME")
+        raise InputError(
+            "no public data set of this name", found=repr(name), wanted=f"{', '.join(LICENCES)}, {NIGHTS} or {UCR}NAME"
+        )
     return recordings
 
 
@@ -52,8 +60,9 @@ def verify(name: str) -> list[str]:
     name = known_name(name)
     folder = folder_of(name)
     if not folder.is_dir():
-        raise MissingData(f"{name} is not here", found=f"no folder {folder}", wanted="its files",
-                          todo=f"emargin data fetch {name}")
+        raise MissingData(
+            f"{name} is not here", found=f"no folder {folder}", wanted="its files", todo=f"emargin data fetch {name}"
+        )
     if name == "sleepeeg" and any(folder.glob("[!.]*.edf")):
         name = NIGHTS
     if name == "harth" or name == NIGHTS or name in PHYSIONET:
@@ -78,8 +87,11 @@ def published(name: str, folder: Path) -> dict[str, str]:
         return _parse(table.read_text(encoding="ascii"), Path(str(table)))
     path = folder / SUMS
     if not path.is_file():
-        raise MissingData(f"{path}: missing", wanted="PhysioNet's list of checksums, beside the files",
-                          todo=f"emargin data fetch {name} gets it, and files that are missing")
+        raise MissingData(
+            f"{path}: missing",
+            wanted="PhysioNet's list of checksums, beside the files",
+            todo=f"emargin data fetch {name} gets it, and files that are missing",
+        )
     everything = _parse(path.read_text(encoding="utf-8", errors="replace"), path)
     records = {file.removesuffix(".hea") for file in everything if file.endswith(".hea") and "/" not in file}
     names = {"RECORDS"} | {f"{record}.{kind}" for record in records for kind in ("hea", "dat", "atr")}
@@ -105,12 +117,15 @@ def differences(name: str, folder: Path, wanted: dict[str, str]) -> list[str]:
     for file in sorted(found & set(wanted)):
         content = digest(folder / file)
         if content != wanted[file]:
-            problems.append(f"{folder / file}: not the published file. Found: {content}. Wanted: {wanted[file]}. "
-                            f"What to do: {again}.")
-    problems += [f"{folder / file}: missing. Wanted: {wanted[file]}. What to do: {again}."
-                 for file in sorted(missing)]
-    return problems + [f"{folder / file}: not a file of the set. What to do: move it to another folder."
-                       for file in sorted(found - set(wanted) - {SUMS})]
+            problems.append(
+                f"{folder / file}: not the published file. Found: {content}. Wanted: {wanted[file]}. "
+                f"What to do: {again}."
+            )
+    problems += [f"{folder / file}: missing. Wanted: {wanted[file]}. What to do: {again}." for file in sorted(missing)]
+    return problems + [
+        f"{folder / file}: not a file of the set. What to do: move it to another folder."
+        for file in sorted(found - set(wanted) - {SUMS})
+    ]
 
 
 def sha256(path: Path) -> str:
@@ -128,34 +143,45 @@ def git_blob(path: Path) -> str:
 def description(recordings: RecordingSet, checksum: str) -> str:
     """What a set holds, in a few lines."""
     lengths = np.array([len(recording.values) for recording in recordings.recordings])
-    counts = sum(np.bincount(recording.labels + 1, minlength=len(recordings.classes) + 1)
-                 for recording in recordings.recordings)
+    counts = sum(
+        np.bincount(recording.labels + 1, minlength=len(recordings.classes) + 1) for recording in recordings.recordings
+    )
     unit = "frames" if recordings.framed else "samples"
     rate = "" if recordings.sampling_rate is None else f" at {recordings.sampling_rate:g} Hz"
     labels = [f"{label} {count}" for label, count in zip(recordings.classes, counts[1:], strict=True)]
-    return "\n".join([
-        f"  recordings  {len(lengths)} of {len({recording.subject for recording in recordings.recordings})} subjects",
-        f"  length      {lengths.min()} to {lengths.max()} {unit}{rate}, {lengths.sum()} in all",
-        f"  width       {recordings.recordings[0].values.shape[1]} {'features' if recordings.framed else 'channels'}",
-        f"  labels      {', '.join(labels)}, unlabelled {counts[0]}",
-        f"  digest      {checksum}"])
+    return "\n".join(
+        [
+            f"  recordings  {len(lengths)} of {len({recording.subject for recording in recordings.recordings})} subjects",
+            f"  length      {lengths.min()} to {lengths.max()} {unit}{rate}, {lengths.sum()} in all",
+            f"  width       {recordings.recordings[0].values.shape[1]} {'features' if recordings.framed else 'channels'}",
+            f"  labels      {', '.join(labels)}, unlabelled {counts[0]}",
+            f"  digest      {checksum}",
+        ]
+    )
 
 
 def overview() -> str:
     """A table of all sets: name, what a run would use, where, size and licence. Reads no file's content."""
-    sets = [*LICENCES, *(f"{UCR}{path.name}" for path in sorted((data_root() / "ucr").glob("[!.]*"))
-                         if path.is_dir())]
+    sets = [*LICENCES, *(f"{UCR}{path.name}" for path in sorted((data_root() / "ucr").glob("[!.]*")) if path.is_dir())]
     rows = [("name", "data", "size", "licence", "where")]
     for name in sets:
         folder = real_folder(name)
         there = folder.is_dir()
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if there else 0
         kind = "real" if there else "simulated" if f"{name}-sim" in DATASETS else "missing"
-        rows.append((name, kind, f"{size / 1e6:.1f} MB" if there else "", LICENCES.get(name, UCR_LICENCE),
-                     str(folder) if there else WHERE.get(name, f"emargin data fetch {name}")))
+        rows.append(
+            (
+                name,
+                kind,
+                f"{size / 1e6:.1f} MB" if there else "",
+                LICENCES.get(name, UCR_LICENCE),
+                str(folder) if there else WHERE.get(name, f"emargin data fetch {name}"),
+            )
+        )
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return "\n".join("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
-                     for row in rows)
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in rows
+    )
 
 
 def _parse(text: str, path: Path) -> dict[str, str]:
@@ -164,8 +190,12 @@ def _parse(text: str, path: Path) -> dict[str, str]:
     for number, line in enumerate(text.splitlines(), 1):
         digest, _, file = line.partition(" ")
         if len(digest) not in (40, 64) or set(digest) - set(string.hexdigits) or not file.strip():
-            raise InputError(f"{path}, line {number}: no checksum", found=repr(line[:80]),
-                             wanted="a checksum and the name of a file", todo="delete it and get it again")
+            raise InputError(
+                f"{path}, line {number}: no checksum",
+                found=repr(line[:80]),
+                wanted="a checksum and the name of a file",
+                todo="delete it and get it again",
+            )
         table[file.strip().removeprefix("*")] = digest.lower()
     return table
 

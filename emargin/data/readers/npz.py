@@ -27,8 +27,18 @@ from emargin.data.recordings import UNLABELLED, Recording, RecordingSet
 from emargin.errors import InputError, MissingData
 
 # What numpy and zipfile raise on a damaged archive: broken zip, broken stream, broken array header, absurd shape.
-DAMAGE = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, KeyError, NotImplementedError, RuntimeError,
-          OverflowError, MemoryError)
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    ValueError,
+    EOFError,
+    OSError,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+    OverflowError,
+    MemoryError,
+)
 ARRAY_NAME = re.compile(r"(signal|features|labels)(_\w+)?")
 LAYOUT = "signal and labels, or features and labels, with the same suffix where there are several"
 
@@ -46,8 +56,12 @@ def load_folder(folder: Path) -> RecordingSet:
     # Hidden files are not the reader's: macOS leaves a "._p1.npz" beside every p1.npz on foreign disks.
     paths = sorted(folder.glob("[!.]*.npz"))
     if not paths:
-        raise MissingData(f"{folder}: no recordings", found="no *.npz", wanted="one *.npz a subject",
-                          todo=f"write them with numpy.savez, each with {LAYOUT}")
+        raise MissingData(
+            f"{folder}: no recordings",
+            found="no *.npz",
+            wanted="one *.npz a subject",
+            todo=f"write them with numpy.savez, each with {LAYOUT}",
+        )
     kinds, recordings, own_rates = set(), [], {}
     for path in paths:
         arrays = _read_arrays(path)
@@ -55,23 +69,38 @@ def load_folder(folder: Path) -> RecordingSet:
             own_rates[path] = arrays.pop("sampling_rate")
         for kind, suffix in _recordings_in(path, arrays):
             kinds.add(kind)
-            recordings.append(Recording(path.stem + suffix, path.stem, _values(path, kind + suffix, arrays),
-                                        _labels(path, "labels" + suffix, arrays)))
+            recordings.append(
+                Recording(
+                    path.stem + suffix,
+                    path.stem,
+                    _values(path, kind + suffix, arrays),
+                    _labels(path, "labels" + suffix, arrays),
+                )
+            )
     if len(kinds) > 1:
         raise InputError(f"{folder}: some recordings are signals and some features", wanted="one kind in a folder")
     framed = kinds == {"features"}
     rate = None if framed else _sampling_rate(folder / "dataset.json", description, own_rates)
     columns, channels = recordings[0].values.shape[1], description.get("channels")
     if channels is not None and len(channels) != columns:
-        raise InputError(f"{folder / 'dataset.json'}: channels do not match the recordings",
-                         found=f"{len(channels)} names", wanted=f"{columns}, one a column")
-    return RecordingSet(folder.resolve().name, "real", tuple(description["classes"]), rate, tuple(recordings),
-                        framed=framed)
+        raise InputError(
+            f"{folder / 'dataset.json'}: channels do not match the recordings",
+            found=f"{len(channels)} names",
+            wanted=f"{columns}, one a column",
+        )
+    return RecordingSet(
+        folder.resolve().name, "real", tuple(description["classes"]), rate, tuple(recordings), framed=framed
+    )
 
 
-def save_folder(folder: Path | str, recordings: Mapping[str, tuple[ArrayLike, ArrayLike] | list], *,
-                classes: Sequence[str], sampling_rate: float | None = None,
-                channels: Sequence[str] | None = None) -> None:
+def save_folder(
+    folder: Path | str,
+    recordings: Mapping[str, tuple[ArrayLike, ArrayLike] | list],
+    *,
+    classes: Sequence[str],
+    sampling_rate: float | None = None,
+    channels: Sequence[str] | None = None,
+) -> None:
     """Write recordings in the neutral npz format, one file a subject, for `load_folder` to read.
 
     recordings: subject -> (values, labels), or a list of such pairs where a subject has several recordings. values:
@@ -91,23 +120,33 @@ def save_folder(folder: Path | str, recordings: Mapping[str, tuple[ArrayLike, Ar
     arrays, checked = {}, []
     for subject, own in recordings.items():
         if not isinstance(subject, str) or not subject or subject.startswith(".") or set(subject) & set("/\\"):
-            raise InputError("a subject cannot name a file", found=repr(subject), wanted="a name without / and \\ that "
-                             "does not start with a dot")
+            raise InputError(
+                "a subject cannot name a file",
+                found=repr(subject),
+                wanted="a name without / and \\ that does not start with a dot",
+            )
         own = own if isinstance(own, list) else [own]
         arrays[subject], width = {}, max(2, len(str(len(own) - 1)))  # read in the order of the suffixes, as text
         for number, (values, labels) in enumerate(own):
             suffix = f"_{number:0{width}d}" if len(own) > 1 else ""
-            held = {kind + suffix: np.asarray(values),
-                    "labels" + suffix: _as_numbers(f"{subject}{suffix}", np.asarray(labels), description["classes"])}
-            held = {kind + suffix: _values(subject, kind + suffix, held),
-                    "labels" + suffix: _labels(subject, "labels" + suffix, held)}
+            held = {
+                kind + suffix: np.asarray(values),
+                "labels" + suffix: _as_numbers(f"{subject}{suffix}", np.asarray(labels), description["classes"]),
+            }
+            held = {
+                kind + suffix: _values(subject, kind + suffix, held),
+                "labels" + suffix: _labels(subject, "labels" + suffix, held),
+            }
             checked.append(Recording(subject + suffix, subject, *held.values()))
             arrays[subject] |= held
     data = RecordingSet(folder.name, "real", tuple(classes), None, tuple(checked), framed=framed)
     columns = data.recordings[0].values.shape[1]
     if channels is not None and len(channels) != columns:
-        raise InputError(f"{folder}: channels do not match the recordings", found=f"{len(channels)} names",
-                         wanted=f"{columns}, one a column")
+        raise InputError(
+            f"{folder}: channels do not match the recordings",
+            found=f"{len(channels)} names",
+            wanted=f"{columns}, one a column",
+        )
     with new_folder(folder) as beside:
         (beside / "dataset.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
         for subject, held in arrays.items():
@@ -121,8 +160,11 @@ def new_folder(target: Path) -> Iterator[Path]:
     Raises InputError if the target exists.
     """
     if target.exists():
-        raise InputError(f"{target}: there already", wanted="a folder that does not exist yet",
-                         todo="delete it first, or name another one")
+        raise InputError(
+            f"{target}: there already",
+            wanted="a folder that does not exist yet",
+            todo="delete it first, or name another one",
+        )
     beside = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
         beside.mkdir(parents=True)
@@ -143,17 +185,23 @@ def _as_numbers(where: str, labels: np.ndarray, classes: list[str]) -> np.ndarra
     numbers |= {number: number for number in range(UNLABELLED, len(classes))}
     for sample, label in enumerate(named):
         if label not in numbers:
-            raise InputError(f"recording {where}: no such class", found=f"{label!r} at sample {sample}",
-                             wanted=f"{', '.join(classes)}, or nothing for unlabelled",
-                             todo="correct the label, or add it to classes")
+            raise InputError(
+                f"recording {where}: no such class",
+                found=f"{label!r} at sample {sample}",
+                wanted=f"{', '.join(classes)}, or nothing for unlabelled",
+                todo="correct the label, or add it to classes",
+            )
     return np.array([numbers[label] for label in named], dtype=np.int64)
 
 
 def read_description(path: Path) -> dict:
     """dataset.json, with `classes` and `channels` checked."""
     if not path.is_file():
-        raise MissingData(f"{path}: missing", wanted='a description such as {"classes": ["rest", "walk"], '
-                          '"sampling_rate": 50}', todo="write it beside the *.npz files")
+        raise MissingData(
+            f"{path}: missing",
+            wanted='a description such as {"classes": ["rest", "walk"], "sampling_rate": 50}',
+            todo="write it beside the *.npz files",
+        )
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
@@ -180,12 +228,20 @@ def _sampling_rate(path: Path, description: dict, own_rates: dict[Path, np.ndarr
     rate = description.get("sampling_rate")
     # To Python true is a number, and its json reads NaN and Infinity.
     if type(rate) not in (int, float) or not (math.isfinite(rate) and rate > 0):
-        raise InputError(f"{path}: sampling_rate is missing or cannot be used", found=rate,
-                         wanted="samples a second, above 0", todo="add the sampling_rate of the signals")
+        raise InputError(
+            f"{path}: sampling_rate is missing or cannot be used",
+            found=rate,
+            wanted="samples a second, above 0",
+            todo="add the sampling_rate of the signals",
+        )
     for file, own in own_rates.items():
         if own.dtype.kind not in "iuf" or not np.isclose(own, rate).all():
-            raise InputError(f"{file}: sampling_rate differs from dataset.json", found=own, wanted=rate,
-                             todo="resample the recording, or correct the wrong number")
+            raise InputError(
+                f"{file}: sampling_rate differs from dataset.json",
+                found=own,
+                wanted=rate,
+                todo="resample the recording, or correct the wrong number",
+            )
     return float(rate)
 
 
@@ -203,12 +259,19 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
                         arrays[name] = np.asarray(archive[name])
     except DAMAGE as error:
         if "Object arrays" in str(error):
-            raise InputError(f"{path}: {name} is a pickled object array, and pickled arrays are refused",
-                             found="dtype object", wanted="numbers",
-                             todo="save it as float32 or int; recordings of different lengths go into arrays of "
-                             "their own with a suffix each") from error
-        raise InputError(f"{path}: cannot be read", found=f"{type(error).__name__}: {error}",
-                         wanted="an .npz as numpy.savez writes it", todo="write or copy the file again") from error
+            raise InputError(
+                f"{path}: {name} is a pickled object array, and pickled arrays are refused",
+                found="dtype object",
+                wanted="numbers",
+                todo="save it as float32 or int; recordings of different lengths go into arrays of "
+                "their own with a suffix each",
+            ) from error
+        raise InputError(
+            f"{path}: cannot be read",
+            found=f"{type(error).__name__}: {error}",
+            wanted="an .npz as numpy.savez writes it",
+            todo="write or copy the file again",
+        ) from error
     return arrays
 
 
@@ -220,9 +283,12 @@ def _recordings_in(path: Path, arrays: dict) -> list[tuple[str, str]]:
         held.setdefault(suffix, set()).add(kind)
     for suffix, kinds in held.items():
         if len(kinds) != 2 or "labels" not in kinds:
-            raise InputError(f"{path}: incomplete or ambiguous recording",
-                             found=", ".join(sorted(kind + suffix for kind in kinds)), wanted=LAYOUT,
-                             todo="label what is not labelled with -1")
+            raise InputError(
+                f"{path}: incomplete or ambiguous recording",
+                found=", ".join(sorted(kind + suffix for kind in kinds)),
+                wanted=LAYOUT,
+                todo="label what is not labelled with -1",
+            )
     if not held:
         raise InputError(f"{path}: neither signal nor features", wanted=LAYOUT)
     return [((held[suffix] - {"labels"}).pop(), suffix) for suffix in sorted(held)]
@@ -231,8 +297,11 @@ def _recordings_in(path: Path, arrays: dict) -> list[tuple[str, str]]:
 def _values(path: Path | str, name: str, arrays: dict) -> np.ndarray:
     values = arrays[name]
     if values.dtype.kind not in "iuf" or values.ndim != 2:
-        raise InputError(f"{path}: {name} cannot be used", found=f"{values.dtype} of shape {values.shape}",
-                         wanted="numbers, two-dimensional: (samples, channels) or (frames, D)")
+        raise InputError(
+            f"{path}: {name} cannot be used",
+            found=f"{values.dtype} of shape {values.shape}",
+            wanted="numbers, two-dimensional: (samples, channels) or (frames, D)",
+        )
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and Recording refuses that
         return np.ascontiguousarray(values, dtype=np.float32)
 
@@ -244,6 +313,9 @@ def _labels(path: Path | str, name: str, arrays: dict) -> np.ndarray:
     with np.errstate(invalid="ignore"):  # NaN and what does not fit come out different, which the next lines see
         integers = labels.astype(np.int64)
     if not (integers == labels).all():
-        raise InputError(f"{path}: {name} are not integers", found=labels[integers != labels][0],
-                         wanted="an index into classes, or -1 for unlabelled")
+        raise InputError(
+            f"{path}: {name} are not integers",
+            found=labels[integers != labels][0],
+            wanted="an index into classes, or -1 for unlabelled",
+        )
     return integers

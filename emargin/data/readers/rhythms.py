@@ -84,9 +84,12 @@ def _record_names(folder: Path, leave_out) -> list[str]:
         names = sorted(path.stem for path in folder.glob("[!.]*.hea"))
     names = [name for name in names if name not in leave_out]
     if not names:
-        raise MissingData(f"{folder}: no WFDB records", found="neither RECORDS nor *.hea with a record to read",
-                          wanted="the .hea, .dat and .atr files of the database",
-                          todo="emargin data fetch gets it")
+        raise MissingData(
+            f"{folder}: no WFDB records",
+            found="neither RECORDS nor *.hea with a record to read",
+            wanted="the .hea, .dat and .atr files of the database",
+            todo="emargin data fetch gets it",
+        )
     return names
 
 
@@ -97,16 +100,29 @@ def _read_signal(folder: Path, record: str) -> tuple[np.ndarray, int]:
     try:
         header = wfdb.rdheader(str(folder / record))
     except WFDB_ERRORS as error:
-        raise InputError(f"{path}: the header cannot be read", found=f"{type(error).__name__}: {error}",
-                         wanted="a WFDB header", todo=DOWNLOAD_AGAIN) from error
+        raise InputError(
+            f"{path}: the header cannot be read",
+            found=f"{type(error).__name__}: {error}",
+            wanted="a WFDB header",
+            todo=DOWNLOAD_AGAIN,
+        ) from error
     units = getattr(header, "units", None) or []  # none in a header of segments or one cut off after its first line
     for what, usable, found, wanted in (
-            ("number of leads", header.n_sig == len(units) == LEADS,
-             f"{header.n_sig} declared, {len(units)} described", LEADS),
-            ("unit", set(units) == {"mV"}, units, "mV"),
-            ("number of samples", bool(header.sig_len), header.sig_len or 0, "at least 1"),
-            ("sampling rate", 0 < header.fs <= 10_000 and header.fs % 1 == 0, f"{header.fs} Hz",
-             "a whole number of Hz, at most 10000")):
+        (
+            "number of leads",
+            header.n_sig == len(units) == LEADS,
+            f"{header.n_sig} declared, {len(units)} described",
+            LEADS,
+        ),
+        ("unit", set(units) == {"mV"}, units, "mV"),
+        ("number of samples", bool(header.sig_len), header.sig_len or 0, "at least 1"),
+        (
+            "sampling rate",
+            0 < header.fs <= 10_000 and header.fs % 1 == 0,
+            f"{header.fs} Hz",
+            "a whole number of Hz, at most 10000",
+        ),
+    ):
         if not usable:
             raise InputError(f"{path}: wrong {what}", found=found, wanted=wanted, todo=DOWNLOAD_AGAIN)
 
@@ -115,13 +131,21 @@ def _read_signal(folder: Path, record: str) -> tuple[np.ndarray, int]:
         # Format 212 packs two samples into three bytes; wfdb itself checks what it reads in other formats.
         wanted = -(-header.file_name.count(name) * header.sig_len * 3 // 2) if set(header.fmt) == {"212"} else 1
         if data.stat().st_size < wanted:
-            raise InputError(f"{data}: truncated", found=f"{data.stat().st_size} bytes",
-                             wanted=f"{wanted} bytes for {header.sig_len} samples", todo=DOWNLOAD_AGAIN)
+            raise InputError(
+                f"{data}: truncated",
+                found=f"{data.stat().st_size} bytes",
+                wanted=f"{wanted} bytes for {header.sig_len} samples",
+                todo=DOWNLOAD_AGAIN,
+            )
     try:
         values = wfdb.rdrecord(str(folder / record)).p_signal
     except WFDB_ERRORS as error:
-        raise InputError(f"{data}: the signal cannot be read", found=f"{type(error).__name__}: {error}",
-                         wanted=f"{header.sig_len} samples as {path.name} says", todo=DOWNLOAD_AGAIN) from error
+        raise InputError(
+            f"{data}: the signal cannot be read",
+            found=f"{type(error).__name__}: {error}",
+            wanted=f"{header.sig_len} samples as {path.name} says",
+            todo=DOWNLOAD_AGAIN,
+        ) from error
     return (values[:, ::-1] if header.sig_name[1] == "MLII" else values), int(header.fs)
 
 
@@ -131,24 +155,40 @@ def _read_rhythms(folder: Path, record: str, samples: int, rate: int) -> tuple[n
     try:
         annotation = _import_wfdb().rdann(str(folder / record), "atr", return_label_elements=["label_store"])
     except WFDB_ERRORS as error:
-        raise InputError(f"{path}: the annotations cannot be read", found=f"{type(error).__name__}: {error}",
-                         wanted="a WFDB annotation file", todo=DOWNLOAD_AGAIN) from error
+        raise InputError(
+            f"{path}: the annotations cannot be read",
+            found=f"{type(error).__name__}: {error}",
+            wanted="a WFDB annotation file",
+            todo=DOWNLOAD_AGAIN,
+        ) from error
     # wfdb reads a file that was cut off without a word; every whole one ends with two zero bytes.
     if path.read_bytes()[-2:] != b"\0\0":
-        raise InputError(f"{path}: truncated", found="no end mark", wanted="two zero bytes at the end",
-                         todo=DOWNLOAD_AGAIN)
+        raise InputError(
+            f"{path}: truncated", found="no end mark", wanted="two zero bytes at the end", todo=DOWNLOAD_AGAIN
+        )
     if annotation.fs != rate:
-        raise InputError(f"{path}: annotations at another rate than the signal", found=f"{annotation.fs} Hz",
-                         wanted=f"{rate} Hz", todo=DOWNLOAD_AGAIN)
+        raise InputError(
+            f"{path}: annotations at another rate than the signal",
+            found=f"{annotation.fs} Hz",
+            wanted=f"{rate} Hz",
+            todo=DOWNLOAD_AGAIN,
+        )
     changes = np.flatnonzero(annotation.label_store == RHYTHM_CHANGE)
     if not changes.size:
-        raise InputError(f"{path}: no rhythm annotation", found=f"{len(annotation.sample)} other annotations",
-                         wanted="annotations '+' with a rhythm such as (AFIB", todo="use the archive's .atr files")
+        raise InputError(
+            f"{path}: no rhythm annotation",
+            found=f"{len(annotation.sample)} other annotations",
+            wanted="annotations '+' with a rhythm such as (AFIB",
+            todo="use the archive's .atr files",
+        )
     starts = annotation.sample[changes]
     if starts[0] < 0 or (np.diff(starts) < 0).any() or starts[-1] >= samples:
-        raise InputError(f"{path}: rhythm annotations out of order or beyond the record's end",
-                         found=f"samples {starts.min()} to {starts.max()}", wanted=f"ascending, 0 to {samples - 1}",
-                         todo=DOWNLOAD_AGAIN)
+        raise InputError(
+            f"{path}: rhythm annotations out of order or beyond the record's end",
+            found=f"samples {starts.min()} to {starts.max()}",
+            wanted=f"ascending, 0 to {samples - 1}",
+            todo=DOWNLOAD_AGAIN,
+        )
     return starts, [annotation.aux_note[index].strip("\0 ").removeprefix("(") for index in changes]
 
 
@@ -164,8 +204,11 @@ def _sample_labels(starts, rhythms, classes, samples: int, ratio: Fraction) -> n
 
 def _existing(path: Path) -> Path:
     if not path.is_file():
-        raise InputError(f"{path}: missing", wanted="the file of a record that RECORDS or a header lists",
-                         todo="download it from the archive")
+        raise InputError(
+            f"{path}: missing",
+            wanted="the file of a record that RECORDS or a header lists",
+            todo="download it from the archive",
+        )
     return path
 
 
@@ -177,6 +220,7 @@ def _import_wfdb():
             warnings.simplefilter("ignore", DeprecationWarning)
             import wfdb
     except ImportError as error:
-        raise InputError("reading WFDB records needs the package wfdb", found="not installed",
-                         todo='pip install "emargin[data]"') from error
+        raise InputError(
+            "reading WFDB records needs the package wfdb", found="not installed", todo='pip install "emargin[data]"'
+        ) from error
     return wfdb

@@ -23,8 +23,19 @@ FILES = ("train.pt", "val.pt")  # in the order in which the paper's code trains 
 WINDOWS = (178, 200)  # samples: of the published files, and of the two seconds that their description names
 NOBODY = "unknown"  # the subject of every window
 # What torch.load raises on damaged files, next to the UnpicklingError with which it refuses what is not plain data.
-DAMAGE = (RuntimeError, EOFError, ValueError, KeyError, OSError, AttributeError, IndexError, TypeError, OverflowError,
-          MemoryError, AssertionError)
+DAMAGE = (
+    RuntimeError,
+    EOFError,
+    ValueError,
+    KeyError,
+    OSError,
+    AttributeError,
+    IndexError,
+    TypeError,
+    OverflowError,
+    MemoryError,
+    AssertionError,
+)
 DOWNLOAD_AGAIN = "download the SleepEEG files again from the figshare article of TF-C, number 19930178"
 
 
@@ -53,20 +64,28 @@ def load_sleepeeg(folder: Path, *, n_fft: int = 178, hop: int = 178) -> Recordin
     missing = [name for name in FILES if not (folder / name).is_file()]
     if missing:
         kind = MissingData if len(missing) == len(FILES) else InputError
-        raise kind(f"{folder}: SleepEEG is not complete", found=f"no {' and no '.join(missing)}",
-                   wanted=" and ".join(FILES), todo=DOWNLOAD_AGAIN)
+        raise kind(
+            f"{folder}: SleepEEG is not complete",
+            found=f"no {' and no '.join(missing)}",
+            wanted=" and ".join(FILES),
+            todo=DOWNLOAD_AGAIN,
+        )
     recordings = []
     for name in FILES:
         path = folder / name
         samples, labels = _read_file(path)
         length = samples.shape[-1]
         if not length == n_fft == hop:
-            raise InputError(f"{path}: the frames are not the windows of the file, so labels would shift",
-                             found=f"windows of {length} samples, n_fft {n_fft}, hop {hop}",
-                             wanted=f"n_fft and hop {length}", todo=f"set n_fft={length} and hop={length}")
+            raise InputError(
+                f"{path}: the frames are not the windows of the file, so labels would shift",
+                found=f"windows of {length} samples, n_fft {n_fft}, hop {hop}",
+                wanted=f"n_fft and hop {length}",
+                todo=f"set n_fft={length} and hop={length}",
+            )
         recordings.append(Recording(path.stem, NOBODY, samples.reshape(-1, 1), np.repeat(labels, length)))
-    return RecordingSet("sleepeeg", "real", STAGES, float(SAMPLING_RATE), tuple(recordings),
-                        test_from=recordings[-1].name)
+    return RecordingSet(
+        "sleepeeg", "real", STAGES, float(SAMPLING_RATE), tuple(recordings), test_from=recordings[-1].name
+    )
 
 
 def _read_file(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -76,33 +95,62 @@ def _read_file(path: Path) -> tuple[np.ndarray, np.ndarray]:
     except pickle.UnpicklingError as error:
         # torch's own message advises to allow the code, so only the name in it is repeated.
         code = re.search(r"GLOBAL ([\w.]+)", str(error))
-        raise InputError(f"{path}: not plain tensors, and anything else is refused since reading it could run code",
-                         found=f"a call of {code[1]}" if code else "no pickled tensors",
-                         wanted="a dict of tensors saved with torch.save", todo=DOWNLOAD_AGAIN) from error
+        raise InputError(
+            f"{path}: not plain tensors, and anything else is refused since reading it could run code",
+            found=f"a call of {code[1]}" if code else "no pickled tensors",
+            wanted="a dict of tensors saved with torch.save",
+            todo=DOWNLOAD_AGAIN,
+        ) from error
     except DAMAGE as error:
-        raise InputError(f"{path}: cannot be read", found=f"{type(error).__name__}: {error}", todo=DOWNLOAD_AGAIN,
-                         wanted="a dict of tensors saved with torch.save") from error
-    if not isinstance(content, dict) or not all(isinstance(content.get(key), torch.Tensor)
-                                                for key in ("samples", "labels")):
+        raise InputError(
+            f"{path}: cannot be read",
+            found=f"{type(error).__name__}: {error}",
+            todo=DOWNLOAD_AGAIN,
+            wanted="a dict of tensors saved with torch.save",
+        ) from error
+    if not isinstance(content, dict) or not all(
+        isinstance(content.get(key), torch.Tensor) for key in ("samples", "labels")
+    ):
         found = type(content).__name__
         if isinstance(content, dict):
             found = ", ".join(f"{key}: {type(value).__name__}" for key, value in content.items())
-        raise InputError(f"{path}: not the two tensors of SleepEEG", found=found or "nothing",
-                         wanted="samples and labels", todo=DOWNLOAD_AGAIN)
+        raise InputError(
+            f"{path}: not the two tensors of SleepEEG",
+            found=found or "nothing",
+            wanted="samples and labels",
+            todo=DOWNLOAD_AGAIN,
+        )
     samples, labels = content["samples"], content["labels"]
     for what, usable, found, wanted in (
-            ("samples", samples.ndim == 3 and samples.shape[1] == 1 and samples.shape[2] in WINDOWS and len(samples),
-             tuple(samples.shape), f"(n, 1, {WINDOWS[0]}) or (n, 1, {WINDOWS[1]})"),
-            ("samples", samples.layout == torch.strided and samples.is_floating_point(),
-             f"{samples.dtype}, {samples.layout}", "floating-point numbers"),
-            ("labels", labels.shape == samples.shape[:1], tuple(labels.shape), f"{tuple(samples.shape[:1])}, one each"),
-            ("labels", labels.layout == torch.strided and not labels.is_complex(),
-             f"{labels.dtype}, {labels.layout}", "whole numbers")):
+        (
+            "samples",
+            samples.ndim == 3 and samples.shape[1] == 1 and samples.shape[2] in WINDOWS and len(samples),
+            tuple(samples.shape),
+            f"(n, 1, {WINDOWS[0]}) or (n, 1, {WINDOWS[1]})",
+        ),
+        (
+            "samples",
+            samples.layout == torch.strided and samples.is_floating_point(),
+            f"{samples.dtype}, {samples.layout}",
+            "floating-point numbers",
+        ),
+        ("labels", labels.shape == samples.shape[:1], tuple(labels.shape), f"{tuple(samples.shape[:1])}, one each"),
+        (
+            "labels",
+            labels.layout == torch.strided and not labels.is_complex(),
+            f"{labels.dtype}, {labels.layout}",
+            "whole numbers",
+        ),
+    ):
         if not usable:
             raise InputError(f"{path}: {what} cannot be used", found=found, wanted=wanted, todo=DOWNLOAD_AGAIN)
     wrong = ~torch.isin(labels.double(), torch.arange(len(STAGES)).double())
     if wrong.any():
         window = int(wrong.nonzero()[0])
-        raise InputError(f"{path}: no sleep stage", found=f"label {labels[window].item()} at window {window}",
-                         wanted=f"0 to {len(STAGES) - 1}", todo=DOWNLOAD_AGAIN)
+        raise InputError(
+            f"{path}: no sleep stage",
+            found=f"label {labels[window].item()} at window {window}",
+            wanted=f"0 to {len(STAGES) - 1}",
+            todo=DOWNLOAD_AGAIN,
+        )
     return samples.detach().float().numpy(), labels.detach().long().numpy()

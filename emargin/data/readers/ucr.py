@@ -30,14 +30,30 @@ def load_ucr(folder: Path) -> RecordingSet:
     tables = {side: _read_table(_path(folder, side)) for side in SIDES}
     lengths = {side: table.shape[1] - 1 for side, table in tables.items()}
     if lengths["TRAIN"] != lengths["TEST"]:
-        raise InputError(f"{folder}: TRAIN and TEST differ in length", found=f"{lengths['TRAIN']} and "
-                         f"{lengths['TEST']} values a series", wanted="one length")
+        raise InputError(
+            f"{folder}: TRAIN and TEST differ in length",
+            found=f"{lengths['TRAIN']} and {lengths['TEST']} values a series",
+            wanted="one length",
+        )
     numbers = np.unique(np.concatenate([table[:, 0] for table in tables.values()]))
-    recordings = [Recording(f"{folder.name} {side} {number}", side, series[1:, None].astype(np.float32),
-                            np.full(len(series) - 1, np.searchsorted(numbers, series[0])))
-                  for side, table in tables.items() for number, series in enumerate(table, 1)]
-    return RecordingSet(f"ucr-{folder.name}", "real", tuple(str(int(number)) for number in numbers), 1.0,
-                        tuple(recordings), test_subjects=(frozenset({"TEST"}),))
+    recordings = [
+        Recording(
+            f"{folder.name} {side} {number}",
+            side,
+            series[1:, None].astype(np.float32),
+            np.full(len(series) - 1, np.searchsorted(numbers, series[0])),
+        )
+        for side, table in tables.items()
+        for number, series in enumerate(table, 1)
+    ]
+    return RecordingSet(
+        f"ucr-{folder.name}",
+        "real",
+        tuple(str(int(number)) for number in numbers),
+        1.0,
+        tuple(recordings),
+        test_subjects=(frozenset({"TEST"}),),
+    )
 
 
 def classes_and_length(folder: Path) -> tuple[int, int]:
@@ -55,8 +71,11 @@ def classes_and_length(folder: Path) -> tuple[int, int]:
                 try:
                     classes.add(float(label))
                 except ValueError as error:
-                    raise InputError(f"{path}: line {number} has no class", found=repr(label[:20]),
-                                     wanted="a number, then values, separated by tabs") from error
+                    raise InputError(
+                        f"{path}: line {number} has no class",
+                        found=repr(label[:20]),
+                        wanted="a number, then values, separated by tabs",
+                    ) from error
     if not length:
         raise InputError(f"{folder}: no series", wanted="a class and values in each line, separated by tabs")
     return len(classes), length
@@ -65,27 +84,43 @@ def classes_and_length(folder: Path) -> tuple[int, int]:
 def _path(folder: Path, side: str) -> Path:
     path = folder / f"{folder.name}_{side}.tsv"
     if not path.is_file():
-        raise MissingData(f"{path}: missing", wanted="the .tsv files of the UCR archive, called like their folder",
-                          todo="unpack the set again, under the archive's own names")
+        raise MissingData(
+            f"{path}: missing",
+            wanted="the .tsv files of the UCR archive, called like their folder",
+            todo="unpack the set again, under the archive's own names",
+        )
     return path
 
 
 def _read_table(path: Path) -> np.ndarray:
     """Class and values of every series, float64 `(series, 1 + samples)`."""
-    table = read_numbers(path, "\t", wanted="a class and the same number of values in each line, separated by tabs",
-                         todo="unpack the set again")
+    table = read_numbers(
+        path,
+        "\t",
+        wanted="a class and the same number of values in each line, separated by tabs",
+        todo="unpack the set again",
+    )
     if table.shape[0] == 0 or table.shape[1] < 2:
-        raise InputError(f"{path}: no series", found=f"{table.shape[0]} lines of {table.shape[1]} columns",
-                         wanted="a class and at least one value in each line")
+        raise InputError(
+            f"{path}: no series",
+            found=f"{table.shape[0]} lines of {table.shape[1]} columns",
+            wanted="a class and at least one value in each line",
+        )
     whole = np.isfinite(table[:, 0]) & (table[:, 0] == np.round(table[:, 0]))
     if not whole.all():
-        raise InputError(f"{path}: classes are no whole numbers", found=table[~whole, 0][0],
-                         wanted="whole numbers in the first column")
+        raise InputError(
+            f"{path}: classes are no whole numbers",
+            found=table[~whole, 0][0],
+            wanted="whole numbers in the first column",
+        )
     gaps = np.isnan(table).sum(1)
     if gaps.any():
         first = int(np.argmax(gaps > 0))
-        raise InputError(f"{path}: {(gaps > 0).sum()} series hold NaN: values are missing, or the series differ in "
-                         "length and are padded", found=f"{gaps[first]} NaN in series {first + 1}",
-                         wanted="series of one length without gaps",
-                         todo="choose another set, or fill the gaps and write the series as npz recordings")
+        raise InputError(
+            f"{path}: {(gaps > 0).sum()} series hold NaN: values are missing, or the series differ in "
+            "length and are padded",
+            found=f"{gaps[first]} NaN in series {first + 1}",
+            wanted="series of one length without gaps",
+            todo="choose another set, or fill the gaps and write the series as npz recordings",
+        )
     return table

@@ -23,7 +23,7 @@ from emargin.evaluation.clustering import cluster
 LEDGER = ledger_module.read_ledger()
 ITEMS = LEDGER["items"]
 
-CONTRASTIVE = '''
+CONTRASTIVE = """
 import einops
 from torchvision import transforms
 from emargin.losses import emargin_released, info_nce
@@ -68,8 +68,8 @@ def local_infoNCE(one, two, k):
 
 def global_infoNCE(one, two):
     return global_loss(one, two)
-'''
-LABELS = '''
+"""
+LABELS = """
 import wandb
 from emargin.pseudo_labels import pseudo_labels
 
@@ -79,7 +79,7 @@ open("log.txt", "w").close()
 def check_next_two_elements_tensor_double(frames, threshold):
     frames += 0
     return pseudo_labels(frames, threshold=threshold, rule="released", wrap=True).float()
-'''
+"""
 
 
 def write(folder, **texts):
@@ -94,23 +94,26 @@ def small_ledger(commit="0" * 40):
     return {"repository": "https://example.org/repository", "commit": commit, "items": [{"id": 1, "where": [place]}]}
 
 
-@pytest.mark.parametrize(("item", "expected"), [
-    ("d4", [(0.5 * 25 / 0.05, 0.05 * 0.5 * 25 / 0.05)]),
-    # 64 terms exp(12.5) less the positive exp(0), over exp(0)
-    ("d5", [(math.log(62), math.log(64 * math.exp(12.5) - 1))]),
-    ("d7", [(1, 0)]),
-    ("d12", [(1, 118)]),
-    ("d14", [(2, 0)]),
-    ("d31", [(50_176, 647_168)]),
-    ("d32", [(0, 0.01)]),
-    ("d33", [(252, 1502), (1, 6), (972, 162)]),
-    ("d34", [(50, (10_000 - 178) // 178 + 1)]),
-    ("d36", [(0, 4)]),
-    ("d37", [(1, 5)]),
-    ("d38", [(0, 7)]),
-    ("d41", [(0, 2)]),
-    ("d46", [(1, 50)]),
-])
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        ("d4", [(0.5 * 25 / 0.05, 0.05 * 0.5 * 25 / 0.05)]),
+        # 64 terms exp(12.5) less the positive exp(0), over exp(0)
+        ("d5", [(math.log(62), math.log(64 * math.exp(12.5) - 1))]),
+        ("d7", [(1, 0)]),
+        ("d12", [(1, 118)]),
+        ("d14", [(2, 0)]),
+        ("d31", [(50_176, 647_168)]),
+        ("d32", [(0, 0.01)]),
+        ("d33", [(252, 1502), (1, 6), (972, 162)]),
+        ("d34", [(50, (10_000 - 178) // 178 + 1)]),
+        ("d36", [(0, 4)]),
+        ("d37", [(1, 5)]),
+        ("d38", [(0, 7)]),
+        ("d41", [(0, 2)]),
+        ("d46", [(1, 50)]),
+    ],
+)
 def test_numbers_worked_by_hand(item, expected):
     found = getattr(audit, item)()
     assert [(row.paper, row.released) for row in found] == [pytest.approx(pair, rel=1e-9) for pair in expected]
@@ -125,20 +128,22 @@ def test_a_flattened_batch_has_pairs_across_its_seams_and_another_loss():
 
     def one_sided(rows):
         s = rows @ rows.T / 0.5
-        return [np.log(sum(np.exp(s[t, k]) for k in range(len(s)) if k not in (t, t + 1))) - s[t, t + 1]
-                for t in range(len(s) - 1)]
+        return [
+            np.log(sum(np.exp(s[t, k]) for k in range(len(s)) if k not in (t, t + 1))) - s[t, t + 1]
+            for t in range(len(s) - 1)
+        ]
 
     assert loss.paper == pytest.approx(np.mean([one_sided(rows) for rows in unit]), rel=1e-12)
     assert loss.released == pytest.approx(np.mean(one_sided(unit.reshape(40, 8))), rel=1e-12)
 
 
 def test_features_without_calibrated_statistics_are_several_times_smaller():
-    row, = audit.d15()
+    (row,) = audit.d15()
     assert 0.5 < row.paper < 1.0 and 3 < row.paper / row.released < 20
 
 
 def test_draws_after_a_training_that_used_the_generator_share_what_chance_leaves():
-    row, = audit.d49()
+    (row,) = audit.d49()
     assert row.paper == 1000 and 140 < row.released < 260  # 1000 * 1000 / 5000, give or take five deviations
 
 
@@ -230,9 +235,19 @@ def test_the_command_shows_what_agrees_what_differs_and_what_fails(tmp_path, mon
     folder = write(tmp_path / "released")
     assert command.main(["--released", str(folder)]) == 1
     printed = capsys.readouterr().out
-    line = {name: next(line for line in printed.splitlines() if name in line)
-            for name in ("threshold 0.4", "LS_HATCL_LOSS", " HATCL_LOSS", "similar frames", "its gradient",
-                         "margin 100", "local_infoNCE", "hier_CL_soft")}
+    line = {
+        name: next(line for line in printed.splitlines() if name in line)
+        for name in (
+            "threshold 0.4",
+            "LS_HATCL_LOSS",
+            " HATCL_LOSS",
+            "similar frames",
+            "its gradient",
+            "margin 100",
+            "local_infoNCE",
+            "hier_CL_soft",
+        )
+    }
     for name in ("threshold 0.4", " HATCL_LOSS", "similar frames", "its gradient", "margin 100"):
         assert line[name].endswith("agree"), line[name]
     assert line["similar frames"].count("nan") == 2
@@ -282,8 +297,12 @@ def test_another_commit_is_refused_and_the_right_one_named(tmp_path):
     folder = write(tmp_path)
 
     def git(*arguments):
-        run = subprocess.run(["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@b", *arguments],
-                             check=True, capture_output=True, text=True)
+        run = subprocess.run(
+            ["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@b", *arguments],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
         return run.stdout.strip()
 
     git("init", "--quiet")
@@ -295,15 +314,18 @@ def test_another_commit_is_refused_and_the_right_one_named(tmp_path):
     assert ledger_module.check_folder(folder, small_ledger(head)) == f"at commit {head[:7]}"
 
 
-@pytest.mark.parametrize(("place", "problem"), [
-    ({"file": "a.py", "function": "One.go", "lines": [3, 4]}, None),
-    ({"file": "a.py", "function": "One", "lines": [1, 4]}, None),
-    ({"file": "a.py", "function": None, "lines": [6, 6]}, None),
-    ({"file": "a.py", "function": "One.go", "lines": [2, 4]}, "lines 2 to 4 are not in One.go, lines 3 to 4"),
-    ({"file": "a.py", "function": "One.stop", "lines": [3, 4]}, "no One.stop"),
-    ({"file": "a.py", "function": None, "lines": [6, 7]}, "line 7 of 6"),
-    ({"file": "b.py", "function": None, "lines": [1, 1]}, "no such file"),
-])
+@pytest.mark.parametrize(
+    ("place", "problem"),
+    [
+        ({"file": "a.py", "function": "One.go", "lines": [3, 4]}, None),
+        ({"file": "a.py", "function": "One", "lines": [1, 4]}, None),
+        ({"file": "a.py", "function": None, "lines": [6, 6]}, None),
+        ({"file": "a.py", "function": "One.go", "lines": [2, 4]}, "lines 2 to 4 are not in One.go, lines 3 to 4"),
+        ({"file": "a.py", "function": "One.stop", "lines": [3, 4]}, "no One.stop"),
+        ({"file": "a.py", "function": None, "lines": [6, 7]}, "line 7 of 6"),
+        ({"file": "b.py", "function": None, "lines": [1, 1]}, "no such file"),
+    ],
+)
 def test_a_place_that_is_not_there_is_told(tmp_path, place, problem):
     (tmp_path / "a.py").write_text("class One:\n    x = 1\n    def go(self):\n        pass\n\ny = 2\n")
     found = ledger_module.misplaced({"items": [{"id": 7, "where": [place]}]}, tmp_path)

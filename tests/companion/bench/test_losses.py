@@ -17,10 +17,18 @@ from emargin.training import train
 N = 30
 SETTINGS = {"temperature": 0.3, "margin": 5.0}
 LABELS = {"mixed": torch.arange(N - 1) % 3 == 0, "zeros": torch.zeros(N - 1).bool(), "ones": torch.ones(N - 1).bool()}
-EMARGIN = {"released": (lambda z, y: emargin_released(z, y, **SETTINGS)[0], baselines.plain_emargin_released,
-                        baselines.lean_emargin_released),
-           "anchor": (lambda z, y: emargin(z, y, **SETTINGS, scope="flattened"), baselines.plain_emargin_anchor,
-                      baselines.lean_emargin_anchor)}
+EMARGIN = {
+    "released": (
+        lambda z, y: emargin_released(z, y, **SETTINGS)[0],
+        baselines.plain_emargin_released,
+        baselines.lean_emargin_released,
+    ),
+    "anchor": (
+        lambda z, y: emargin(z, y, **SETTINGS, scope="flattened"),
+        baselines.plain_emargin_anchor,
+        baselines.lean_emargin_anchor,
+    ),
+}
 
 
 @pytest.fixture
@@ -77,8 +85,10 @@ def test_a_lean_step_is_the_same_in_memory_that_was_used_before(embedding):
     for _, _, lean in EMARGIN.values():
         fresh = lean(embedding, LABELS["mixed"], **SETTINGS)
         assert_equal(lean(embedding, LABELS["mixed"], **SETTINGS, scratch=scratch), fresh)
-    assert_equal(baselines.lean_info_nce(embedding, temperature=0.3, scratch=scratch),
-                 baselines.lean_info_nce(embedding, temperature=0.3))
+    assert_equal(
+        baselines.lean_info_nce(embedding, temperature=0.3, scratch=scratch),
+        baselines.lean_info_nce(embedding, temperature=0.3),
+    )
 
 
 @pytest.mark.parametrize("rule", ["paper", "released"])
@@ -124,7 +134,8 @@ def test_the_command_measures_every_loss_and_writes_a_file(in_this_process, monk
     assert losses.main(options) == 0
     figures = json.loads(out.read_text())
     assert [(step["loss"], step["n"]) for step in figures["steps"]] == [
-        (loss, n) for loss in losses.LOSSES for n in (15, 33)]
+        (loss, n) for loss in losses.LOSSES for n in (15, 33)
+    ]
     assert {step["n"]: step["rounds"] for step in figures["steps"]} == {15: 8, 33: 2}
     assert all(step[f"{form}_ms"] > 0 and step[f"{form}_mb"] >= 0 for step in figures["steps"] for form in losses.FORMS)
     assert (figures["threads"], figures["rounds"], figures["large"]["n"], figures["labels"]["n"]) == (1, 2, 70, 50)
@@ -149,6 +160,7 @@ def test_a_share_of_the_rate_counts_the_products_of_the_triangle(monkeypatch):
         def run(*arguments, **keywords):
             clock[0] += seconds
             return function(*arguments, **keywords)
+
         return run
 
     monkeypatch.setattr(losses, "step_of", lambda *arguments, **keywords: timed(step_of(*arguments, **keywords), 3e-3))
@@ -162,8 +174,12 @@ def test_a_share_of_the_rate_counts_the_products_of_the_triangle(monkeypatch):
 
 
 def test_figures_of_a_gpu_are_judged(monkeypatch):
-    figures = {"steps": [], "large": {"n": 70, "mb": 1.0}, "labels": {"plain_over_ours": 50.0},
-               "accuracy": [{"loss_error": 1e-7, "gradient_error": 1e-7}]}
+    figures = {
+        "steps": [],
+        "large": {"n": 70, "mb": 1.0},
+        "labels": {"plain_over_ours": 50.0},
+        "accuracy": [{"loss_error": 1e-7, "gradient_error": 1e-7}],
+    }
     for gpu, verdicts in ((None, [None, None]), ({"large": {"mb": 1500.0, "share": 0.3}}, [True, False])):
         rows = losses.targets_of(figures | {"gpu": gpu})
         assert [row["met"] for row in rows if row["what"].startswith("one GPU")] == verdicts
@@ -177,10 +193,17 @@ def test_targets_are_judged_both_ways():
     assert losses.target("", "", "≤", 4, "×", None)["met"] is None
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["--sizes", "952,many"], "number of frames.*952,many"), (["--sizes", "2"], "number of frames.*2.*at least 3"),
-    (["--large", "0"], "number of frames.*0"), (["--rounds", "0"], "rounds.*0.*1 or more"),
-    (["--threads", "0"], "threads.*0.*1 or more"), (["--out", "nowhere/losses.json"], "nowhere")])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--sizes", "952,many"], "number of frames.*952,many"),
+        (["--sizes", "2"], "number of frames.*2.*at least 3"),
+        (["--large", "0"], "number of frames.*0"),
+        (["--rounds", "0"], "rounds.*0.*1 or more"),
+        (["--threads", "0"], "threads.*0.*1 or more"),
+        (["--out", "nowhere/losses.json"], "nowhere"),
+    ],
+)
 def test_bad_arguments_are_told_before_the_first_step(monkeypatch, capsys, arguments, message):
     monkeypatch.setattr(losses, "alone", lambda *_: pytest.fail("too late"))
     assert losses.main(arguments) == 2
@@ -205,8 +228,13 @@ def test_the_plain_probe_is_the_probe(small, small_dataset, protocol):
     found, seconds, _ = cell.plain_probe(experiment, small_dataset, method, EPOCHS)
     assert len(seconds) == EPOCHS
     assert all(torch.equal(*pair) for pair in zip(before, method.parameters(), strict=True))
-    wanted = linear_probe(*encode_both(method, small_dataset), len(small_dataset.classes),
-                          batch_size=experiment.batch_size, seed=experiment.seed, drop_last=protocol == "released")
+    wanted = linear_probe(
+        *encode_both(method, small_dataset),
+        len(small_dataset.classes),
+        batch_size=experiment.batch_size,
+        seed=experiment.seed,
+        drop_last=protocol == "released",
+    )
     assert found == pytest.approx(wanted)
 
 
@@ -247,9 +275,14 @@ def test_targets_of_a_cell_are_those_of_its_data_set():
     assert [row["met"] for row in cell.targets_of([harth, harth | {"dataset": "mitbih"}])] == [True, False]
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["--dataset", "hart-sim"], "unknown dataset"), (["--threads", "0"], "threads.*0.*1 or more"),
-    (["--out", "nowhere/cell.json"], "nowhere")])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--dataset", "hart-sim"], "unknown dataset"),
+        (["--threads", "0"], "threads.*0.*1 or more"),
+        (["--out", "nowhere/cell.json"], "nowhere"),
+    ],
+)
 def test_a_cell_that_cannot_be_measured_is_told_first(monkeypatch, capsys, arguments, message):
     monkeypatch.setattr(cell, "alone", lambda *_: pytest.fail("too late"))
     assert cell.main(arguments) == 2

@@ -69,10 +69,16 @@ def test_the_command_measures_both_fidelities_and_writes_a_file(small_dataset, m
     assert capsys.readouterr().out.count("infonce") == 2
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["--methods", "ts2vek"], "unknown method.*ts2vec"), (["--methods", "random"], "not trained.*random"),
-    (["--dataset", "hart-sim"], "unknown dataset"), (["--threads", "0"], "threads.*0.*1 or more"),
-    (["--out", "nowhere/steps.json"], "nowhere")])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--methods", "ts2vek"], "unknown method.*ts2vec"),
+        (["--methods", "random"], "not trained.*random"),
+        (["--dataset", "hart-sim"], "unknown dataset"),
+        (["--threads", "0"], "threads.*0.*1 or more"),
+        (["--out", "nowhere/steps.json"], "nowhere"),
+    ],
+)
 def test_bad_arguments_are_told_before_the_first_step(monkeypatch, capsys, arguments, message):
     monkeypatch.setattr(steps, "load", lambda experiment: pytest.fail("too late"))
     assert steps.main(arguments) == 2

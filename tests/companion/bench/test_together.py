@@ -42,6 +42,7 @@ def test_forms_take_turns_and_the_first_is_not_counted(in_this_process, small, m
             done.append(name)
             clock[0] += steps[done.count(name) - 1]
             return []
+
         return run
 
     monkeypatch.setattr(together, "in_turn", form("in turn", [99, 12, 16]))
@@ -68,17 +69,28 @@ def test_errors_are_those_of_the_worst_experiment(small, small_dataset, monkeypa
 
 
 def test_the_target_is_measured_by_24_configurations_on_a_gpu():
-    figures = {"configurations": 24, "dataset": "harth-sim", "quick": False,
-               "devices": [{"device": "cpu", "ratio": 9.0}, {"device": "cuda", "ratio": 5.0, "captured_ratio": 7.0}]}
+    figures = {
+        "configurations": 24,
+        "dataset": "harth-sim",
+        "quick": False,
+        "devices": [{"device": "cpu", "ratio": 9.0}, {"device": "cuda", "ratio": 5.0, "captured_ratio": 7.0}],
+    }
     assert together.targets_of(figures)[0]["measured"] == 7.0
     for change in ({"configurations": 4}, {"quick": True}, {"dataset": "mitbih"}, {"devices": figures["devices"][:1]}):
         assert together.targets_of(figures | change)[0]["met"] is None
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["--dataset", "hart-sim"], "unknown dataset"), (["--seeds", "0"], "number of seeds.*0.*1 or more"),
-    (["--steps", "0"], "number of steps"), (["--rounds", "0"], "number of rounds"),
-    (["--threads", "0"], "threads.*0.*1 or more"), (["--out", "nowhere/together.json"], "nowhere")])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--dataset", "hart-sim"], "unknown dataset"),
+        (["--seeds", "0"], "number of seeds.*0.*1 or more"),
+        (["--steps", "0"], "number of steps"),
+        (["--rounds", "0"], "number of rounds"),
+        (["--threads", "0"], "threads.*0.*1 or more"),
+        (["--out", "nowhere/together.json"], "nowhere"),
+    ],
+)
 def test_bad_arguments_are_told_before_the_first_step(monkeypatch, capsys, arguments, message):
     monkeypatch.setattr(together, "alone", lambda *_: pytest.fail("too late"))
     assert together.main(arguments) == 2

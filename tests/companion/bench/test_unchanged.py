@@ -18,8 +18,12 @@ def store(tmp_path):
     for cell in cells():
         folder = results.writable_folder(tmp_path / cell.digest)
         values = dict.fromkeys(unchanged.METRICS, 1.0) | {"accuracy": cell.seed / 10}
-        results.write_text(folder / "rows.csv", results.rows_to_csv(results.table(
-            [results.tidy(cell, metric, value, 10) for metric, value in values.items()])))
+        results.write_text(
+            folder / "rows.csv",
+            results.rows_to_csv(
+                results.table([results.tidy(cell, metric, value, 10) for metric, value in values.items()])
+            ),
+        )
         record = {"seconds": {"train": 700.0 if cell.method == "simmtm" else 1.0}, "code": {}, "data": ""}
         results.write_text(folder / "provenance.json", json.dumps(record))
         results.write_arrays(folder / "arrays.npz", {})
@@ -28,8 +32,11 @@ def store(tmp_path):
 
 
 def cells():
-    return [Experiment(dataset="harth-sim", seed=seed, **fields) for seed in (1, 2, 3) for fields in (
-        {"method": "infonce", "fidelity": "original"}, {"method": "simmtm", "fidelity": "original"})]
+    return [
+        Experiment(dataset="harth-sim", seed=seed, **fields)
+        for seed in (1, 2, 3)
+        for fields in ({"method": "infonce", "fidelity": "original"}, {"method": "simmtm", "fidelity": "original"})
+    ]
 
 
 def test_long_cells_and_lines_of_other_grids_are_left_out(store):
@@ -39,8 +46,9 @@ def test_long_cells_and_lines_of_other_grids_are_left_out(store):
 
 def test_means_are_compared_in_deviations_over_seeds(store):
     infonce = [cell for cell in cells() if cell.method == "infonce"]
-    again = {cell.digest: dict.fromkeys(unchanged.METRICS, 1.0) | {"accuracy": cell.seed / 10 + 0.05}
-             for cell in infonce}
+    again = {
+        cell.digest: dict.fromkeys(unchanged.METRICS, 1.0) | {"accuracy": cell.seed / 10 + 0.05} for cell in infonce
+    }
     lines = unchanged.compared(cells(), store, again)
     assert [row["metric"] for row in lines] == list(unchanged.METRICS)
     (accuracy,) = (row for row in lines if row["metric"] == "accuracy")
@@ -64,9 +72,14 @@ def test_one_seed_is_not_compared(store):
     assert unchanged.compared(cells(), store, {cell.digest: dict.fromkeys(unchanged.METRICS, 1.0)}) == []
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["--jobs", "0"], "jobs.*0.*1 or more"), (["--out", "nowhere/unchanged.json"], "nowhere"),
-    (["--datasets", "harth"], "harth")])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--jobs", "0"], "jobs.*0.*1 or more"),
+        (["--out", "nowhere/unchanged.json"], "nowhere"),
+        (["--datasets", "harth"], "harth"),
+    ],
+)
 def test_what_cannot_be_compared_is_told_first(arguments, message, capsys, monkeypatch):
     monkeypatch.setattr(unchanged, "ProcessPoolExecutor", lambda *_, **__: pytest.fail("too late"))
     assert unchanged.main(arguments) == 2

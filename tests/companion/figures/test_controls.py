@@ -7,10 +7,18 @@ from companion.figures import controls
 
 
 def test_a_mark_is_the_mean_of_an_encoder_on_a_control_and_a_gap_stays_empty():
-    runs = pd.DataFrame([
-        {"name": name, "control": control, "silhouette": value + 0.1 * seed, "converged_balanced_accuracy": value / 2}
-        for name, control, value in (("a", "plain", 0.2), ("b", "plain", 0.4), ("b", "shuffled", 0.6))
-        for seed in (0, 1)])
+    runs = pd.DataFrame(
+        [
+            {
+                "name": name,
+                "control": control,
+                "silhouette": value + 0.1 * seed,
+                "converged_balanced_accuracy": value / 2,
+            }
+            for name, control, value in (("a", "plain", 0.2), ("b", "plain", 0.4), ("b", "shuffled", 0.6))
+            for seed in (0, 1)
+        ]
+    )
     fig = controls.scores(runs, ["a", "b"], ["plain", "shuffled"], 0.25, "real data")
     silhouette, probe = fig.axes
     plain, shuffled = silhouette.lines

@@ -32,13 +32,18 @@ def points(n=34):
 def store(tmp_path):
     """One cell done, with a map, one failed; a third has rows of another seed only."""
     done, failed, other = cell(), cell("cpc"), cell("infonce", seed=2)
-    rows = [results.tidy(member, metric, value, 34, NOTE)
-            for member in (done, other) for metric, value in VALUES.items()]
+    rows = [
+        results.tidy(member, metric, value, 34, NOTE) for member in (done, other) for metric, value in VALUES.items()
+    ]
     rows.append(results.tidy(failed, "failed", float("nan"), None, "the gradient is not finite"))
     results.write_text(tmp_path / "rows.csv", results.rows_to_csv(results.table(rows)))
-    results.write_arrays(tmp_path / "arrays.npz",
-                         {f"{done.digest}/map": points(),
-                          f"{done.digest}/map_labels": np.repeat([0, 1, 2, 3], [12, 7, 3, 12]).astype(np.int8)})
+    results.write_arrays(
+        tmp_path / "arrays.npz",
+        {
+            f"{done.digest}/map": points(),
+            f"{done.digest}/map_labels": np.repeat([0, 1, 2, 3], [12, 7, 3, 12]).astype(np.int8),
+        },
+    )
     return Store(tmp_path)
 
 
@@ -62,17 +67,22 @@ def test_an_empty_store_has_no_map(tmp_path):
 
 @pytest.mark.parametrize("dataset", ["mitbih", "dsads", "sleepedf-features", "spsw-har"])
 def test_rows_hold_every_planned_cell_once(dataset):
-    planned = [member for member in read_grid(home() / "workflow" / "grid.json")
-               if (member.dataset, member.protocol, member.seed, member.fold) == (dataset, "original", 1, 1)]
+    planned = [
+        member
+        for member in read_grid(home() / "workflow" / "grid.json")
+        if (member.dataset, member.protocol, member.seed, member.fold) == (dataset, "original", 1, 1)
+    ]
     rows = plots.pairs([plots.Map(member) for member in planned])
     placed = [drawn.cell for row in rows for drawn in row if drawn]
     assert len(placed) == len(planned) and set(placed) == set(planned)
     names = [tuple(drawn and drawn.title for drawn in row) for row in rows]
     assert names[:2] == [("Random Init", "Random, calibrated"), ("InfoNCE, released", "InfoNCE, original")]
     assert names[2] == ("CPC, released", "CPC, original")
-    assert names[-3:] == [("eMargin, released", "eMargin, original, anchor"),
-                          ("eMargin, released, the paper's labels", "eMargin, original, pair"),
-                          (None, "eMargin, original, all-pairs")]
+    assert names[-3:] == [
+        ("eMargin, released", "eMargin, original, anchor"),
+        ("eMargin, released, the paper's labels", "eMargin, original, pair"),
+        (None, "eMargin, original, all-pairs"),
+    ]
     assert all(row[0].cell.fidelity == "released" and row[1].cell.fidelity == "original" for row in rows[1:-1])
 
 
@@ -105,8 +115,9 @@ def test_panels_show_points_scores_and_reasons(store):
     assert (np.concatenate([own[colour] for colour in colours]) == points()).all()
     assert first.get_title(loc="left") == "eMargin, released"
     dimension = local_dimension(points())
-    assert first.get_xlabel() == (f"effective rank 1.2, local dimension {dimension:.1f}\n"
-                                  "cosine 0.50, silhouette 0.75, DBI 0.40")
+    assert first.get_xlabel() == (
+        f"effective rank 1.2, local dimension {dimension:.1f}\ncosine 0.50, silhouette 0.75, DBI 0.40"
+    )
     assert [text.get_text().replace("\n", " ") for text in second.texts] == ["failed: the gradient is not finite"]
     assert [text.get_text() for text in fourth.texts] == ["not run"]
     assert fourth.get_title(loc="left") == "InfoNCE, released"
@@ -138,15 +149,24 @@ def shaped(dimension, method="emargin", rank=2.0):
     return plots.Map(cell(method), scores=VALUES | {"participation_ratio": rank, "local_dimension": dimension})
 
 
-@pytest.mark.parametrize(("dimension", "shape"), [(0, "piles"), (0.1, "curve"), (1.5, "curve"), (1.51, "band"),
-                                                  (1.75, "band"), (1.76, "area")])
+@pytest.mark.parametrize(
+    ("dimension", "shape"),
+    [(0, "piles"), (0.1, "curve"), (1.5, "curve"), (1.51, "band"), (1.75, "band"), (1.76, "area")],
+)
 def test_shapes_by_local_dimension(dimension, shape):
     assert plots.shapes([shaped(dimension)])["shape"].tolist() == [shape]
 
 
 def test_shapes_leave_out_what_is_not_there():
-    table = plots.shapes([shaped(1.2), plots.Map(cell("cpc"), why_not="not run"), shaped(1.9, "random"),
-                          shaped(1.9, "infonce"), shaped(1.8, "tnc")])
+    table = plots.shapes(
+        [
+            shaped(1.2),
+            plots.Map(cell("cpc"), why_not="not run"),
+            shaped(1.9, "random"),
+            shaped(1.9, "infonce"),
+            shaped(1.8, "tnc"),
+        ]
+    )
     assert table.method.tolist() == ["eMargin, released", "Random Init", "InfoNCE, released", "TNC, released"]
     assert table.kind.tolist() == ["eMargin", "control", "InfoNCE", "other method"]
     assert table.nmi.tolist() == [0.1] * 4 and len(plots.shapes([])) == 0

@@ -115,7 +115,7 @@ def test_timedrl_roles_are_what_the_instance_depends_on(fidelity):
     batch = normal(2, length, 6).float().requires_grad_()
     instance, tokens = timedrl.embed(batch)
     weights = normal(*instance.shape, seed=1).float()
-    gradient, = torch.autograd.grad((instance * weights).sum(), batch, retain_graph=True)
+    (gradient,) = torch.autograd.grad((instance * weights).sum(), batch, retain_graph=True)
     assert torch.equal((gradient[0].abs().sum(-1) > 0), roles[0, 1:] == READ)
     assert (roles[1:, 1:] != ABSENT).sum(1).tolist() == [tokens.shape[1]] * 2
     mean = torch.allclose(instance, tokens.mean(1))
@@ -211,7 +211,7 @@ def test_ts2vec_roles_are_the_forces_of_its_loss(released, anchor):
     for view, first in enumerate((left, start)):
         force = signs(views[view].grad)
         for sequence in range(2):
-            expected[view + 2 * sequence, first:first + force.shape[1]] = force[sequence]
+            expected[view + 2 * sequence, first : first + force.shape[1]] = force[sequence]
     expected[0, anchor] = ANCHOR
     zeros = [18, 19] if released else []
     if start + anchor - left in zeros:
@@ -254,8 +254,11 @@ def test_mfclr_roles_are_the_forces_of_its_contrast(released):
 
 
 def test_roles_differ_in_shape_and_in_colour():
-    for group in ((ANCHOR, POSITIVE, NEGATIVE, UNUSED, ZERO), (ANCHOR, POSITIVE, READ, UNUSED),
-                  (LEARNS, FOLLOWS, FIXED)):
+    for group in (
+        (ANCHOR, POSITIVE, NEGATIVE, UNUSED, ZERO),
+        (ANCHOR, POSITIVE, READ, UNUSED),
+        (LEARNS, FOLLOWS, FIXED),
+    ):
         for part in range(2):
             assert len({MARKS[role][part] for role in group}) == len(group)
 
@@ -269,15 +272,29 @@ def test_a_grid_draws_each_cell_once_where_it_is():
     plt.close("all")
 
 
-@pytest.mark.parametrize("draw", [methods_prediction.cpc_pairs, lambda: methods_prediction.tnc_windows(119, 1),
-                                  methods_prediction.timedrl_pairs, methods_views.infots_pairs,
-                                  methods_views.cost_pairs, methods_views.simmtm_pairs, methods_masks.ts2vec_pairs,
-                                  methods_masks.softclt_pairs, methods_masks.mfclr_pairs])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        methods_prediction.cpc_pairs,
+        lambda: methods_prediction.tnc_windows(119, 1),
+        methods_prediction.timedrl_pairs,
+        methods_views.infots_pairs,
+        methods_views.cost_pairs,
+        methods_views.simmtm_pairs,
+        methods_masks.ts2vec_pairs,
+        methods_masks.softclt_pairs,
+        methods_masks.mfclr_pairs,
+    ],
+)
 def test_each_figure_names_what_it_marks(draw):
     fig = draw()
     named = {(line.get_marker(), line.get_color()) for line in fig.legends[0].get_lines()}
-    drawn = {(line.get_marker(), line.get_color()) for axis in fig.axes for line in axis.lines
-             if len(line.get_xydata()) and line.get_marker() not in ("None", None)}
+    drawn = {
+        (line.get_marker(), line.get_color())
+        for axis in fig.axes
+        for line in axis.lines
+        if len(line.get_xydata()) and line.get_marker() not in ("None", None)
+    }
     assert drawn <= named
     plt.close(fig)
 

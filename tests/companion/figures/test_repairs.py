@@ -10,16 +10,35 @@ from companion.figures import repairs
 @pytest.fixture
 def runs():
     """Two sets, three methods, two seeds; one method has run on one set only, and has three shares of labels."""
-    rows = [{"dataset": dataset, "name": name, "seed": seed, "label_share": share,
-             "silhouette": 0.2 * number + 0.02 * seed, "converged_balanced_accuracy": 0.5 + 0.1 * number + share / 2}
-            for number, name in enumerate(("a", "b", "c")) for dataset in ("one", "two") for seed in (1, 2)
-            for share in ((0.01, 0.05, 0.1) if name == "c" else (0.0,)) if (dataset, name) != ("two", "c")]
+    rows = [
+        {
+            "dataset": dataset,
+            "name": name,
+            "seed": seed,
+            "label_share": share,
+            "silhouette": 0.2 * number + 0.02 * seed,
+            "converged_balanced_accuracy": 0.5 + 0.1 * number + share / 2,
+        }
+        for number, name in enumerate(("a", "b", "c"))
+        for dataset in ("one", "two")
+        for seed in (1, 2)
+        for share in ((0.01, 0.05, 0.1) if name == "c" else (0.0,))
+        if (dataset, name) != ("two", "c")
+    ]
     return pd.DataFrame(rows)
 
 
 def test_a_mark_is_at_the_means_with_a_bar_of_one_deviation(runs):
-    fig = repairs.against(runs[runs.name != "c"], {"one": "Set 1", "two": "Set 2"}, ["a", "b"], "silhouette",
-                          "converged_balanced_accuracy", ("x", "y"), "real data", baseline="b")
+    fig = repairs.against(
+        runs[runs.name != "c"],
+        {"one": "Set 1", "two": "Set 2"},
+        ["a", "b"],
+        "silhouette",
+        "converged_balanced_accuracy",
+        ("x", "y"),
+        "real data",
+        baseline="b",
+    )
     first, second = fig.axes
     assert [axis.get_title(loc="left") for axis in fig.axes] == ["Set 1", "Set 2"]
     across, up, *marks = first.lines[:2] + [one[0] for one in first.containers]
@@ -33,8 +52,9 @@ def test_a_mark_is_at_the_means_with_a_bar_of_one_deviation(runs):
 
 def test_what_has_not_run_on_a_set_is_left_out_there_and_a_panel_too_many_is_hidden(runs):
     three = {"one": "Set 1", "two": "Set 2", "three": "Set 3"}
-    fig = repairs.against(runs, three, ["a", "b", "c"], "silhouette", "converged_balanced_accuracy", ("x", "y"), "s",
-                          baseline="a")
+    fig = repairs.against(
+        runs, three, ["a", "b", "c"], "silhouette", "converged_balanced_accuracy", ("x", "y"), "s", baseline="a"
+    )
     assert [len(axis.containers) for axis in fig.axes] == [3, 2, 0, 0]
     assert [axis.get_visible() for axis in fig.axes] == [True, True, True, False]
     assert [text.get_text() for text in fig.legends[0].get_texts()] == ["a", "b", "c"]

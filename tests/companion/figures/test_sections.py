@@ -57,8 +57,12 @@ def test_precision_of_all_ones_is_the_base_rate():
 
 def recording(name, samples, seed):
     generator = np.random.default_rng(seed)
-    return Recording(name, name, generator.standard_normal((samples, 2)).astype(np.float32),
-                     np.repeat(np.arange(samples // 10), 10) % 3)
+    return Recording(
+        name,
+        name,
+        generator.standard_normal((samples, 2)).astype(np.float32),
+        np.repeat(np.arange(samples // 10), 10) % 3,
+    )
 
 
 def test_magnitude_sequences_stay_within_recordings():
@@ -74,8 +78,9 @@ def test_magnitude_sequences_stay_within_recordings():
 def test_magnitude_sequences_of_framed_recordings_are_the_values():
     experiment = Experiment(dataset="harth-sim", sequence_length=3)
     framed = Recording("a", "a", np.arange(14, dtype=np.float32).reshape(7, 2), np.arange(7))
-    frames, classes = magnitude_sequences(RecordingSet("set", "real", tuple("abcdefg"), None, (framed,), framed=True),
-                                          experiment)
+    frames, classes = magnitude_sequences(
+        RecordingSet("set", "real", tuple("abcdefg"), None, (framed,), framed=True), experiment
+    )
     assert frames.flatten().tolist() == list(range(12)) and classes.tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
@@ -94,8 +99,9 @@ def test_dense_losses_are_those_of_the_module(n, tau):
     for m in (0.3, 5.0):
         for reading in ("anchor", "pair", "all-pairs"):
             dense = contrast(adjusted(s, label_matrix(y, reading, pairs), m), tau).mean().item()
-            module = emargin(z[None], y[None], temperature=tau, margin=m, reading=reading, frames=x[None],
-                             threshold=0.2).item()
+            module = emargin(
+                z[None], y[None], temperature=tau, margin=m, reading=reading, frames=x[None], threshold=0.2
+            ).item()
             assert dense == pytest.approx(module, rel=1e-10)
 
 
@@ -140,11 +146,19 @@ def test_signs_of_the_forces():
     assert measured == SIGNS
 
 
-@pytest.mark.parametrize(("case", "tau", "expected"), [
-    (("InfoNCE", ""), 0.1, 4.43e-3), (("InfoNCE", ""), 0.5, 1.29e-3),
-    (("released, two-sided", "y = 1"), 0.1, -1.96e-3), (("released, two-sided", "y = 1"), 0.5, -2.97e-4),
-    (("released, two-sided", "y = 0"), 0.5, -3.43e-5), (("released, one-sided", "y = 1"), 0.1, -2.33e-3),
-    (("released, one-sided", "y = 1"), 0.5, -2.33e-3), (("released, one-sided", "y = 0"), 0.5, 3.48e-4)])
+@pytest.mark.parametrize(
+    ("case", "tau", "expected"),
+    [
+        (("InfoNCE", ""), 0.1, 4.43e-3),
+        (("InfoNCE", ""), 0.5, 1.29e-3),
+        (("released, two-sided", "y = 1"), 0.1, -1.96e-3),
+        (("released, two-sided", "y = 1"), 0.5, -2.97e-4),
+        (("released, two-sided", "y = 0"), 0.5, -3.43e-5),
+        (("released, one-sided", "y = 1"), 0.1, -2.33e-3),
+        (("released, one-sided", "y = 1"), 0.5, -2.33e-3),
+        (("released, one-sided", "y = 0"), 0.5, 3.48e-4),
+    ],
+)
 def test_forces_on_negatives_are_those_measured_on_the_released_code(case, tau, expected):
     _, far = mean_forces(force_cases(40, tau, 5.0)[case], uniform_similarity(40, 0.8, 0.5))
     assert far == pytest.approx(expected, rel=2e-3)
@@ -164,8 +178,9 @@ def test_force_on_a_negative_of_infonce_in_closed_form():
     assert torch.equal(force, force.mT)
 
 
-@pytest.mark.parametrize(("background", "expected"), [(0.2, 0.954), (0.4, 0.907), (0.6, 0.862), (0.8, 0.819),
-                                                      (0.9, 0.798)])
+@pytest.mark.parametrize(
+    ("background", "expected"), [(0.2, 0.954), (0.4, 0.907), (0.6, 0.862), (0.8, 0.819), (0.9, 0.798)]
+)
 def test_critical_cosine_at_harth_settings(background, expected):
     critical = critical_cosine(background, n=952, temperature=0.05, margin=5.0)
     assert math.ceil(1000 * critical) / 1000 == expected  # the first cosine of three digits that is negative

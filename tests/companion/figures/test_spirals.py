@@ -26,16 +26,24 @@ def silhouette_by_quadrature(k, thickness):
     w = 1 / k
 
     def mean_distance(x, cell):
-        return quad(lambda y: np.hypot(x - y, np.sqrt(2) * thickness), cell * w, (cell + 1) * w,
-                    points=[x] if cell * w < x < (cell + 1) * w else None)[0] / w
+        return (
+            quad(
+                lambda y: np.hypot(x - y, np.sqrt(2) * thickness),
+                cell * w,
+                (cell + 1) * w,
+                points=[x] if cell * w < x < (cell + 1) * w else None,
+            )[0]
+            / w
+        )
 
     def value(x, own):
         a = mean_distance(x, own)
         b = min(mean_distance(x, cell) for cell in range(k) if cell != own)
         return (b - a) / max(a, b)
 
-    return sum(quad(value, own * w, (own + 1) * w, args=(own,), points=[(own + 0.5) * w], epsabs=1e-7)[0]
-               for own in range(k))
+    return sum(
+        quad(value, own * w, (own + 1) * w, args=(own,), points=[(own + 0.5) * w], epsabs=1e-7)[0] for own in range(k)
+    )
 
 
 def davies_bouldin_by_quadrature(k, thickness):

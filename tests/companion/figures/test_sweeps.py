@@ -10,18 +10,30 @@ from companion.figures import sweeps
 @pytest.fixture
 def runs():
     """Two losses, three thresholds, two margins, two seeds; the scores tell the cells apart."""
-    rows = [{"loss": loss, "threshold": threshold, "margin": margin, "seed": seed,
-             "silhouette": 0.1 + 0.2 * number + 0.1 * threshold + 0.01 * seed, "participation_ratio": 1 + 9 * threshold,
-             "balanced_accuracy": 0.3, "converged_balanced_accuracy": 0.4 + margin / 20}
-            for number, loss in enumerate(("a", "b")) for threshold in (0.2, 0.4, 0.8) for margin in (1.0, 5.0)
-            for seed in (1, 2)]
+    rows = [
+        {
+            "loss": loss,
+            "threshold": threshold,
+            "margin": margin,
+            "seed": seed,
+            "silhouette": 0.1 + 0.2 * number + 0.1 * threshold + 0.01 * seed,
+            "participation_ratio": 1 + 9 * threshold,
+            "balanced_accuracy": 0.3,
+            "converged_balanced_accuracy": 0.4 + margin / 20,
+        }
+        for number, loss in enumerate(("a", "b"))
+        for threshold in (0.2, 0.4, 0.8)
+        for margin in (1.0, 5.0)
+        for seed in (1, 2)
+    ]
     return pd.DataFrame(rows)
 
 
 def test_a_line_goes_through_the_means_and_a_bar_from_least_to_most(runs):
     beside = pd.Series({name: 0.5 for name in sweeps.SCORES} | {"balanced_accuracy": 0.25}, name="random")
-    fig = sweeps.over_setting(runs[runs.margin == 5], "threshold", "theta", ["a", "b"], "real data", mark=0.4,
-                              beside=beside)
+    fig = sweeps.over_setting(
+        runs[runs.margin == 5], "threshold", "theta", ["a", "b"], "real data", mark=0.4, beside=beside
+    )
     silhouette, *others = fig.axes
     first, second, mark, random = silhouette.lines
     np.testing.assert_allclose(first.get_xdata(), [0.2, 0.4, 0.8])
@@ -31,7 +43,11 @@ def test_a_line_goes_through_the_means_and_a_bar_from_least_to_most(runs):
     bars = silhouette.collections[0].get_segments()
     np.testing.assert_allclose(bars[0], [[0.2, 0.13], [0.2, 0.14]])
     assert [axis.get_title(loc="left").split(",")[0] for axis in fig.axes] == [
-        "silhouette", "effective rank (log)", "balanced accuracy", "balanced accuracy"]
+        "silhouette",
+        "effective rank (log)",
+        "balanced accuracy",
+        "balanced accuracy",
+    ]
     np.testing.assert_allclose(others[0].lines[0].get_ydata(), [2.8, 4.6, 8.2])
     limits = [axis.get_ylim() for axis in others[1:]]
     np.testing.assert_allclose(limits, [(0.2, 0.7), (0.2, 0.7)])  # with the dashed line
@@ -57,8 +73,16 @@ def test_every_cell_is_a_mark_coloured_by_its_rank(runs):
 
 
 def test_flips_are_drawn_from_clean_to_noisy():
-    found = pd.DataFrame({"flipped": [0.1, 0.6], "label 1": [0.3, 0.9], "label 1 without noise": 0.2,
-                          "precision": [0.5, 0.4], "base": 0.3}, index=[30.0, 0.0])
+    found = pd.DataFrame(
+        {
+            "flipped": [0.1, 0.6],
+            "label 1": [0.3, 0.9],
+            "label 1 without noise": 0.2,
+            "precision": [0.5, 0.4],
+            "base": 0.3,
+        },
+        index=[30.0, 0.0],
+    )
     left, right = sweeps.flips(found, "simulated data").axes
     np.testing.assert_allclose(left.lines[0].get_xydata(), [[30, 0.1], [0, 0.6]])
     assert left.get_xlim()[0] > left.get_xlim()[1]

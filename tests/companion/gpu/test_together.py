@@ -21,13 +21,16 @@ from emargin.losses import emargin, emargin_released, info_nce
 from emargin.training import build, train
 from tests.conftest import make_dataset
 
-MIXED = [{"seed": 1, "temperature": 0.5, "labels": "paper"},
-         {"seed": 3, "fidelity": "original", "margin": 2.0, "weight_decay": 0.3},
-         {"seed": 2, "temperature": 0.2, "labels": "paper", "margin": 0.5, "threshold": -0.2},
-         {"seed": 1, "method": "infonce", "learning_rate": 3e-3},
-         {"seed": 4, "method": "infonce", "fidelity": "original", "temperature": 0.1},
-         {"seed": 5, "fidelity": "original", "reading": "pair", "labels": "released"},
-         {"seed": 6, "fidelity": "original", "reading": "all-pairs"}, {"seed": 7, "sides": 1, "labels": "paper"}]
+MIXED = [
+    {"seed": 1, "temperature": 0.5, "labels": "paper"},
+    {"seed": 3, "fidelity": "original", "margin": 2.0, "weight_decay": 0.3},
+    {"seed": 2, "temperature": 0.2, "labels": "paper", "margin": 0.5, "threshold": -0.2},
+    {"seed": 1, "method": "infonce", "learning_rate": 3e-3},
+    {"seed": 4, "method": "infonce", "fidelity": "original", "temperature": 0.1},
+    {"seed": 5, "fidelity": "original", "reading": "pair", "labels": "released"},
+    {"seed": 6, "fidelity": "original", "reading": "all-pairs"},
+    {"seed": 7, "sides": 1, "labels": "paper"},
+]
 BEFORE_NORM = [f"encoder.blocks.{number}.bias" for number in (0, 3, 6)]  # no gradient but rounding: they go anywhere
 
 
@@ -91,6 +94,7 @@ def test_in_float32_too(mixed, small_dataset, stacks):
 
 def stack_rounds_as_alone(rows, layer):
     """Whether the products of a linear layer have the same bits in a stack of two: the result and the gradients."""
+
     def leaf(value):
         return value.detach().clone().requires_grad_()
 
@@ -106,8 +110,13 @@ def stack_rounds_as_alone(rows, layer):
 
 def test_on_one_thread_of_a_cpu_together_gives_the_bits_of_alone(mixed, small_dataset):
     frames, generator = small_dataset.train.batch(slice(0, 3)).flatten(0, 1), torch.Generator().manual_seed(0)
-    if not all(stack_rounds_as_alone(rows, layer) for rows, layer in (
-            (frames, torch.nn.Linear(6, 128)), (torch.randn(30, 64, generator=generator), torch.nn.Linear(64, 320)))):
+    if not all(
+        stack_rounds_as_alone(rows, layer)
+        for rows, layer in (
+            (frames, torch.nn.Linear(6, 128)),
+            (torch.randn(30, 64, generator=generator), torch.nn.Linear(64, 320)),
+        )
+    ):
         pytest.skip("this matrix library rounds a product in a stack as it does not round it alone")
     found = train_together(mixed, small_dataset, progress=False)
     for experiment, (method, curve) in zip(mixed, found, strict=True):
@@ -135,12 +144,23 @@ def test_every_encoder_has_its_own_memory(small, small_dataset):
         assert value.untyped_storage().nbytes() == value.nbytes
 
 
-@pytest.mark.parametrize("fields", [{"method": "infonce", "fidelity": fidelity, "sides": sides, "scope": scope}
-                                    for fidelity in ("original", "released") for sides in (1, 2)
-                                    for scope in ("sequence", "flattened")] + [
-    {"fidelity": "original", "reading": "anchor"}, {"fidelity": "original", "reading": "pair"},
-    {"fidelity": "original", "reading": "anchor", "scope": "flattened"}, {"sides": 2}, {"sides": 1}],
-    ids=lambda fields: " ".join(map(str, fields.values())))
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"method": "infonce", "fidelity": fidelity, "sides": sides, "scope": scope}
+        for fidelity in ("original", "released")
+        for sides in (1, 2)
+        for scope in ("sequence", "flattened")
+    ]
+    + [
+        {"fidelity": "original", "reading": "anchor"},
+        {"fidelity": "original", "reading": "pair"},
+        {"fidelity": "original", "reading": "anchor", "scope": "flattened"},
+        {"sides": 2},
+        {"sides": 1},
+    ],
+    ids=lambda fields: " ".join(map(str, fields.values())),
+)
 def test_stacked_losses_are_the_losses(small, fields):
     """Values and gradients; margins below and above the largest cosine, labels mixed and alike."""
     form, generator = small(**fields), torch.Generator().manual_seed(0)
@@ -156,8 +176,12 @@ def test_stacked_losses_are_the_losses(small, fields):
             value, share = emargin_released(z, y, temperature=tau, margin=m, sides=form.sides)
             single.append({"loss": value, "label_share": y.float().mean(), "nonpositive_share": share})
         else:
-            single.append({"loss": emargin(z, y, temperature=tau, margin=m, reading=form.reading, scope=form.scope),
-                           "label_share": y.float().mean()})
+            single.append(
+                {
+                    "loss": emargin(z, y, temperature=tau, margin=m, reading=form.reading, scope=form.scope),
+                    "label_share": y.float().mean(),
+                }
+            )
     columns = (torch.tensor(values, dtype=torch.float64)[:, None, None] for values in (temperature, margin))
     found = stacked_losses(embedding, labels, form=form, **dict(zip(("temperature", "margin"), columns, strict=True)))
     assert list(found) == list(single[0])
@@ -167,8 +191,10 @@ def test_stacked_losses_are_the_losses(small, fields):
     if "nonpositive_share" in found:
         assert 0 < found["nonpositive_share"].max()
     weights = torch.tensor([1.0, -2.0, 0.5, 3.0], dtype=torch.float64)
-    gradients = [torch.autograd.grad(weights @ loss, embedding)[0]
-                 for loss in (found["loss"], torch.stack([values["loss"] for values in single]))]
+    gradients = [
+        torch.autograd.grad(weights @ loss, embedding)[0]
+        for loss in (found["loss"], torch.stack([values["loss"] for values in single]))
+    ]
     torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-12)
 
 
@@ -176,8 +202,13 @@ def test_stacked_losses_survive_a_large_margin(small):
     """m^2 / 2 tau is 5e5 there; beside it float32 would have one digit left of the loss."""
     embedding = torch.rand(1, 1, 40, 8, generator=torch.Generator().manual_seed(0))
     labels = torch.ones(1, 1, 39, dtype=torch.bool)
-    value = stacked_losses(embedding, labels, form=small(fidelity="original"), temperature=torch.full((1, 1, 1), 0.01),
-                           margin=torch.full((1, 1, 1), 100.0))["loss"]
+    value = stacked_losses(
+        embedding,
+        labels,
+        form=small(fidelity="original"),
+        temperature=torch.full((1, 1, 1), 0.01),
+        margin=torch.full((1, 1, 1), 100.0),
+    )["loss"]
     wanted = emargin(embedding[0].double(), labels[0], temperature=0.01, margin=100.0)
     torch.testing.assert_close(value[0], wanted, rtol=1e-3, atol=0, check_dtype=False)
 
@@ -203,8 +234,12 @@ class Waits(TorchDispatchMode):
     count = 0
 
     def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
-        self.count += function.overloadpacket in (torch.ops.aten._local_scalar_dense, torch.ops.aten.nonzero,
-                                                  torch.ops.aten.masked_select, torch.ops.aten.is_nonzero)
+        self.count += function.overloadpacket in (
+            torch.ops.aten._local_scalar_dense,
+            torch.ops.aten.nonzero,
+            torch.ops.aten.masked_select,
+            torch.ops.aten.is_nonzero,
+        )
         return function(*arguments, **keywords or {})
 
 
@@ -232,8 +267,9 @@ class Record(TorchDispatchMode):
         assert function.overloadpacket not in (torch.ops.aten._local_scalar_dense, torch.ops.aten.nonzero), function
         result = function(*arguments, **keywords or {})
         # the same memory without a history: autograd has done its part when an operation arrives here
-        self.operations.append((function, *tree_map_only(torch.Tensor, torch.Tensor.detach, (
-            arguments, keywords or {}, result))))
+        self.operations.append(
+            (function, *tree_map_only(torch.Tensor, torch.Tensor.detach, (arguments, keywords or {}, result)))
+        )
         return result
 
     def replay(self):
@@ -269,11 +305,14 @@ def records(monkeypatch):
 
 @pytest.mark.parametrize("side_by_side", [False, True])
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
-def test_a_recorded_step_gives_the_bits_of_the_step(mixed, small_dataset, monkeypatch, records, precision,
-                                                    side_by_side):
+def test_a_recorded_step_gives_the_bits_of_the_step(
+    mixed, small_dataset, monkeypatch, records, precision, side_by_side
+):
     monkeypatch.setattr(together, "_stacks", lambda device: side_by_side)
-    wanted, found = (train_together(mixed, small_dataset, precision=precision, captured=captured, progress=False)
-                     for captured in (False, True))
+    wanted, found = (
+        train_together(mixed, small_dataset, precision=precision, captured=captured, progress=False)
+        for captured in (False, True)
+    )
     ((number, operations),) = records
     assert number == together.WARM_UP + 1 and len(operations) > 100
     for (method, curve), (other, points) in zip(found, wanted, strict=True):
@@ -312,13 +351,19 @@ def test_the_first_of_several_is_named(small, small_dataset):
         train_together(cells, small_dataset, progress=False)
 
 
-@pytest.mark.parametrize(("cells", "keywords", "message"), [
-    ([], {}, "experiments to train together.*none"), ([{"method": "ts2vec"}], {}, "found: ts2vec.*infonce or emargin"),
-    ([{"method": "random"}], {}, "found: random"),
-    ([{}, {"iterations": 13}], {}, "one iterations.*12 and 13"), ([{}, {"seed": 2, "batch_size": 4}], {}, "batch_size"),
-    ([{}, {"dataset": "harth-sim"}], {}, "one dataset.*ecg-sim.*harth-sim"),
-    ([{}], {"precision": "fp16"}, "unknown precision.*fp16.*float32, tf32, bf16"),
-    ([{"batch_size": 13}], {}, "fewer sequences than a batch.*12.*batch_size = 13")])
+@pytest.mark.parametrize(
+    ("cells", "keywords", "message"),
+    [
+        ([], {}, "experiments to train together.*none"),
+        ([{"method": "ts2vec"}], {}, "found: ts2vec.*infonce or emargin"),
+        ([{"method": "random"}], {}, "found: random"),
+        ([{}, {"iterations": 13}], {}, "one iterations.*12 and 13"),
+        ([{}, {"seed": 2, "batch_size": 4}], {}, "batch_size"),
+        ([{}, {"dataset": "harth-sim"}], {}, "one dataset.*ecg-sim.*harth-sim"),
+        ([{}], {"precision": "fp16"}, "unknown precision.*fp16.*float32, tf32, bf16"),
+        ([{"batch_size": 13}], {}, "fewer sequences than a batch.*12.*batch_size = 13"),
+    ],
+)
 def test_what_cannot_be_trained_together_is_told(small, small_dataset, cells, keywords, message):
     with pytest.raises(InputError, match=message):
         train_together([small(**fields) for fields in cells], small_dataset, progress=False, **keywords)
@@ -352,8 +397,9 @@ def test_the_precision_of_products_is_set_and_put_back(small, small_dataset, mon
 
 def test_bf16_is_near_float32_and_not_the_same(small, small_dataset):
     cells = [small(), small(method="infonce", seed=2)]
-    rough, exact = (train_together(cells, small_dataset, precision=precision, progress=False)
-                    for precision in ("bf16", "float32"))
+    rough, exact = (
+        train_together(cells, small_dataset, precision=precision, progress=False) for precision in ("bf16", "float32")
+    )
     for (method, curve), (_, points) in zip(rough, exact, strict=True):
         assert method.encoder.blocks[0].weight.dtype == torch.float32
         assert curve[0]["loss"] == pytest.approx(points[0]["loss"], rel=0.02)
@@ -390,15 +436,18 @@ def test_a_prepared_cell_is_evaluated_and_not_trained_again(cells, small_dataset
     folders = [tmp_path / str(number) for number in range(3)]
     folders[1].mkdir()
     (folders[1] / "resume.pt").write_bytes(b"of a run that was killed")
-    alone = [run(cell, dataset=small_dataset, device="cpu", folder=tmp_path / f"alone{number}", progress=False)
-             for number, cell in enumerate(cells)]
+    alone = [
+        run(cell, dataset=small_dataset, device="cpu", folder=tmp_path / f"alone{number}", progress=False)
+        for number, cell in enumerate(cells)
+    ]
     assert prepare_cells(cells, small_dataset, folders, progress=False) == cells
     for number, folder in enumerate(folders):
         assert {path.name for path in folder.iterdir()} == {"encoder.pt", "curve.csv"}
         curve, other = (pd.read_csv(place / "curve.csv") for place in (folder, tmp_path / f"alone{number}"))
         pd.testing.assert_frame_equal(curve, other, rtol=0.02)
-        kept, other = (torch.load(place / "encoder.pt", weights_only=True) for place in (
-            folder, tmp_path / f"alone{number}"))
+        kept, other = (
+            torch.load(place / "encoder.pt", weights_only=True) for place in (folder, tmp_path / f"alone{number}")
+        )
         assert kept.keys() == other.keys() and kept["origin"] == other["origin"]
         assert list(kept["method"]) == list(other["method"])
     monkeypatch.setattr("emargin.experiment.train", lambda *a, **k: pytest.fail("trained again"))
@@ -415,8 +464,11 @@ def test_what_is_trained_already_stays(cells, small_dataset, tmp_path, monkeypat
     (folders[0] / "curve.csv").unlink()
     (folders[2] / "encoder.pt").write_bytes(b"damaged")
     trained, train_all = [], together._train
-    monkeypatch.setattr(together, "_train", lambda ahead, *arguments, **keywords: (
-        trained.append(ahead), train_all(ahead, *arguments, **keywords))[1])
+    monkeypatch.setattr(
+        together,
+        "_train",
+        lambda ahead, *arguments, **keywords: (trained.append(ahead), train_all(ahead, *arguments, **keywords))[1],
+    )
     assert prepare_cells(cells, small_dataset, folders, progress=False) == cells
     assert prepare_cells(cells, small_dataset, folders, progress=False) == cells
     assert trained == [[cells[0], cells[2]]]
@@ -437,8 +489,14 @@ def test_a_cell_that_fails_is_left_out_and_the_others_are_as_without_it(small, s
 
 
 def test_groups_are_of_cells_that_share_data_and_steps(small):
-    cells = [small(), small(method="random"), small(seed=2, temperature=0.1), small(iterations=5),
-             small(method="infonce", fidelity="original"), small(method="random", seed=2)]
+    cells = [
+        small(),
+        small(method="random"),
+        small(seed=2, temperature=0.1),
+        small(iterations=5),
+        small(method="infonce", fidelity="original"),
+        small(method="random", seed=2),
+    ]
     assert groups(cells) == [[cells[0], cells[2], cells[4]], [cells[1]], [cells[3]], [cells[5]]]
 
 

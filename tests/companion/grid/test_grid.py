@@ -71,22 +71,35 @@ def test_the_chapter_shows_the_paper_s_own_sets_once_they_have_rows(tmp_path, mo
     kept.rows = results.table([results.tidy(Experiment("ecg"), "silhouette", 0.5, 9)])
     shown = read_chapter(kept)
     assert {name: [cell.dataset for cell in cells] for name, cells in shown.items()} == {
-        "workflow/grid.json": ["mitbih", "mitbih"], "workflow/paper.json": ["ecg", "ecg"]}
+        "workflow/grid.json": ["mitbih", "mitbih"],
+        "workflow/paper.json": ["ecg", "ecg"],
+    }
 
 
 def test_a_grid_is_the_product_of_its_lists_by_seed(tmp_path):
-    path = grid_file(tmp_path, [SMALL | {"method": ["random", "infonce"], "seed": [1, 2]},
-                                SMALL | {"method": ["emargin", "random"]}])
-    assert [(c.seed, c.method) for c in read_grid(path)] == [(1, "random"), (1, "infonce"), (1, "emargin"),
-                                                             (2, "random"), (2, "infonce")]
+    path = grid_file(
+        tmp_path, [SMALL | {"method": ["random", "infonce"], "seed": [1, 2]}, SMALL | {"method": ["emargin", "random"]}]
+    )
+    assert [(c.seed, c.method) for c in read_grid(path)] == [
+        (1, "random"),
+        (1, "infonce"),
+        (1, "emargin"),
+        (2, "random"),
+        (2, "infonce"),
+    ]
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ("{", "cannot be read"), ("{}", "no list of objects"), ("[]", "has no cells"),
-    ('[{"method": "random"}, {"method": []}]', "block 2 has no cells.*no value for method"),
-    ('[{"methd": "random"}]', "unknown parameter.*did you mean 'method'"),
-    ('[{"dataset": "mitbh", "source": "real"}]', "unknown dataset.*did you mean 'mitbih'"),
-])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "cannot be read"),
+        ("{}", "no list of objects"),
+        ("[]", "has no cells"),
+        ('[{"method": "random"}, {"method": []}]', "block 2 has no cells.*no value for method"),
+        ('[{"methd": "random"}]', "unknown parameter.*did you mean 'method'"),
+        ('[{"dataset": "mitbh", "source": "real"}]', "unknown dataset.*did you mean 'mitbih'"),
+    ],
+)
 def test_a_bad_grid_file_is_named(tmp_path, text, message):
     (tmp_path / "grid.json").write_text(text)
     with pytest.raises(InputError, match=message):
@@ -133,11 +146,20 @@ def test_components_are_kept_of_the_methods_that_the_book_compares(tmp_path, sma
         assert "map" in kept and ("components" in kept) == ("component_labels" in kept) == (cell.method == "infonce")
 
 
-@pytest.mark.parametrize(("changed", "drawn"), [
-    ({}, True), ({"method": "infonce", "fidelity": "original"}, True),
-    ({"reading": "pair", "fidelity": "original"}, True),
-    ({"labels": "paper"}, True), ({"fold": 2, "surrogate": "phase"}, True), ({"seed": 2}, False),
-    ({"protocol": "released"}, False), ({"threshold": 0.2}, False), ({"iterations": 10}, False)])
+@pytest.mark.parametrize(
+    ("changed", "drawn"),
+    [
+        ({}, True),
+        ({"method": "infonce", "fidelity": "original"}, True),
+        ({"reading": "pair", "fidelity": "original"}, True),
+        ({"labels": "paper"}, True),
+        ({"fold": 2, "surrogate": "phase"}, True),
+        ({"seed": 2}, False),
+        ({"protocol": "released"}, False),
+        ({"threshold": 0.2}, False),
+        ({"iterations": 10}, False),
+    ],
+)
 def test_maps_are_drawn_of_one_seed_at_the_settings_of_set_and_method(changed, drawn):
     assert is_drawn(Experiment(**{"dataset": "ecg-sim"} | changed)) == drawn
 
@@ -159,11 +181,17 @@ def test_a_cell_run_anew_replaces_all_that_the_store_has_of_it(tmp_path, small_g
     assert not again.rows.duplicated(["digest", "metric"]).any()
 
 
-@pytest.mark.parametrize(("error", "lasting"), [
-    (InputError("the disk is on fire"), True), (NonFiniteGradient("the disk is on fire"), True),
-    (MemoryError("the disk is on fire"), False)])
-def test_a_failed_cell_leaves_its_reason_and_the_others_go_on(tmp_path, monkeypatch, small_grid, counted, error,
-                                                             lasting):
+@pytest.mark.parametrize(
+    ("error", "lasting"),
+    [
+        (InputError("the disk is on fire"), True),
+        (NonFiniteGradient("the disk is on fire"), True),
+        (MemoryError("the disk is on fire"), False),
+    ],
+)
+def test_a_failed_cell_leaves_its_reason_and_the_others_go_on(
+    tmp_path, monkeypatch, small_grid, counted, error, lasting
+):
     """What bad input and bad numbers did they would do again; memory may be there the next time."""
     working = companion.grid.runner.run
 
@@ -200,8 +228,9 @@ def test_rows_hold_while_code_and_data_are_the_same(tmp_path, monkeypatch, small
         patch.setattr(grid, "checksum_of", lambda cell: None)
         assert states() == ["done", "done"]
     versions = stages.code_versions
-    monkeypatch.setattr(stages, "code_versions",
-                        lambda cell: versions(cell) | ({"train": "newer"} if cell.method == "emargin" else {}))
+    monkeypatch.setattr(
+        stages, "code_versions", lambda cell: versions(cell) | ({"train": "newer"} if cell.method == "emargin" else {})
+    )
     assert states() == ["done", "stale"]
 
 
@@ -263,8 +292,9 @@ def test_a_folder_without_rows_is_not_merged(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("stopped_at", ["arrays.npz", "rows.csv", "provenance.json"])
-def test_a_store_that_is_killed_while_a_stale_cell_is_replaced_has_it_stale(tmp_path, small_grid, monkeypatch,
-                                                                            stopped_at):
+def test_a_store_that_is_killed_while_a_stale_cell_is_replaced_has_it_stale(
+    tmp_path, small_grid, monkeypatch, stopped_at
+):
     run_small(small_grid, tmp_path / "out")
     cells, kept = read_grid(small_grid), Store(tmp_path / "out")
     kept.records[cells[0].digest]["code"] = {}
@@ -276,6 +306,7 @@ def test_a_store_that_is_killed_while_a_stale_cell_is_replaced_has_it_stale(tmp_
             if path.name == stopped_at:
                 raise KeyboardInterrupt
             write(path, content)
+
         return wrapped
 
     for name in ("write_text", "write_arrays"):
@@ -312,7 +343,9 @@ def test_a_checkpoint_of_other_data_or_code_is_not_gone_on_from(tmp_path, small_
             if change == "data":
                 object.__setattr__(data, "checksum", "of other recordings")
             else:
-                monkeypatch.setattr("companion.gpu.together.code_versions", lambda cell: {"data": "d", "train": "other"})
+                monkeypatch.setattr(
+                    "companion.gpu.together.code_versions", lambda cell: {"data": "d", "train": "other"}
+                )
     assert seen == [False, True, False]
 
 
@@ -321,8 +354,11 @@ def test_too_few_sequences_for_a_batch_are_refused_without_training_too(tmp_path
     assert run_cell(cell, tmp_path / "cell", device="cpu", progress=False) == "failed"
     assert "fewer sequences than a batch. found: 12 on the training side" in (tmp_path / "cell/rows.csv").read_text()
     with pytest.raises(InputError, match="2 on the test side"):
-        run_in(tmp_path, Experiment(**SMALL | {"batch_size": 3}, method="random", protocol="released"),
-               make_dataset(n_test=2))
+        run_in(
+            tmp_path,
+            Experiment(**SMALL | {"batch_size": 3}, method="random", protocol="released"),
+            make_dataset(n_test=2),
+        )
 
 
 def test_a_training_together_that_fails_leaves_its_cells_to_train_alone(tmp_path, small_grid, monkeypatch, capsys):
@@ -345,9 +381,11 @@ def test_a_grid_waits_for_another_process_in_the_folder_of_a_cell(tmp_path, smal
             pass
 
     real = companion.grid.runner.run_cell
-    monkeypatch.setattr(companion.grid.runner, "run_cell",
-                        lambda cell, folder, **keywords: (held.append(folder), locked(folder),
-                                                          real(cell, folder, **keywords))[-1])
+    monkeypatch.setattr(
+        companion.grid.runner,
+        "run_cell",
+        lambda cell, folder, **keywords: (held.append(folder), locked(folder), real(cell, folder, **keywords))[-1],
+    )
     run_small(small_grid, tmp_path / "out")
     assert len(held) == 2
 
@@ -423,9 +461,20 @@ def test_arrays_of_no_cell_do_not_stay(tmp_path, small_grid):
     assert {name.partition("/")[0] for name in np.load(tmp_path / "out" / "arrays.npz").files} == kept.known
 
 
-@pytest.mark.parametrize(("field", "value"), [("surrogate", "phase"), ("protocol", "released"), ("fold", 2),
-                                              ("sequence_length", 20), ("stride", 5), ("n_fft", 32), ("hop", 4),
-                                              ("quick", True), ("dataset", "sleepeeg-sim")])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("surrogate", "phase"),
+        ("protocol", "released"),
+        ("fold", 2),
+        ("sequence_length", 20),
+        ("stride", 5),
+        ("n_fft", 32),
+        ("hop", 4),
+        ("quick", True),
+        ("dataset", "sleepeeg-sim"),
+    ],
+)
 def test_neighbouring_cells_share_data_where_all_that_makes_them_is_the_same(field, value):
     loads = []
     shared = companion.grid.runner.LastOnly(lambda cell: loads.append(cell) or object())
@@ -439,8 +488,9 @@ def test_rows_of_two_machines_merge(tmp_path, small_grid):
     rows = run_small(small_grid, tmp_path / "all")
     for number, cell in enumerate(read_grid(small_grid)):
         Store(tmp_path / f"machine{number}").add([cell_folder(cell)])
-    status = main(["grid", "merge", str(tmp_path / "machine1"), str(tmp_path / "machine0"), "--out",
-                   str(tmp_path / "merged")])
+    status = main(
+        ["grid", "merge", str(tmp_path / "machine1"), str(tmp_path / "machine0"), "--out", str(tmp_path / "merged")]
+    )
     assert status == 0
     merged = Store(tmp_path / "merged")
     pd.testing.assert_frame_equal(merged.rows, rows, rtol=1e-8, check_dtype=False)
@@ -481,17 +531,26 @@ def test_cells_that_train_together_have_the_rows_of_cells_alone(tmp_path, small_
     path = grid_file(tmp_path, [SMALL | {"method": ["random", "infonce", "emargin"], "seed": [1, 2]}])
     alone = run_small(path, tmp_path / "alone", cells_folder=tmp_path / "a")
     trained, real_train = [], experiment.train
-    monkeypatch.setattr(experiment, "train", lambda cell, *a, **k: trained.append(cell.method) or real_train(
-        cell, *a, **k))
+    monkeypatch.setattr(
+        experiment, "train", lambda cell, *a, **k: trained.append(cell.method) or real_train(cell, *a, **k)
+    )
     together = run_small(path, tmp_path / "together", cells_folder=tmp_path / "b", together=3)
     assert trained == ["random", "random", "emargin"]  # four cells in groups of three: the fourth is alone
     # AdamW's first steps divide a gradient by its own size, so one of nearly 0 takes the sign of its rounding
     np.testing.assert_allclose(together.value.astype(float), alone.value.astype(float), rtol=1e-3)
     records = Store(tmp_path / "together").records.values()
-    company = {(record["experiment"]["method"], record["experiment"]["seed"]): record.get("trained_together")
-               for record in records}
-    assert company == {("infonce", 1): 3, ("emargin", 1): 3, ("infonce", 2): 3, ("emargin", 2): None,
-                       ("random", 1): None, ("random", 2): None}
+    company = {
+        (record["experiment"]["method"], record["experiment"]["seed"]): record.get("trained_together")
+        for record in records
+    }
+    assert company == {
+        ("infonce", 1): 3,
+        ("emargin", 1): 3,
+        ("infonce", 2): 3,
+        ("emargin", 2): None,
+        ("random", 1): None,
+        ("random", 2): None,
+    }
 
 
 def test_a_group_without_data_leaves_a_row_for_each_cell(tmp_path, small_grid, monkeypatch):

@@ -62,8 +62,9 @@ def test_the_data_set_itself_and_its_test_side_are_left_alone(dataset):
     before = dataset.train.frames.clone()
     split = validation.hold_out(dataset)
     assert torch.equal(dataset.train.frames, before)
-    spoiled = dataclasses.replace(dataset, test=Sequences(torch.full((40, 6), torch.nan), dataset.test.labels,
-                                                          dataset.test.starts, 10))
+    spoiled = dataclasses.replace(
+        dataset, test=Sequences(torch.full((40, 6), torch.nan), dataset.test.labels, dataset.test.starts, 10)
+    )
     again = validation.hold_out(spoiled)
     assert torch.equal(frames_of(split.test), frames_of(again.test))
     assert split.checksum == f"{dataset.checksum}, validation"
@@ -91,14 +92,21 @@ def test_a_score_is_that_of_the_held_out_people(dataset, experiments):
 
 
 def line(experiment, value, **fields):
-    return {name: getattr(experiment, name, None) for name in validation.COLUMNS} | {
-        "code": "c", "data": "d", "people": "9 + 3", validation.DECIDES: value} | fields
+    return (
+        {name: getattr(experiment, name, None) for name in validation.COLUMNS}
+        | {"code": "c", "data": "d", "people": "9 + 3", validation.DECIDES: value}
+        | fields
+    )
 
 
 def test_the_best_mean_over_seeds_is_chosen_and_the_first_of_equals(small, tmp_path):
     def cells(*margins, seeds=(1, 2)):
-        return [small(method="cosine-margin", fidelity="original", margin=margin, seed=seed)
-                for seed in seeds for margin in margins]
+        return [
+            small(method="cosine-margin", fidelity="original", margin=margin, seed=seed)
+            for seed in seeds
+            for margin in margins
+        ]
+
     path = tmp_path / "deep" / "validation.csv"
     two = cells(0.1, 0.2)
     for one, value in zip(two, (0.5, 0.9, 0.7, 0.2), strict=True):
@@ -153,8 +161,21 @@ def test_another_file_is_not_taken_for_scores(tmp_path):
 
 def test_the_command_scores_what_is_missing_and_names_the_choice(dataset, tmp_path, monkeypatch, capsys):
     grid, out = tmp_path / "choices.json", tmp_path / "validation.csv"
-    grid.write_text(json.dumps([{"dataset": "ecg-sim", "sequence_length": 10, "batch_size": 3, "iterations": 2,
-                                 "method": "cosine-margin", "fidelity": "original", "margin": [0.2, 0.4]}]))
+    grid.write_text(
+        json.dumps(
+            [
+                {
+                    "dataset": "ecg-sim",
+                    "sequence_length": 10,
+                    "batch_size": 3,
+                    "iterations": 2,
+                    "method": "cosine-margin",
+                    "fidelity": "original",
+                    "margin": [0.2, 0.4],
+                }
+            ]
+        )
+    )
     dataset = dataclasses.replace(dataset, checksum="ecg-sim seed 0 full")
     monkeypatch.setattr("emargin.__main__.load", lambda experiment: dataset)
     scored, score = [], validation.score
@@ -188,4 +209,5 @@ def test_the_grid_of_repairs_has_the_chosen_settings_and_their_scores_are_of_the
             assert settings == {(one.temperature, one.margin, one.weight)}
         assert {cell.seed for cell in found[key]} == {1, 2, 3}
         assert {cell.label_share for cell in found[key]} == (
-            {0.01, 0.05, 0.1} if one.method.endswith("-labels") else {None})
+            {0.01, 0.05, 0.1} if one.method.endswith("-labels") else {None}
+        )

@@ -29,8 +29,17 @@ from tests.test_setup import LOCK, ROOT, pins
 WORKFLOW = ROOT / "workflow"
 UNTRAINED = {name for name, method in COMPARED.items() if method.untrained}
 CELL = {"dataset": "ecg-sim", "iterations": 2, "sequence_length": 10, "batch_size": 2}
-SNAKEMAKE = next((str(path) for path in (ROOT / ".venv" / "workflow" / "bin" / "snakemake",
-                                         Path(shutil.which("snakemake") or "no snakemake")) if path.exists()), None)
+SNAKEMAKE = next(
+    (
+        str(path)
+        for path in (
+            ROOT / ".venv" / "workflow" / "bin" / "snakemake",
+            Path(shutil.which("snakemake") or "no snakemake"),
+        )
+        if path.exists()
+    ),
+    None,
+)
 needs_snakemake = pytest.mark.skipif(SNAKEMAKE is None, reason="Snakemake is not here: make reproduce-quick gets it")
 
 
@@ -50,15 +59,19 @@ def methods_of(cells):
     return {(cell.method, cell.fidelity) for cell in cells if cell.labels != "paper" or cell.fidelity == "original"}
 
 
-EVERY = {(name, fidelity) for name in COMPARED for fidelity in FIDELITIES
-         if fidelity == "released" or name not in UNTRAINED}
+EVERY = {
+    (name, fidelity) for name in COMPARED for fidelity in FIDELITIES if fidelity == "released" or name not in UNTRAINED
+}
 RELEASED = {(name, "released") for name in COMPARED}
 
 
-@pytest.mark.parametrize(("file", "sets"), [
-    ("grid.json", {("mitbih", 1), ("mitbih", 2), ("dsads", 1), ("sleepedf-features", 1), ("spsw-har", 1)}),
-    ("paper.json", {("harth", 1), ("sleepeeg", 1), ("ecg", 1)}),
-])
+@pytest.mark.parametrize(
+    ("file", "sets"),
+    [
+        ("grid.json", {("mitbih", 1), ("mitbih", 2), ("dsads", 1), ("sleepedf-features", 1), ("spsw-har", 1)}),
+        ("paper.json", {("harth", 1), ("sleepeeg", 1), ("ecg", 1)}),
+    ],
+)
 def test_the_grids_of_real_data_are_complete_and_read_without_them(file, sets):
     cells = read_grid(WORKFLOW / file)
     assert {cell.source for cell in cells} == {"real"}
@@ -68,7 +81,11 @@ def test_the_grids_of_real_data_are_complete_and_read_without_them(file, sets):
             original = [cell for cell in here if cell.protocol == "original"]
             assert methods_of(original) == EVERY
             assert {cell.reading for cell in original if cell.method == "emargin"} == {
-                None, "anchor", "pair", "all-pairs"}
+                None,
+                "anchor",
+                "pair",
+                "all-pairs",
+            }
             released = methods_of(cell for cell in here if cell.protocol == "released")
             assert released == (RELEASED if fold == 1 else set())
     assert {(cell.dataset, cell.fold) for cell in cells} == sets
@@ -85,8 +102,13 @@ def test_the_quick_grid_has_every_method_in_both_fidelities_on_the_simulators():
 def test_the_plan_names_the_job_that_frames_the_recordings_of_each_cell(tmp_path, monkeypatch):
     monkeypatch.setattr(grid, "checksum_of", lambda cell: "files")
     real = {"dataset": "mitbih", "source": "real", "method": "random"}
-    path = grid_file(tmp_path, real | {"fold": [1, 2], "seed": [1, 2]}, real | {"protocol": "released"},
-                     real | {"surrogate": "phase"}, CELL | {"method": "random"})
+    path = grid_file(
+        tmp_path,
+        real | {"fold": [1, 2], "seed": [1, 2]},
+        real | {"protocol": "released"},
+        real | {"surrogate": "phase"},
+        CELL | {"method": "random"},
+    )
     cells = read_grid(path)
     assert main(["grid", "plan", str(path), "--out", str(tmp_path / "out"), "--json", str(tmp_path / "plan.json")]) == 0
     ahead = json.loads((tmp_path / "plan.json").read_text())
@@ -95,12 +117,14 @@ def test_the_plan_names_the_job_that_frames_the_recordings_of_each_cell(tmp_path
     framed = {cell["digest"]: cell["frames"] for cell in ahead}
     first = cells[0].digest
     assert [framed[cell.digest] == first for cell in cells] == [
-        (cell.protocol, cell.surrogate, cell.source) == ("original", None, "real") for cell in cells]
+        (cell.protocol, cell.surrogate, cell.source) == ("original", None, "real") for cell in cells
+    ]
     assert len(set(framed.values())) == 4
     assert {cell["why"] for cell in ahead} == {"missing"}
 
 
 # --- frames, cells
+
 
 @pytest.fixture
 def small_grid(monkeypatch, tmp_path):
@@ -123,8 +147,11 @@ def test_frames_are_cached_once_for_the_cells_that_share_them(tmp_path, monkeypa
     (own / "dataset.json").write_text(json.dumps({"classes": ["a", "b"], "sampling_rate": 8}))
     for person in range(4):
         draws = np.random.default_rng(person)
-        np.savez(own / f"p{person}.npz", signal=draws.standard_normal((900, 2)).astype(np.float32),
-                 labels=draws.integers(0, 2, 900))
+        np.savez(
+            own / f"p{person}.npz",
+            signal=draws.standard_normal((900, 2)).astype(np.float32),
+            labels=draws.integers(0, 2, 900),
+        )
     path = grid_file(tmp_path, {"dataset": str(own), "method": "random", "sequence_length": 20, "fold": [1, 2]})
     cell, other = read_grid(path)
     assert main(["grid", "frames", str(path), cell.digest]) == 0
@@ -163,12 +190,15 @@ def test_rows_that_are_stale_hold_on_where_their_data_are_not(tmp_path, monkeypa
 def test_cells_without_data_are_reported_and_the_others_are_ahead(tmp_path):
     """Running them would leave nothing but failures."""
     absent = {"source": "real", "method": ["random", "infonce"]}
-    path = grid_file(tmp_path, absent | {"dataset": "mitbih"}, CELL | {"method": "random"},
-                     absent | {"dataset": "dsads"})
+    path = grid_file(
+        tmp_path, absent | {"dataset": "mitbih"}, CELL | {"method": "random"}, absent | {"dataset": "dsads"}
+    )
     todo = plan(read_grid(path), Store(tmp_path / "out"))
     assert [cell.dataset for cell in todo.ahead] == ["ecg-sim"]
-    assert str(todo) == ("5 cells: 0 done, 4 without data, 1 missing (not on this machine: mitbih, dsads; "
-                         "emargin data list says where it looks)")
+    assert str(todo) == (
+        "5 cells: 0 done, 4 without data, 1 missing (not on this machine: mitbih, dsads; "
+        "emargin data list says where it looks)"
+    )
 
 
 def test_a_cell_that_is_done_is_not_run_again_and_a_newer_evaluation_trains_nothing(tmp_path, monkeypatch, small_grid):
@@ -180,7 +210,13 @@ def test_a_cell_that_is_done_is_not_run_again_and_a_newer_evaluation_trains_noth
     def newer(cell):
         return versions(cell) | {"clustering": "newer"}
 
-    for module in ("emargin.stages", "companion.grid.plan", "companion.grid.runner", "emargin.experiment", "emargin.rows"):
+    for module in (
+        "emargin.stages",
+        "companion.grid.plan",
+        "companion.grid.runner",
+        "emargin.experiment",
+        "emargin.rows",
+    ):
         monkeypatch.setattr(f"{module}.code_versions", newer)
     assert finished(cells, Store(tmp_path / "out")) == []  # what is there is of the code before
     monkeypatch.setattr(experiment, "train", None)
@@ -204,11 +240,19 @@ def test_a_cell_waits_for_another_process_that_is_running_it(tmp_path, monkeypat
     aside = tmp_path / "aside"
     run_cell(cell, aside, device="cpu", progress=False)
     other = subprocess.Popen(
-        [sys.executable, "-c", "import sys, time, shutil, filelock\n"
-         "with filelock.FileLock(sys.argv[1] + '/.lock'):\n"
-         "    print('locked', flush=True); time.sleep(1)\n"
-         "    shutil.copytree(sys.argv[2], sys.argv[1], dirs_exist_ok=True)", str(folder), str(aside)],
-        stdout=subprocess.PIPE, text=True)
+        [
+            sys.executable,
+            "-c",
+            "import sys, time, shutil, filelock\n"
+            "with filelock.FileLock(sys.argv[1] + '/.lock'):\n"
+            "    print('locked', flush=True); time.sleep(1)\n"
+            "    shutil.copytree(sys.argv[2], sys.argv[1], dirs_exist_ok=True)",
+            str(folder),
+            str(aside),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert other.stdout.readline() == "locked\n"
     assert [outcome.split(":")[0] for outcome in run_cells([cell], device="cpu")] == ["done already"]
     other.communicate()
@@ -223,19 +267,23 @@ def test_the_estimate_is_of_cells_alike_and_says_what_it_leaves_out(tmp_path):
         out.records[digest] = {"experiment": vars(cell), "seconds": {"train": seconds, "probe": 1}}
     assert estimate(plan(cells, out), out) == (
         "4 cells ahead; by earlier cells of their kind 3.0 h one after the other, without the 2 of which there is no "
-        "record yet")
+        "record yet"
+    )
 
 
 # --- what make reproduce does around Snakemake
 
+
 @pytest.fixture
 def fake(tmp_path):
     """A command in Snakemake's place: writes down its arguments, then does what it is told."""
+
     def make(commands):
         path = tmp_path / "fake"
         path.write_text(f'#!/bin/sh\necho "$@" > "{tmp_path}/arguments"\n{commands}\n')
         path.chmod(0o755)
         return ["--snakemake", str(path)]
+
     return make
 
 
@@ -321,10 +369,17 @@ def test_a_failed_cell_is_named_at_the_end(tmp_path, monkeypatch, small_grid, fa
     assert "failed: ecg-sim random released seed 1: no bits" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("name", "commands"), [
-    ("INT", "kill -INT $PPID; sleep 0.2; exit 1"),
-    ("TERM", "trap 'touch {0}/told; exit 1' INT; kill -TERM $PPID; i=0; while [ $i -lt 100 ]; do sleep 0.1; "
-             "i=$((i + 1)); done")])
+@pytest.mark.parametrize(
+    ("name", "commands"),
+    [
+        ("INT", "kill -INT $PPID; sleep 0.2; exit 1"),
+        (
+            "TERM",
+            "trap 'touch {0}/told; exit 1' INT; kill -TERM $PPID; i=0; while [ $i -lt 100 ]; do sleep 0.1; "
+            "i=$((i + 1)); done",
+        ),
+    ],
+)
 def test_an_interrupted_run_takes_its_rows_in_and_says_so(tmp_path, small_grid, aside, fake, name, commands):
     assert reproduced(small_grid, tmp_path / "out", *fake(f"{aside}; {commands.format(tmp_path)}")) == 130
     assert len(Store(tmp_path / "out").known) == 2
@@ -342,6 +397,7 @@ def test_two_runs_into_one_folder_and_a_missing_snakemake_are_refused(tmp_path, 
 
 # --- the graph
 
+
 def test_the_pins_of_the_workflow_differ_where_snakemake_needs_it_alone():
     lock = pins((WORKFLOW / "requirements.lock").read_text().splitlines())
     differing = {name for name, version in lock.items() if LOCK.get(name, version) != version}
@@ -350,38 +406,72 @@ def test_the_pins_of_the_workflow_differ_where_snakemake_needs_it_alone():
 
 
 def test_the_profiles_differ_in_the_executor_alone():
-    default, slurm = (yaml.safe_load((WORKFLOW / "profiles" / name / "config.yaml").read_text())
-                      for name in ("default", "slurm"))
+    default, slurm = (
+        yaml.safe_load((WORKFLOW / "profiles" / name / "config.yaml").read_text()) for name in ("default", "slurm")
+    )
     assert slurm["executor"] == "slurm" and default.items() <= slurm.items()
 
 
 def snakemake(folder, ahead, *more, profile="default", python="false", **config):
     (folder / "plan.json").write_text(json.dumps(ahead))
     config = {"plan": folder / "plan.json", "grid": "some grid.json", "python": python} | config
-    command = [SNAKEMAKE, "--snakefile", WORKFLOW / "Snakefile", "--workflow-profile", WORKFLOW / "profiles" / profile,
-               "--jobs", 1, "--directory", folder, *more, "--config", *(f"{name}={config[name]}" for name in config)]
-    return subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          env=os.environ | {"XDG_CACHE_HOME": str(folder / "cache")})
+    command = [
+        SNAKEMAKE,
+        "--snakefile",
+        WORKFLOW / "Snakefile",
+        "--workflow-profile",
+        WORKFLOW / "profiles" / profile,
+        "--jobs",
+        1,
+        "--directory",
+        folder,
+        *more,
+        "--config",
+        *(f"{name}={config[name]}" for name in config),
+    ]
+    return subprocess.run(
+        [str(word) for word in command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"XDG_CACHE_HOME": str(folder / "cache")},
+    )
 
 
 def planned(*cells):
     """Cells of a plan, each given by its number, that of the first one that shares its frames, and its source."""
-    return [{"digest": f"{number:016x}", "folder": "", "why": "missing", "cell": f"cell {number}",
-             "frames": f"{frames:016x}", "source": source} for number, frames, source in cells]
+    return [
+        {
+            "digest": f"{number:016x}",
+            "folder": "",
+            "why": "missing",
+            "cell": f"cell {number}",
+            "frames": f"{frames:016x}",
+            "source": source,
+        }
+        for number, frames, source in cells
+    ]
 
 
 @needs_snakemake
 def test_the_graph_makes_frames_first_and_runs_cells_in_the_plan_s_order_past_one_that_dies(tmp_path):
-    python, ahead = tmp_path / "a python", planned(
-        (9, 9, "real"), (6, 6, "simulated"), (5, 6, "simulated"), (8, 9, "real"), (7, 9, "real"), (4, 9, "real"))
-    python.write_text(f'#!/bin/sh\necho "$4 $5 $6 $OMP_NUM_THREADS" >> "{tmp_path}/calls"\n'
-                      f'[ "$4 $6" != "cell {6:016x}" ] || kill -9 $$\necho a word\n')
+    python, ahead = (
+        tmp_path / "a python",
+        planned(
+            (9, 9, "real"), (6, 6, "simulated"), (5, 6, "simulated"), (8, 9, "real"), (7, 9, "real"), (4, 9, "real")
+        ),
+    )
+    python.write_text(
+        f'#!/bin/sh\necho "$4 $5 $6 $OMP_NUM_THREADS" >> "{tmp_path}/calls"\n'
+        f'[ "$4 $6" != "cell {6:016x}" ] || kill -9 $$\necho a word\n'
+    )
     python.chmod(0o755)
     done = snakemake(tmp_path, ahead, python=python)
     assert done.returncode == 1, done.stdout
     assert (tmp_path / "calls").read_text().splitlines() == [
         f"{what} some grid.json {number:016x} 1"
-        for what, number in (("frames", 9), *(("cell", number) for number in (9, 6, 5, 8, 7, 4)))]
+        for what, number in (("frames", 9), *(("cell", number) for number in (9, 6, 5, 8, 7, 4)))
+    ]
     assert (tmp_path / "logs" / f"{5:016x}.txt").read_text() == "a word\n"
     again = snakemake(tmp_path, ahead, python=python)
     assert again.returncode == 1, again.stdout
@@ -393,8 +483,11 @@ def test_a_job_has_neighbouring_cells_of_one_set_and_at_most_so_many(tmp_path):
     ahead = planned(*((number, 1, "simulated") for number in range(1, 6)), (6, 6, "simulated"), (7, 1, "simulated"))
     done = snakemake(tmp_path, ahead, "--dry-run", "--printshellcmds", cells_a_job=3)
     assert done.returncode == 0, done.stdout
-    jobs = [[int(digest, 16) for digest in re.findall(r" ([0-9a-f]{16})(?= )", line)]
-            for line in done.stdout.splitlines() if "emargin grid cell" in line]
+    jobs = [
+        [int(digest, 16) for digest in re.findall(r" ([0-9a-f]{16})(?= )", line)]
+        for line in done.stdout.splitlines()
+        if "emargin grid cell" in line
+    ]
     assert sorted(jobs) == [[1, 2, 3], [4, 5], [6], [7]]
 
 
@@ -408,8 +501,17 @@ def test_on_slurm_a_job_asks_for_memory_and_time_and_a_gpu_where_told(tmp_path, 
         (commands / name).write_text(f"#!/bin/sh\n{refuses}\n")
         (commands / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
-    done = snakemake(tmp_path, planned((1, 1, "simulated"), (2, 1, "simulated")), "--latency-wait", 0,
-                     "--slurm-init-seconds-before-status-checks", 1, profile="slurm", gpu=gpu, cells_a_job=2)
+    done = snakemake(
+        tmp_path,
+        planned((1, 1, "simulated"), (2, 1, "simulated")),
+        "--latency-wait",
+        0,
+        "--slurm-init-seconds-before-status-checks",
+        1,
+        profile="slurm",
+        gpu=gpu,
+        cells_a_job=2,
+    )
     assert done.returncode == 1 and (tmp_path / "calls").exists(), done.stdout
     first, second = (tmp_path / "calls").read_text().splitlines()
     assert "--mem 4000 " in first and "-t 60 " in first and ("--gpus=1" in first) == wanted, first

@@ -16,9 +16,18 @@ def written(tmp_path):
     return Written(tmp_path)
 
 
-@pytest.mark.parametrize(("holds", "of", "verdict"), [
-    (3, 4, "stands"), (1, 4, "does not stand"), (2, 4, "in part"), (5, 8, "in part"), (0, 9, "does not stand"),
-    (3, 3, "open"), (0, 0, "open")])
+@pytest.mark.parametrize(
+    ("holds", "of", "verdict"),
+    [
+        (3, 4, "stands"),
+        (1, 4, "does not stand"),
+        (2, 4, "in part"),
+        (5, 8, "in part"),
+        (0, 9, "does not stand"),
+        (3, 3, "open"),
+        (0, 0, "open"),
+    ],
+)
 def test_a_verdict_needs_three_quarters_of_four(holds, of, verdict):
     assert Count(holds, of).verdict == verdict
 
@@ -48,8 +57,10 @@ def test_places_are_counted_for_the_paper_once_and_for_every_split(written):
 
 
 def test_lines_are_compared_where_both_have_values(written):
-    splits = [[cell("infonce"), cell("infonce", 2), cell("emargin"), cell("random")],
-              [cell("infonce", fold=2), cell("emargin", fold=2)]]
+    splits = [
+        [cell("infonce"), cell("infonce", 2), cell("emargin"), cell("random")],
+        [cell("infonce", fold=2), cell("emargin", fold=2)],
+    ]
     for one, value in zip([*splits[0], splits[1][0]], (0.2, 0.4, 0.25, 0.5, 0.9), strict=True):
         written.add(one, value)
     table = means(written.store(), splits, "silhouette")
@@ -63,27 +74,47 @@ def test_lines_are_compared_where_both_have_values(written):
 
 
 def test_places_on_a_set_are_among_the_defaults_of_one_fidelity_and_the_untrained(written):
-    values = {cell("random"): 0.1, cell("infonce"): 0.2, cell("infonce", fidelity="original"): 0.9,
-              cell("emargin"): 0.15, cell("emargin", labels="paper"): 0.95, cell("emargin", fidelity="original"): 0.3,
-              cell("emargin", fidelity="original", reading="pair"): 0.99, cell("emargin", fold=2): 0.5}
+    values = {
+        cell("random"): 0.1,
+        cell("infonce"): 0.2,
+        cell("infonce", fidelity="original"): 0.9,
+        cell("emargin"): 0.15,
+        cell("emargin", labels="paper"): 0.95,
+        cell("emargin", fidelity="original"): 0.3,
+        cell("emargin", fidelity="original", reading="pair"): 0.99,
+        cell("emargin", fold=2): 0.5,
+    }
     for one, value in values.items():
         written.add(one, value)
     found = configurations(written.store().rows)
     released = places_on_sets(found, ("silhouette", "davies_bouldin"), "released")
     assert [tuple(row)[1:] for row in released.itertuples(index=False)] == [
-        ("silhouette", 2, 3), ("davies_bouldin", 2, 3), ("silhouette", 1, 1), ("davies_bouldin", 1, 1)]
+        ("silhouette", 2, 3),
+        ("davies_bouldin", 2, 3),
+        ("silhouette", 1, 1),
+        ("davies_bouldin", 1, 1),
+    ]
     (original,) = places_on_sets(found, ("silhouette",), "original").itertuples(index=False)
     assert tuple(original)[1:] == ("silhouette", 2, 3)  # InfoNCE before it, the random encoder behind
 
 
 def test_every_place_has_its_mark_on_its_line():
-    found = pd.DataFrame([("silhouette", "paper", 1, 9), ("silhouette", "released", 5, 9),
-                          ("accuracy", "released", 3, 3), ("nmi", "released", 1, 3)],
-                         columns=["metric", "column", "place", "of"])
+    found = pd.DataFrame(
+        [
+            ("silhouette", "paper", 1, 9),
+            ("silhouette", "released", 5, 9),
+            ("accuracy", "released", 3, 3),
+            ("nmi", "released", 1, 3),
+        ],
+        columns=["metric", "column", "place", "of"],
+    )
     fig = plots.places(found, {"silhouette": "Silhouette", "accuracy": "Accuracy"}, "real data")
     (axis,) = fig.axes
-    marks = {line.get_label(): sorted(zip(line.get_xdata().round(2), np.round(line.get_ydata()), strict=True))
-             for line in axis.lines if line.get_label() and not line.get_label().startswith("_")}
+    marks = {
+        line.get_label(): sorted(zip(line.get_xdata().round(2), np.round(line.get_ydata()), strict=True))
+        for line in axis.lines
+        if line.get_label() and not line.get_label().startswith("_")
+    }
     assert marks["the paper, its sets"] == [(0, 0)]
     assert marks["here, released"] == [(0.5, 0), (1, 1)] and marks["here, original"] == []
     assert [label.get_text() for label in axis.get_yticklabels()] == ["Silhouette", "Accuracy"]

@@ -33,12 +33,15 @@ class Cells:
         hit = self.generator.random(len(self.truth)) < np.broadcast_to(right, self.subjects.max() + 1)[self.subjects]
         predicted = np.where(hit, self.truth, (self.truth + 1) % L)
         self.predicted[cell.digest] = predicted
-        self.rows += [results.tidy(cell, name, value, len(predicted))
-                      for name, value in probing.scores(self.truth, predicted).items()]
+        self.rows += [
+            results.tidy(cell, name, value, len(predicted))
+            for name, value in probing.scores(self.truth, predicted).items()
+        ]
         self.rows.append(results.tidy(cell, "knn_accuracy", 0.5, len(predicted)))
         if tables:
             self.arrays[f"{cell.digest}/probe"] = per_subject.counts(
-                (self.subjects, self.truth, predicted), (self.subjects.max() + 1, L, L))
+                (self.subjects, self.truth, predicted), (self.subjects.max() + 1, L, L)
+            )
         return cell.digest
 
     def fail(self, **fields) -> str:
@@ -66,11 +69,18 @@ def test_difference_is_that_of_people_and_seeds_drawn_one_by_one(tmp_path):
     differences = []
     for draw in range(draws):
         frames = np.repeat(np.arange(6 * N), weights[draw][cells.subjects])
-        scores = [[probing.scores(cells.truth[frames], cells.predicted[digests[seed]][frames])["macro_f1"]
-                   for seed in picked[:, draw]] for digests in (first, second)]
+        scores = [
+            [
+                probing.scores(cells.truth[frames], cells.predicted[digests[seed]][frames])["macro_f1"]
+                for seed in picked[:, draw]
+            ]
+            for digests in (first, second)
+        ]
         differences.append(np.mean(scores[0]) - np.mean(scores[1]))
-    everybody = [np.mean([probing.scores(cells.truth, cells.predicted[digest])["macro_f1"] for digest in digests])
-                 for digests in (first, second)]
+    everybody = [
+        np.mean([probing.scores(cells.truth, cells.predicted[digest])["macro_f1"] for digest in digests])
+        for digests in (first, second)
+    ]
     assert found.value == pytest.approx(everybody[0] - everybody[1])
     assert (found.low, found.high) == pytest.approx(tuple(np.percentile(differences, [2.5, 97.5])))
     assert (found.people, found.seeds, found.flaw, found.verdict) == (6, 3, "", "higher")
@@ -151,9 +161,12 @@ def test_a_metric_that_is_often_undefined_has_no_interval(tmp_path):
     first, second = seeds_of(cells, 0.7, 2, method="infonce"), seeds_of(cells, 0.6, 2, method="cpc")
     for digest in (*first, *second):
         cluster = (cells.subjects == 4).astype(int)
-        cells.arrays |= {f"{digest}/{name}": table for name, table in per_subject.cluster_tables(
-            cells.generator.random((5 * N, 2)), cells.truth, cluster, cells.subjects, n_classes=L, n_subjects=5
-        ).items()}
+        cells.arrays |= {
+            f"{digest}/{name}": table
+            for name, table in per_subject.cluster_tables(
+                cells.generator.random((5 * N, 2)), cells.truth, cluster, cells.subjects, n_classes=L, n_subjects=5
+            ).items()
+        }
         row = next(row for row in cells.rows if row["digest"] == digest)
         cells.rows.append(row | {"metric": "silhouette", "value": 0.1})
     found = Bootstrap(cells.store(tmp_path)).difference(first, second, "silhouette")
@@ -167,9 +180,13 @@ def test_what_cannot_be_compared_is_refused(tmp_path):
     first, second = seeds_of(cells, 0.7, method="infonce"), seeds_of(cells, 0.6, method="cpc")
     other, failed = [cells.add(0.5, fold=2, seed=1, method="cpc")], [cells.fail(seed=1, method="tnc")]
     bootstrap = Bootstrap(cells.store(tmp_path))
-    for pair, found in (((first, second[:2]), r"seeds \[1, 2, 3\] and \[1, 2\]"), ((first[:1], other), "2 splits"),
-                        (([], []), r"seeds \[\]"), ((first[:1], failed), f"none for cell {failed[0]}"),
-                        ((["nothing"], ["nothing"]), "nothing")):
+    for pair, found in (
+        ((first, second[:2]), r"seeds \[1, 2, 3\] and \[1, 2\]"),
+        ((first[:1], other), "2 splits"),
+        (([], []), r"seeds \[\]"),
+        ((first[:1], failed), f"none for cell {failed[0]}"),
+        ((["nothing"], ["nothing"]), "nothing"),
+    ):
         with pytest.raises(InputError, match=found):
             bootstrap.difference(*pair, "accuracy")
 
@@ -181,8 +198,9 @@ def test_damaged_tables_are_an_error_that_says_so(tmp_path):
         Bootstrap(store)
 
 
-@pytest.mark.parametrize(("low", "high", "verdict"), [(0.1, 0.3, "higher"), (-0.3, -0.1, "lower"),
-                                                      (-0.1, 0.1, "cannot be told apart")])
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"), [(0.1, 0.3, "higher"), (-0.3, -0.1, "lower"), (-0.1, 0.1, "cannot be told apart")]
+)
 def test_verdict_of_a_difference(low, high, verdict):
     assert Interval(0.1, low, high, 8, 3).verdict == verdict
     assert Interval(0.1, low, high, 8, 1, "one seed: no verdict").verdict == "no verdict"
@@ -199,8 +217,15 @@ def synthetic(generator, methods=13, sets=1, shared=True) -> pd.DataFrame:
     for name in range(sets):
         for method in range(methods):
             x, y = generator.standard_normal(2) * shared
-            rows += [{"set": f"s{name}", "method": f"m{method:02d}", "x": x + 0.5 * generator.standard_normal(),
-                      "y": y + 0.5 * generator.standard_normal()} for _ in range(2)]
+            rows += [
+                {
+                    "set": f"s{name}",
+                    "method": f"m{method:02d}",
+                    "x": x + 0.5 * generator.standard_normal(),
+                    "y": y + 0.5 * generator.standard_normal(),
+                }
+                for _ in range(2)
+            ]
     return pd.DataFrame(rows)
 
 
@@ -216,8 +241,9 @@ def test_interval_is_that_of_methods_drawn_one_by_one():
     found = rank_correlation(frame, "x", "y", draws=draws, seed=4)
     values = []
     for counts in np.random.default_rng(4).multinomial(7, [1 / 7] * 7, draws):
-        drawn = pd.concat([frame[frame.method == method] for method, count in zip(methods, counts, strict=True)
-                           for _ in range(count)])
+        drawn = pd.concat(
+            [frame[frame.method == method] for method, count in zip(methods, counts, strict=True) for _ in range(count)]
+        )
         ranks = drawn.groupby("set")[["x", "y"]].rank(pct=True)
         ranks -= ranks.groupby(drawn["set"]).transform("mean")
         values.append((ranks.x * ranks.y).sum() / np.sqrt((ranks.x**2).sum() * (ranks.y**2).sum()))
@@ -227,8 +253,13 @@ def test_interval_is_that_of_methods_drawn_one_by_one():
 
 def test_pooling_compares_within_sets_alone():
     """Within each set y falls as x rises; the sets differ so much that all points together rise."""
-    frame = pd.DataFrame([{"set": name, "method": f"m{number}", "x": 10 * shift + number, "y": 10 * shift - number}
-                          for name, shift in (("a", 0), ("b", 1)) for number in range(6)])
+    frame = pd.DataFrame(
+        [
+            {"set": name, "method": f"m{number}", "x": 10 * shift + number, "y": 10 * shift - number}
+            for name, shift in (("a", 0), ("b", 1))
+            for number in range(6)
+        ]
+    )
     assert spearmanr(frame.x, frame.y).statistic > 0.4
     found = rank_correlation(frame, "x", "y")
     assert (found.value, found.low, found.high, found.verdict) == pytest.approx((-1, -1, -1, "goes against"))
@@ -274,8 +305,10 @@ def test_few_methods_have_no_interval_and_no_spread_has_no_value():
     assert rank_correlation(frame[:0], "x", "y").configurations == 0
 
 
-@pytest.mark.parametrize(("low", "high", "verdict"), [
-    (0.1, 0.9, "goes along"), (-0.9, -0.1, "goes against"), (-0.4, 0.4, "says little"), (-0.4, 0.6, "open")])
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(0.1, 0.9, "goes along"), (-0.9, -0.1, "goes against"), (-0.4, 0.4, "says little"), (-0.4, 0.6, "open")],
+)
 def test_verdict_of_a_correlation(low, high, verdict):
     assert Correlation(0.0, low, high, 20, 13, 1, 0).verdict == verdict
 
@@ -299,9 +332,14 @@ def test_configurations_are_means_over_the_seeds_that_ran(tmp_path):
 
 
 def test_the_forest_draws_each_value_and_its_interval():
-    found = {("a probe", name, kind): Correlation(value, value - 0.2, value + 0.1, 20, 13, 1, 0)
-             for name, kind, value in (("one", "released", 0.3), ("one", "original", -0.4),
-                                       ("pooled", "the paper's tables", 0.0))}
+    found = {
+        ("a probe", name, kind): Correlation(value, value - 0.2, value + 0.1, 20, 13, 1, 0)
+        for name, kind, value in (
+            ("one", "released", 0.3),
+            ("one", "original", -0.4),
+            ("pooled", "the paper's tables", 0.0),
+        )
+    }
     found["another", "one", "released"] = Correlation(0.5, np.nan, np.nan, 8, 4, 1, 0)
     axes = claim.forest(found, "the silhouette", "source").axes
     assert [axis.get_title("left") for axis in axes] == ["a probe", "another"]
@@ -312,11 +350,22 @@ def test_the_forest_draws_each_value_and_its_interval():
 
 
 def test_the_scatter_draws_every_configuration_with_both_values():
-    frame = pd.DataFrame({"set": ["a"] * 5 + ["b"], "method": ["random", "emargin", "emargin", "tnc", "cpc", "tnc"],
-                          "fidelity": ["released", "released", "original", "original", "released", "released"],
-                          "silhouette": np.arange(6) / 10, "nmi": [0.1, 0.2, 0.3, 0.4, np.nan, 0.6]})
+    frame = pd.DataFrame(
+        {
+            "set": ["a"] * 5 + ["b"],
+            "method": ["random", "emargin", "emargin", "tnc", "cpc", "tnc"],
+            "fidelity": ["released", "released", "original", "original", "released", "released"],
+            "silhouette": np.arange(6) / 10,
+            "nmi": [0.1, 0.2, 0.3, 0.4, np.nan, 0.6],
+        }
+    )
     axes = claim.scatter(frame, "nmi", {"a": "A", "b": "B"}, "source", title="NMI").axes
     points = {marks.get_label(): marks.get_offsets().tolist() for marks in axes[0].collections}
-    assert points == {"random encoders": [[0, 0.1]], "released": [], "original": [[pytest.approx(0.3), 0.4]],
-                      "eMargin, released": [[0.1, 0.2]], "eMargin, original": [[0.2, 0.3]]}
+    assert points == {
+        "random encoders": [[0, 0.1]],
+        "released": [],
+        "original": [[pytest.approx(0.3), 0.4]],
+        "eMargin, released": [[0.1, 0.2]],
+        "eMargin, original": [[0.2, 0.3]],
+    }
     assert sum(len(marks.get_offsets()) for marks in axes[1].collections) == 1

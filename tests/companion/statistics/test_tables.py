@@ -58,8 +58,9 @@ def written(tmp_path) -> Written:
 
 
 def at(table: pd.DataFrame, line: str, metric: str, column: str) -> pd.Series:
-    (found,) = [row for _, row in table[(table.line == line) & (table.metric == metric)
-                                        & (table.column == column)].iterrows()]
+    (found,) = [
+        row for _, row in table[(table.line == line) & (table.metric == metric) & (table.column == column)].iterrows()
+    ]
     return found
 
 
@@ -78,9 +79,19 @@ def test_a_value_is_mean_and_sample_deviation_over_seeds_beside_the_papers(writt
     assert at(accuracy, "TNC", "macro_recall", "paper")["mean"] == 0.38
 
 
-@pytest.mark.parametrize(("dataset", "accuracy"), [("mitbih", 75.86), ("ecg-sim", 75.86), ("dsads", 89.03),
-                                                   ("spsw-har", 89.03), ("harth", 89.03), ("sleepedf-features", 55.13),
-                                                   ("sleepeeg-paper", 55.13), ("ecg-released", 75.86)])
+@pytest.mark.parametrize(
+    ("dataset", "accuracy"),
+    [
+        ("mitbih", 75.86),
+        ("ecg-sim", 75.86),
+        ("dsads", 89.03),
+        ("spsw-har", 89.03),
+        ("harth", 89.03),
+        ("sleepedf-features", 55.13),
+        ("sleepeeg-paper", 55.13),
+        ("ecg-released", 75.86),
+    ],
+)
 def test_the_papers_value_is_that_of_the_nearest_of_its_sets(written, dataset, accuracy):
     table = tables.entries(written.store(), [cell("tnc", dataset=dataset)], PAPER, 2)
     assert at(table, "TNC", "accuracy", "paper")["mean"] == accuracy
@@ -120,13 +131,28 @@ def test_the_papers_methods_that_both_of_its_tables_have():
 
 
 def test_lines_are_in_the_papers_order_with_the_variants_of_emargin_below_it(written):
-    cells = [cell("emargin", fidelity="original", reading="pair"), cell("mfclr"), cell("random-calibrated"),
-             cell("emargin", labels="paper"), cell("emargin", fidelity="original"), cell("infonce"), cell("random"),
-             cell("emargin"), cell("tnc")]
+    cells = [
+        cell("emargin", fidelity="original", reading="pair"),
+        cell("mfclr"),
+        cell("random-calibrated"),
+        cell("emargin", labels="paper"),
+        cell("emargin", fidelity="original"),
+        cell("infonce"),
+        cell("random"),
+        cell("emargin"),
+        cell("tnc"),
+    ]
     table = tables.entries(written.store(), cells, PAPER, 1)
     assert list(table.line.unique()) == [
-        "Random Init", "Random, calibrated", "InfoNCE", "TNC", "MF-CLR", "InfoNCE + eMargin", "eMargin, pair",
-        "eMargin, the paper’s labels"]
+        "Random Init",
+        "Random, calibrated",
+        "InfoNCE",
+        "TNC",
+        "MF-CLR",
+        "InfoNCE + eMargin",
+        "eMargin, pair",
+        "eMargin, the paper’s labels",
+    ]
     runs = tables.runs_of(written.store(), cells)
     assert runs["InfoNCE + eMargin", "original"].planned == {1: cells[4].digest}
     assert runs["InfoNCE + eMargin", "released"].planned == {1: cells[7].digest}
@@ -223,8 +249,14 @@ def test_ranks_are_among_the_lines_that_the_paper_has(written):
 
 
 def test_differences_are_taken_over_the_seeds_that_both_have(written):
-    cells = [*(cell("infonce", seed) for seed in (1, 2, 3)), *(cell("tnc", seed) for seed in (1, 2)),
-             cell("tnc", fidelity="original"), cell("random-calibrated"), cell("random"), cell("cost")]
+    cells = [
+        *(cell("infonce", seed) for seed in (1, 2, 3)),
+        *(cell("tnc", seed) for seed in (1, 2)),
+        cell("tnc", fidelity="original"),
+        cell("random-calibrated"),
+        cell("random"),
+        cell("cost"),
+    ]
     for one, value in zip(cells, (0.2, 0.4, 0.9, 0.5, 0.5, 0.8, 0.1, 0.3), strict=False):
         written.add(one, value)
     store = written.store()
@@ -232,13 +264,21 @@ def test_differences_are_taken_over_the_seeds_that_both_have(written):
 
     def found(against):
         table = tables.differences(bootstrap, store, cells, ["accuracy"], against)
-        return {(row.line, row.fidelity): (round(row.interval.value, 3), row.interval.seeds)
-                for row in table.itertuples()}
+        return {
+            (row.line, row.fidelity): (round(row.interval.value, 3), row.interval.seeds) for row in table.itertuples()
+        }
 
-    assert found("infonce") == {("Random, calibrated", "released"): (-0.1, 1), ("TNC", "released"): (0.2, 2),
-                                ("Random Init", "released"): (0.1, 1)}
-    assert found("random-calibrated") == {("Random Init", "released"): (0.2, 1), ("InfoNCE", "released"): (0.1, 1),
-                                          ("TNC", "released"): (0.4, 1), ("TNC", "original"): (0.7, 1)}
+    assert found("infonce") == {
+        ("Random, calibrated", "released"): (-0.1, 1),
+        ("TNC", "released"): (0.2, 2),
+        ("Random Init", "released"): (0.1, 1),
+    }
+    assert found("random-calibrated") == {
+        ("Random Init", "released"): (0.2, 1),
+        ("InfoNCE", "released"): (0.1, 1),
+        ("TNC", "released"): (0.4, 1),
+        ("TNC", "original"): (0.7, 1),
+    }
     assert found("original") == {("TNC", "released"): (-0.3, 1)}
 
 

@@ -53,7 +53,12 @@ def experiment(folder, **fields) -> Experiment:
 def bits(dataset) -> list:
     tensors = [tensor for side in (dataset.train, dataset.test) for tensor in (side.frames, side.labels, side.starts)]
     return [(tensor.dtype, tensor.shape, tensor.numpy().tobytes()) for tensor in tensors] + [
-        dataset.name, dataset.source, dataset.classes, dataset.draw, dataset.checksum]
+        dataset.name,
+        dataset.source,
+        dataset.classes,
+        dataset.draw,
+        dataset.checksum,
+    ]
 
 
 def uncached(cell: Experiment, monkeypatch):
@@ -70,15 +75,18 @@ def only(root):
 @pytest.fixture
 def unread(monkeypatch):
     """Makes reading the recordings an error."""
+
     def forbid():
         monkeypatch.setattr(loading, "load_recordings", lambda cell: pytest.fail("the recordings were read"))
+
     return forbid
 
 
 @pytest.mark.parametrize("protocol", ["original", "released"])
 @pytest.mark.parametrize("hop", [4, 5])
 def test_data_are_the_same_bits_without_a_cache_with_a_new_one_and_with_an_old_one(
-        folder, monkeypatch, root, unread, protocol, hop):
+    folder, monkeypatch, root, unread, protocol, hop
+):
     cell = experiment(folder, protocol=protocol, hop=hop)
     wanted = uncached(cell, monkeypatch)
     assert not root.exists()
@@ -103,23 +111,47 @@ def test_features_are_cached_as_they_are(folder, monkeypatch, unread):
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.integers(1, 60), min_size=1, max_size=4), st.integers(2, 20), st.integers(1, 20), st.booleans(),
-       st.booleans())
+@given(
+    st.lists(st.integers(1, 60), min_size=1, max_size=4),
+    st.integers(2, 20),
+    st.integers(1, 20),
+    st.booleans(),
+    st.booleans(),
+)
 def test_every_recording_comes_back_as_framing_made_it(tmp_path_factory, lengths, n_fft, hop, joined, own_border):
     generator = np.random.default_rng(0)
-    recordings = RecordingSet("own", "real", ("a", "b"), 1.0, tuple(
-        Recording(f"r{number}", f"s{number}", generator.standard_normal((length, 2)).astype(np.float32),
-                  generator.integers(-1, 2, length)) for number, length in enumerate(lengths)),
-        test_subjects=(frozenset({"s0", "s1"}),), test_from=f"r{len(lengths) // 2}" if own_border else None)
+    recordings = RecordingSet(
+        "own",
+        "real",
+        ("a", "b"),
+        1.0,
+        tuple(
+            Recording(
+                f"r{number}",
+                f"s{number}",
+                generator.standard_normal((length, 2)).astype(np.float32),
+                generator.integers(-1, 2, length),
+            )
+            for number, length in enumerate(lengths)
+        ),
+        test_subjects=(frozenset({"s0", "s1"}),),
+        test_from=f"r{len(lengths) // 2}" if own_border else None,
+    )
     folder = tmp_path_factory.mktemp("set")
     (folder / "file").write_bytes(b"content")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EMARGIN_CACHE", str(folder / "cache"))
-        found, checksum = cache.framed("own", [folder / "file"], lambda: (recordings, "sum"), n_fft=n_fft, hop=hop,
-                                       joined=joined)
+        found, checksum = cache.framed(
+            "own", [folder / "file"], lambda: (recordings, "sum"), n_fft=n_fft, hop=hop, joined=joined
+        )
     assert checksum == "sum" and found.framed
     assert (found.name, found.source, found.classes, found.test_subjects, found.test_from) == (
-        recordings.name, recordings.source, recordings.classes, recordings.test_subjects, recordings.test_from)
+        recordings.name,
+        recordings.source,
+        recordings.classes,
+        recordings.test_subjects,
+        recordings.test_from,
+    )
     wanted = list(cache._pieces(recordings, n_fft, hop, joined))
     border = len(lengths) // 2 if own_border else 0
     if joined:
@@ -146,8 +178,14 @@ def test_each_framing_each_set_and_each_way_of_joining_has_its_own_cache(folder,
     for fields in ({}, {"hop": 3}, {"n_fft": 9}, {"protocol": "released"}):
         load(experiment(folder, **fields))
     assert len(list(root.iterdir())) == 4
-    cache.framed("another name", loading._real_files(str(folder)),
-                 lambda: loading.load_recordings(experiment(folder)), n_fft=8, hop=4, joined=False)
+    cache.framed(
+        "another name",
+        loading._real_files(str(folder)),
+        lambda: loading.load_recordings(experiment(folder)),
+        n_fft=8,
+        hop=4,
+        joined=False,
+    )
     assert len(list(root.iterdir())) == 5
     load(experiment(folder, seed=2, sequence_length=10, stride=3))
     assert len(list(root.iterdir())) == 5, "sequences are cut from the frames, and need no other ones"
@@ -184,13 +222,13 @@ def test_changed_files_are_noticed_and_framed_again(folder, root, monkeypatch, c
     assert wanted != before
     assert bits(load(cell)) == wanted
     assert capsys.readouterr().err == (
-        f"frame cache {only(root)}: the files of the set have changed; building it again\n")
+        f"frame cache {only(root)}: the files of the set have changed; building it again\n"
+    )
     unread()
     assert bits(load(cell)) == wanted and capsys.readouterr().err == ""
 
 
-def test_files_that_were_only_touched_are_read_once_to_see_that_they_are_the_same(
-        folder, capsys, unread, monkeypatch):
+def test_files_that_were_only_touched_are_read_once_to_see_that_they_are_the_same(folder, capsys, unread, monkeypatch):
     cell = experiment(folder)
     before = bits(load(cell))
     os.utime(folder / "p0.npz", ns=(1, 1))

@@ -44,14 +44,24 @@ def test_the_default_experiment_keeps_its_digest():
     assert Experiment(dataset="sleepeeg-sim").digest == "84ba64b8c668655f"
 
 
-@pytest.mark.parametrize(("name", "n_fft", "hop", "length", "stride", "n_features"), [
-    ("ecg", 250, 125, 500, 500, 252), ("ecg-released", 1500, 750, 200, 200, 1502),
-    ("sleepeeg", 178, 178, 200, 200, 90), ("sleepeeg-paper", None, None, 300, 300, 178)])
+@pytest.mark.parametrize(
+    ("name", "n_fft", "hop", "length", "stride", "n_features"),
+    [
+        ("ecg", 250, 125, 500, 500, 252),
+        ("ecg-released", 1500, 750, 200, 200, 1502),
+        ("sleepeeg", 178, 178, 200, 200, 90),
+        ("sleepeeg-paper", None, None, 300, 300, 178),
+    ],
+)
 @pytest.mark.parametrize("kind", ["-sim", "-noise"])
 def test_both_geometries_of_ecg_and_sleepeeg(name, n_fft, hop, length, stride, n_features, kind):
     for experiment in (Experiment(dataset=name, source="real"), Experiment(dataset=name + kind)):
         assert (experiment.n_fft, experiment.hop, experiment.sequence_length, experiment.stride) == (
-            n_fft, hop, length, stride)
+            n_fft,
+            hop,
+            length,
+            stride,
+        )
     dataset = load(Experiment(dataset=name + kind, quick=True))
     assert dataset.n_features == n_features
     for side in (dataset.train, dataset.test):
@@ -63,7 +73,11 @@ def test_a_geometry_changes_frames_and_draw_alone():
     for name, base in (("ecg-released", "ecg"), ("sleepeeg-paper", "sleepeeg"), ("mitbih-released", "mitbih")):
         one, other = DATASETS[name], DATASETS[base]
         assert (one.temperature, one.iterations, one.train_share, one.standardise) == (
-            other.temperature, other.iterations, other.train_share, other.standardise)
+            other.temperature,
+            other.iterations,
+            other.train_share,
+            other.standardise,
+        )
 
 
 def test_a_geometry_frames_the_recordings_of_its_set(data):
@@ -79,8 +93,9 @@ def test_raw_windows_are_the_signal_channel_by_channel():
     values = np.arange(2 * 11, dtype=np.float32).reshape(11, 2)
     labels = np.array([0, 0, 1, 1, 1, 1, -1, -1, 1, 0, 0])
     short = Recording("short", "b", values[:3], labels[:3])
-    framed = raw_windows(RecordingSet("set", "real", ("x", "y"), 4.0,
-                                      (Recording("long", "a", values, labels), short)), 4)
+    framed = raw_windows(
+        RecordingSet("set", "real", ("x", "y"), 4.0, (Recording("long", "a", values, labels), short)), 4
+    )
     assert framed.framed and framed.sampling_rate is None
     (recording,) = framed.recordings
     assert (recording.name, recording.subject) == ("long", "a")
@@ -103,21 +118,42 @@ def test_an_stft_has_no_meaning_where_frames_are_none(name):
     assert Experiment.from_json(again.to_json()) == again
 
 
-@pytest.mark.parametrize(("name", "settings"), [
-    ("dsads", (25, 12, 119, 24, 0.05, 600, 0.5, 19, "all")),
-    ("spsw-har", (24, 12, 24, 2, 0.05, 600, 0.5, 5, "all")),
-    ("sleepedf-features", (None, None, 120, 120, 0.1, 600, 0.8, 5, "none"))])
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("dsads", (25, 12, 119, 24, 0.05, 600, 0.5, 19, "all")),
+        ("spsw-har", (24, 12, 24, 2, 0.05, 600, 0.5, 5, "all")),
+        ("sleepedf-features", (None, None, 120, 120, 0.1, 600, 0.8, 5, "none")),
+    ],
+)
 def test_the_further_real_sets_have_the_hyperparameters_of_the_nearest(name, settings):
     own = settings_of(name)
-    assert (own.n_fft, own.hop, own.sequence_length, own.stride, own.temperature, own.iterations, own.train_share,
-            len(own.draw), own.standardise) == settings
+    assert (
+        own.n_fft,
+        own.hop,
+        own.sequence_length,
+        own.stride,
+        own.temperature,
+        own.iterations,
+        own.train_share,
+        len(own.draw),
+        own.standardise,
+    ) == settings
     assert set(own.draw) == {1000}
 
 
-@pytest.mark.parametrize(("name", "how"), [
-    ("harth", "data fetch harth"), ("sleepeeg", "TF-C"), ("dsads", "data fetch dsads"),
-    ("spsw-har", "data fetch spsw-har"), ("sleepedf-features", "npz"), ("ecg-released", "data fetch ecg"),
-    ("mitbih-released", "data fetch mitbih")])
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("harth", "data fetch harth"),
+        ("sleepeeg", "TF-C"),
+        ("dsads", "data fetch dsads"),
+        ("spsw-har", "data fetch spsw-har"),
+        ("sleepedf-features", "npz"),
+        ("ecg-released", "data fetch ecg"),
+        ("mitbih-released", "data fetch mitbih"),
+    ],
+)
 def test_sets_that_are_not_there_say_how_to_get_them(name, how, data):
     with pytest.raises(MissingData, match=f"recordings of {name} are not here.*{how}.*EMARGIN_DATA"):
         load(Experiment(dataset=name, source="real"))
@@ -142,8 +178,13 @@ def test_sleepeeg_is_read_by_what_its_folder_holds(data, monkeypatch):
     folder.mkdir()
     read = pytest.importorskip("emargin.data.readers.sleepeeg"), pytest.importorskip("emargin.data.readers.sleepedf")
     values = np.arange(178 * 4, dtype=np.float32)[:, None]
-    night = RecordingSet("sleepeeg", "real", ("W", "N1", "N2", "N3", "REM"), 100.0,
-                         (Recording("night", "1", values, np.zeros(178 * 4, dtype=np.int64)),))
+    night = RecordingSet(
+        "sleepeeg",
+        "real",
+        ("W", "N1", "N2", "N3", "REM"),
+        100.0,
+        (Recording("night", "1", values, np.zeros(178 * 4, dtype=np.int64)),),
+    )
     asked = []
     monkeypatch.setattr(read[0], "load_sleepeeg", lambda folder, n_fft, hop: asked.append((n_fft, hop)) or night)
     monkeypatch.setattr(read[1], "load_sleepedf", lambda folder: asked.append("edf") or night)
@@ -180,6 +221,9 @@ def test_two_nights_of_one_subject_stay_together_and_hidden_files_do_not_count(d
     experiment = Experiment(dataset="sleepedf-features")
     recordings, checksum = load_recordings(experiment)
     assert [(night.name, night.subject) for night in recordings.recordings] == [
-        ("SC4001E0", "SC400"), ("SC4002E0", "SC400"), ("SC4011E0", "SC401")]
+        ("SC4001E0", "SC400"),
+        ("SC4002E0", "SC400"),
+        ("SC4011E0", "SC401"),
+    ]
     (folder / ".DS_Store").touch()
     assert load_recordings(experiment)[1] == checksum

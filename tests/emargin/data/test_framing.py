@@ -18,7 +18,7 @@ def test_frames_equal_a_direct_fourier_transform(n_fft, hop, channels):
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)  # periodic Hann
     for q in range(n_frames):
         for c in range(channels):
-            piece = signal[q * hop:q * hop + n_fft, c].astype(np.float64) * window
+            piece = signal[q * hop : q * hop + n_fft, c].astype(np.float64) * window
             for k in range(bins):
                 direct = abs(np.sum(piece * np.exp(-2j * np.pi * k * np.arange(n_fft) / n_fft)))
                 assert frames[q, c * bins + k] == pytest.approx(direct, rel=1e-4, abs=1e-4)
@@ -42,7 +42,7 @@ def test_a_frame_carries_its_most_frequent_label(labels, n_fft, hop):
     found = frame_labels(labels, n_fft, hop, 4)
     assert len(found) == max(0, (len(labels) - n_fft) // hop + 1)
     for q, label in enumerate(found):
-        inside = labels[q * hop:q * hop + n_fft].tolist()
+        inside = labels[q * hop : q * hop + n_fft].tolist()
         most = max(inside.count(candidate) for candidate in range(4))
         if inside.count(-1) > most:
             assert label == -1
@@ -71,7 +71,9 @@ def test_each_frame_is_the_fourier_transform_of_its_samples_and_has_their_label(
     samples = np.arange(n_fft)
     matrix = np.exp(-2j * np.pi * np.outer(np.arange(n_fft // 2 + 1), samples) / n_fft)
     for start, frame, label in zip(starts, frames, labelled, strict=True):
-        piece = signal[start:start + n_fft] * window[:, None]
+        piece = signal[start : start + n_fft] * window[:, None]
         np.testing.assert_allclose(frame, np.abs(matrix @ piece).T.ravel(), rtol=1e-4, atol=1e-4)
-        counts = {candidate: np.count_nonzero(labels[start:start + n_fft] == candidate) for candidate in (0, 1, 2, -1)}
+        counts = {
+            candidate: np.count_nonzero(labels[start : start + n_fft] == candidate) for candidate in (0, 1, 2, -1)
+        }
         assert label == max(counts, key=counts.get), "the first of the most frequent; unlabelled comes last"

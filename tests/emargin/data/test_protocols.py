@@ -15,10 +15,23 @@ GEOMETRY = {"dataset": "ecg-sim", "n_fft": 8, "hop": 4, "sequence_length": 5, "s
 
 def recordings(n_subjects=5, each=2, samples=200, folds=(), scale=1.0):
     generator = np.random.default_rng(0)
-    return RecordingSet("test", "real", ("a", "b", "c", "d"), 250.0, tuple(
-        Recording(f"s{s}r{r}", f"s{s}", generator.standard_normal((samples, 2)).astype(np.float32) * scale,
-                  generator.integers(0, 4, samples)) for s in range(n_subjects) for r in range(each)),
-        test_subjects=folds)
+    return RecordingSet(
+        "test",
+        "real",
+        ("a", "b", "c", "d"),
+        250.0,
+        tuple(
+            Recording(
+                f"s{s}r{r}",
+                f"s{s}",
+                generator.standard_normal((samples, 2)).astype(np.float32) * scale,
+                generator.integers(0, 4, samples),
+            )
+            for s in range(n_subjects)
+            for r in range(each)
+        ),
+        test_subjects=folds,
+    )
 
 
 def built(data, **fields):
@@ -28,10 +41,15 @@ def built(data, **fields):
 
 def mark(data, subject, value=1e4):
     """The same recordings with every sample of one subject replaced by a marker signal."""
-    marked = tuple(Recording(r.name, r.subject, r.values * 0 + value * (1 + np.arange(len(r.values))[:, None] % 2),
-                             r.labels) if r.subject == subject else r for r in data.recordings)
-    return RecordingSet(data.name, data.source, data.classes, data.sampling_rate, marked, data.framed,
-                        data.test_subjects)
+    marked = tuple(
+        Recording(r.name, r.subject, r.values * 0 + value * (1 + np.arange(len(r.values))[:, None] % 2), r.labels)
+        if r.subject == subject
+        else r
+        for r in data.recordings
+    )
+    return RecordingSet(
+        data.name, data.source, data.classes, data.sampling_rate, marked, data.framed, data.test_subjects
+    )
 
 
 def test_original_keeps_subjects_apart_and_test_recordings_out_of_training():
@@ -106,18 +124,31 @@ def test_overlapping_sequences_share_the_table_of_frames():
 
 def test_ready_made_features_are_taken_as_frames():
     generator = np.random.default_rng(0)
-    data = RecordingSet("f", "real", ("a", "b"), None, tuple(
-        Recording(f"n{i}", f"n{i}", generator.standard_normal((30, 7)).astype(np.float32),
-                  generator.integers(0, 2, 30)) for i in range(4)), framed=True)
+    data = RecordingSet(
+        "f",
+        "real",
+        ("a", "b"),
+        None,
+        tuple(
+            Recording(
+                f"n{i}", f"n{i}", generator.standard_normal((30, 7)).astype(np.float32), generator.integers(0, 2, 30)
+            )
+            for i in range(4)
+        ),
+        framed=True,
+    )
     dataset = built(data)
     assert dataset.n_features == 7
     assert len(dataset.train) + len(dataset.test) == 4 * 6
 
 
-@pytest.mark.parametrize(("fields", "message"), [
-    ({"sequence_length": 50}, "longer than any recording.*50 frames.*200 samples"),
-    ({"n_fft": 300}, "longer than any recording"),
-])
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"sequence_length": 50}, "longer than any recording.*50 frames.*200 samples"),
+        ({"n_fft": 300}, "longer than any recording"),
+    ],
+)
 def test_a_geometry_that_fits_no_recording_is_refused(fields, message):
     with pytest.raises(InputError, match=message):
         built(recordings(), **fields)

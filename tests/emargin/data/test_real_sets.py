@@ -23,18 +23,21 @@ def counts(dataset) -> list[np.ndarray]:
     return sides
 
 
-@pytest.mark.parametrize(("name", "sequences", "length", "n_features", "n_classes", "fewest"), [
-    ("dsads", (1960, 1960), 119, 78, 19, (2481, 2480)),
-    ("spsw-har", (1309, 1283), 24, 78, 5, (538, 443)),
-    ("sleepedf-features", (355, 74), 120, 72, 5, (1381, 248)),
-    ("ucr-SwedishLeaf", (500, 625), 29, 9, 15, (754, 957)),
-    ("ucr-FiftyWords", (450, 455), 64, 9, 50, (64, 64)),
-    ("ucr-Adiac", (390, 391), 41, 9, 37, (164, 246)),
-    ("ucr-CricketX", (390, 390), 72, 9, 12, (1800, 1872)),
-    ("ucr-FacesUCR", (200, 2050), 29, 9, 14, (116, 1276)),
-    ("ucr-WordSynonyms", (267, 638), 64, 9, 25, (128, 512)),
-    pytest.param("mitbih-released", (114, 30), 200, 1502, 4, (18, 79), marks=pytest.mark.long),
-])
+@pytest.mark.parametrize(
+    ("name", "sequences", "length", "n_features", "n_classes", "fewest"),
+    [
+        ("dsads", (1960, 1960), 119, 78, 19, (2481, 2480)),
+        ("spsw-har", (1309, 1283), 24, 78, 5, (538, 443)),
+        ("sleepedf-features", (355, 74), 120, 72, 5, (1381, 248)),
+        ("ucr-SwedishLeaf", (500, 625), 29, 9, 15, (754, 957)),
+        ("ucr-FiftyWords", (450, 455), 64, 9, 50, (64, 64)),
+        ("ucr-Adiac", (390, 391), 41, 9, 37, (164, 246)),
+        ("ucr-CricketX", (390, 390), 72, 9, 12, (1800, 1872)),
+        ("ucr-FacesUCR", (200, 2050), 29, 9, 14, (116, 1276)),
+        ("ucr-WordSynonyms", (267, 638), 64, 9, 25, (128, 512)),
+        pytest.param("mitbih-released", (114, 30), 200, 1502, 4, (18, 79), marks=pytest.mark.long),
+    ],
+)
 def test_batches_and_all_classes_on_both_sides(name, sequences, length, n_features, n_classes, fewest):
     cell = experiment(name)
     dataset = load(cell)
@@ -44,8 +47,9 @@ def test_batches_and_all_classes_on_both_sides(name, sequences, length, n_featur
     assert tuple(int(side.min()) for side in counts(dataset)) == fewest
 
 
-@pytest.mark.parametrize(("name", "n_subjects", "n_recordings"), [
-    ("dsads", 8, 8), ("spsw-har", 23, 223), ("sleepedf-features", 10, 20)])
+@pytest.mark.parametrize(
+    ("name", "n_subjects", "n_recordings"), [("dsads", 8, 8), ("spsw-har", 23, 223), ("sleepedf-features", 10, 20)]
+)
 def test_people_and_their_recordings(name, n_subjects, n_recordings):
     recordings, _ = load_recordings(experiment(name))
     assert recordings.name == name

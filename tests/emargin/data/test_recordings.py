@@ -18,12 +18,15 @@ def damaged(row, channel, value):
     return values
 
 
-@pytest.mark.parametrize(("values", "message"), [
-    (damaged(13, 1, np.nan), "rec7.*not finite.*nan at sample 13, channel 1"),
-    (damaged(4, 0, np.inf), "rec7.*inf at sample 4, channel 0"),
-    (np.stack([np.arange(9.0), np.full(9, 3.0)], 1), "rec7.*channel 1 is constant.*3.0"),
-    (np.empty((0, 2)), "rec7.*no samples"),
-])
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (damaged(13, 1, np.nan), "rec7.*not finite.*nan at sample 13, channel 1"),
+        (damaged(4, 0, np.inf), "rec7.*inf at sample 4, channel 0"),
+        (np.stack([np.arange(9.0), np.full(9, 3.0)], 1), "rec7.*channel 1 is constant.*3.0"),
+        (np.empty((0, 2)), "rec7.*no samples"),
+    ],
+)
 def test_a_damaged_signal_is_named(values, message):
     with pytest.raises(InputError, match=message):
         recording(values)

@@ -23,22 +23,26 @@ def stretches(name, label, at_least, channel=0):
     pieces = []
     for recording in quick(name).recordings:
         edges = np.flatnonzero(np.diff(np.concatenate([[-9], recording.labels, [-9]])))
-        pieces += [recording.values[start:end, channel].astype(float)
-                   for start, end in zip(edges[:-1], edges[1:], strict=True)
-                   if recording.labels[start] == label and end - start >= at_least]
+        pieces += [
+            recording.values[start:end, channel].astype(float)
+            for start, end in zip(edges[:-1], edges[1:], strict=True)
+            if recording.labels[start] == label and end - start >= at_least
+        ]
     return pieces
 
 
 def spectrum(piece, window):
     """Mean power `(window / 2 + 1,)` of consecutive Hann windows."""
-    blocks = piece[:len(piece) // window * window].reshape(-1, window)
+    blocks = piece[: len(piece) // window * window].reshape(-1, window)
     return (np.abs(np.fft.rfft((blocks - blocks.mean(1, keepdims=True)) * np.hanning(window))) ** 2).mean(0)
 
 
 # ---- the sets
 
-@pytest.mark.parametrize(("name", "rate", "channels", "classes"), [
-    ("harth", 50, 6, 12), ("sleepeeg", 100, 1, 5), ("ecg", 250, 2, 4)])
+
+@pytest.mark.parametrize(
+    ("name", "rate", "channels", "classes"), [("harth", 50, 6, 12), ("sleepeeg", 100, 1, 5), ("ecg", 250, 2, 4)]
+)
 @pytest.mark.parametrize("kind", ["sim", "noise"])
 def test_sets_have_the_papers_geometry(name, rate, channels, classes, kind):
     data = quick(f"{name}-{kind}")
@@ -79,6 +83,7 @@ def test_an_unknown_name_is_an_error_that_lists_the_known_ones(name):
 
 # ---- noise
 
+
 @pytest.mark.parametrize("name", NOISES)
 def test_noise_is_white_and_standard(name):
     for recording in quick(name).recordings:
@@ -98,12 +103,13 @@ def test_noise_knows_nothing_of_its_labels_which_are_those_of_the_simulator(name
         chosen = values[labels == label]
         bound = 5 / np.sqrt(len(chosen))  # five standard errors
         assert np.abs(chosen.mean(0)).max() < bound
-        assert np.abs((chosen ** 2).mean(0) - 1).max() < bound * np.sqrt(2)
+        assert np.abs((chosen**2).mean(0) - 1).max() < bound * np.sqrt(2)
     for noisy, simulated in zip(data.recordings, quick(name.replace("noise", "sim")).recordings, strict=True):
         assert np.array_equal(noisy.labels, simulated.labels)
 
 
 # ---- acceleration
+
 
 def test_sitting_takes_most_of_the_day_and_the_last_class_least():
     geometry = GEOMETRIES["harth"]
@@ -115,9 +121,11 @@ def test_sitting_takes_most_of_the_day_and_the_last_class_least():
 
 def test_gravity_tells_the_postures_apart():
     for recording in quick("harth-sim").recordings:
+
         def tilt(label, segment, recording=recording):
-            means = recording.values[recording.labels == label].mean(0)[3 * segment:3 * segment + 3]
+            means = recording.values[recording.labels == label].mean(0)[3 * segment : 3 * segment + 3]
             return np.degrees(np.arccos(-means[0] / np.linalg.norm(means)))
+
         assert tilt(STANDING, 0) < 35 and tilt(STANDING, 1) < 35
         assert tilt(SITTING, 0) < 40 and tilt(SITTING, 1) > 55
         assert tilt(LYING, 0) > 45
@@ -145,6 +153,7 @@ def test_walking_shows_the_harmonics_of_the_step_and_running_is_faster_and_stron
 
 # ---- sleep
 
+
 def test_a_night_has_deep_sleep_early_and_dreams_late():
     nights = np.array([plan_sleep(np.random.default_rng(seed), 7 * 3600, 1, 1)[::30] for seed in range(30)])
     first, second = nights[:, :420], nights[:, 420:]
@@ -165,10 +174,16 @@ def test_labels_change_only_between_epochs():
 
 
 def test_each_stage_has_the_rhythm_that_defines_it():
-    power = np.array([np.mean([spectrum(piece, 400) for piece in stretches("sleepeeg-sim", stage, 3000)], axis=0)
-                      for stage in range(5)])  # (stages, bins of 0.25 Hz)
-    delta, theta, alpha, sigma, muscle = (power[:, round(4 * low):round(4 * high)].sum(1) for low, high in (
-        (0.5, 4), (4, 7.5), (8.5, 11.5), (12, 14.5), (35, 48)))
+    power = np.array(
+        [
+            np.mean([spectrum(piece, 400) for piece in stretches("sleepeeg-sim", stage, 3000)], axis=0)
+            for stage in range(5)
+        ]
+    )  # (stages, bins of 0.25 Hz)
+    delta, theta, alpha, sigma, muscle = (
+        power[:, round(4 * low) : round(4 * high)].sum(1)
+        for low, high in ((0.5, 4), (4, 7.5), (8.5, 11.5), (12, 14.5), (35, 48))
+    )
     assert delta[N3] > 2 * delta[N2] > 2 * delta[[WAKE, N1, REM]].max()
     assert alpha.argmax() == WAKE and alpha[WAKE] > 1.5 * alpha[N1] > 1.5 * alpha[REM]
     assert theta[N1] > theta[WAKE]
@@ -181,14 +196,19 @@ def test_spindles_wax_and_wane_in_n2():
     filters = butter(4, (11, 16), "bandpass", fs=100, output="sos")
 
     def burstiness(stage):
-        envelopes = np.concatenate([np.convolve(sosfiltfilt(filters, piece) ** 2, np.full(50, 0.02), "valid")
-                                    for piece in stretches("sleepeeg-sim", stage, 3000)])
+        envelopes = np.concatenate(
+            [
+                np.convolve(sosfiltfilt(filters, piece) ** 2, np.full(50, 0.02), "valid")
+                for piece in stretches("sleepeeg-sim", stage, 3000)
+            ]
+        )
         return np.quantile(envelopes, 0.99) / np.median(envelopes)
 
     assert burstiness(N2) > 1.3 * burstiness(REM)
 
 
 # ---- ECG
+
 
 def beats(piece):
     """Sample numbers of the R peaks, found from the slope of the signal."""
@@ -204,8 +224,9 @@ def test_beats_come_without_order_in_fibrillation_with_the_breath_in_sinus_rhyth
         rates = [60 / np.median(interval) for interval in intervals]
         assert len(rates) >= 3 and low < np.median(rates) < high, (rhythm, rates)
         # Quartiles, since a few ectopic beats come early in any rhythm.
-        irregular[rhythm] = np.median([np.ptp(np.quantile(interval, [0.25, 0.75])) / np.median(interval)
-                                       for interval in intervals])
+        irregular[rhythm] = np.median(
+            [np.ptp(np.quantile(interval, [0.25, 0.75])) / np.median(interval) for interval in intervals]
+        )
     assert irregular[AFIB] > 0.12
     assert irregular[AFIB] > 3 * irregular[NORMAL]
     assert irregular[NORMAL] > 2.5 * irregular[JUNCTIONAL]  # the breath
@@ -226,7 +247,7 @@ def test_only_sinus_beats_have_an_upright_p_wave():
     def p_wave(rhythm):
         heights = []
         for piece in stretches("ecg-sim", rhythm, 1500):
-            average = np.mean([piece[r - 75:r + 1] for r in beats(piece) if r > 75], axis=0)
+            average = np.mean([piece[r - 75 : r + 1] for r in beats(piece) if r > 75], axis=0)
             heights.append(average[30:40].mean() - average[5:15].mean())  # 160 ms against 260 ms before R
         return np.median(heights)
 

@@ -33,8 +33,9 @@ def test_random_phases_keep_mean_and_all_spectra(samples, channels):
     np.testing.assert_allclose(after.mean(0), before.mean(0), atol=1e-4 * np.abs(before).max())
     for a in range(channels):
         for b in range(channels):  # a = b: the power spectrum
-            np.testing.assert_allclose(other[:, a] * other[:, b].conj(), one[:, a] * one[:, b].conj(),
-                                       atol=1e-5 * scale)
+            np.testing.assert_allclose(
+                other[:, a] * other[:, b].conj(), one[:, a] * one[:, b].conj(), atol=1e-5 * scale
+            )
 
 
 def test_random_phases_leave_no_trace_of_an_event():
@@ -69,8 +70,10 @@ def test_an_experiment_without_a_surrogate_keeps_its_digest():
 
 @pytest.mark.parametrize("protocol", ["original", "released"])
 def test_shuffled_frames_are_the_same_frames_with_their_labels(protocol):
-    plain, shuffled = (load(Experiment(dataset="ecg-sim", quick=True, protocol=protocol, surrogate=surrogate))
-                       for surrogate in (None, "frames"))
+    plain, shuffled = (
+        load(Experiment(dataset="ecg-sim", quick=True, protocol=protocol, surrogate=surrogate))
+        for surrogate in (None, "frames")
+    )
     assert shuffled.checksum == f"{plain.checksum}, surrogate frames"
 
     def rows(side):  # each frame with its label, in an order that does not depend on time
@@ -88,8 +91,10 @@ def test_frames_move_within_their_recording_only():
     assert sorted(order) == list(range(50)) and list(order) != list(range(50))
     assert list(order) != list(order_of_frames("another", 50))
     numbered = np.arange(80, dtype=np.float32)[:, None]  # two recordings of 50 and 30 frames
-    recordings = [Recording("r", "s", numbered[:50], np.zeros(50, np.int64)),
-                  Recording("another", "s", numbered[50:], np.ones(30, np.int64))]
+    recordings = [
+        Recording("r", "s", numbered[:50], np.zeros(50, np.int64)),
+        Recording("another", "s", numbered[50:], np.ones(30, np.int64)),
+    ]
     framed = RecordingSet("own", "real", ("a", "b"), None, tuple(recordings), framed=True)
     sequences = within_recordings(recordings, framed, Experiment(sequence_length=5, surrogate="frames"))
     assert sorted(sequences.frames[:50, 0].tolist()) == list(range(50)) == sorted(order)
@@ -103,8 +108,11 @@ def test_a_surrogate_of_real_recordings_is_not_taken_from_the_others_cache(tmp_p
     folder.mkdir()
     (folder / "dataset.json").write_text(json.dumps({"classes": ["a", "b"], "sampling_rate": 8}))
     for person in range(4):
-        np.savez(folder / f"p{person}.npz", signal=generator.standard_normal((900, 3)).astype(np.float32),
-                 labels=generator.integers(0, 2, 900))
+        np.savez(
+            folder / f"p{person}.npz",
+            signal=generator.standard_normal((900, 3)).astype(np.float32),
+            labels=generator.integers(0, 2, 900),
+        )
     monkeypatch.setenv("EMARGIN_CACHE", str(tmp_path / "cache"))
 
     def frames(surrogate):

@@ -29,16 +29,22 @@ def slow_davies_bouldin(points, groups):
     centroids = [[sum(axis) / len(group) for axis in zip(*group, strict=True)] for group in members]
     spread = [sum(distance(p, c) for p in group) / len(group) for group, c in zip(members, centroids, strict=True)]
     k = len(members)
-    worst = [max((spread[i] + spread[j]) / distance(centroids[i], centroids[j]) for j in range(k) if j != i)
-             for i in range(k)]
+    worst = [
+        max((spread[i] + spread[j]) / distance(centroids[i], centroids[j]) for j in range(k) if j != i)
+        for i in range(k)
+    ]
     return sum(worst) / k
 
 
 def slow_silhouette(points, groups):
     total = 0.0
     for i, (p, own) in enumerate(zip(points, groups, strict=True)):
-        mean = {g: [distance(p, q) for j, (q, other) in enumerate(zip(points, groups, strict=True))
-                    if other == g and j != i] for g in set(groups)}
+        mean = {
+            g: [
+                distance(p, q) for j, (q, other) in enumerate(zip(points, groups, strict=True)) if other == g and j != i
+            ]
+            for g in set(groups)
+        }
         mean = {g: sum(values) / len(values) for g, values in mean.items()}
         a, b = mean[own], min(value for g, value in mean.items() if g != own)
         total += (b - a) / max(a, b)
@@ -74,8 +80,9 @@ def test_scores_are_those_of_the_kmeans_labels_and_ignore_the_classes():
 def test_kmeans_sees_raw_features():
     """Stretching one axis changes the score; a standardising step would hide it."""
     points, groups = blobs()
-    assert cluster(points * [1, 20], groups, 3)["silhouette"] != pytest.approx(cluster(points, groups, 3)["silhouette"],
-                                                                               abs=1e-3)
+    assert cluster(points * [1, 20], groups, 3)["silhouette"] != pytest.approx(
+        cluster(points, groups, 3)["silhouette"], abs=1e-3
+    )
 
 
 @pytest.mark.filterwarnings("ignore:Number of distinct clusters")

@@ -34,9 +34,16 @@ def test_mean_cosine_is_the_mean_over_pairs_of_different_rows(shape):
     assert mean_cosine(z) == pytest.approx(total / (n * (n - 1)), rel=1e-12)
 
 
-@pytest.mark.parametrize(("z", "expected"), [
-    (torch.ones(5, 3) * torch.arange(1, 6)[:, None], 1.0), (torch.eye(4), 0.0), (torch.zeros(3, 2), 0.0),
-    (torch.tensor([[1.0, 0.0], [-1.0, 0.0]]), -1.0)], ids=["one direction", "orthogonal", "zero rows", "opposite"])
+@pytest.mark.parametrize(
+    ("z", "expected"),
+    [
+        (torch.ones(5, 3) * torch.arange(1, 6)[:, None], 1.0),
+        (torch.eye(4), 0.0),
+        (torch.zeros(3, 2), 0.0),
+        (torch.tensor([[1.0, 0.0], [-1.0, 0.0]]), -1.0),
+    ],
+    ids=["one direction", "orthogonal", "zero rows", "opposite"],
+)
 def test_mean_cosine_of_known_rows(z, expected):
     assert mean_cosine(z) == pytest.approx(expected, abs=1e-12)
 

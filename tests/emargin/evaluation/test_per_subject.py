@@ -32,8 +32,9 @@ def test_agreement_with_the_truth_counts_people_as_often_as_drawn(draw, weights)
     """NMI and ARI of held clusters are those of a list in which each person's frames are repeated."""
     _, labels, found, subjects = draw
     repeated = np.repeat(np.arange(N), np.array(weights)[subjects])
-    wanted = clustering.scores(np.zeros((len(repeated), 1)) + np.arange(len(repeated))[:, None], labels[repeated],
-                               found[repeated])
+    wanted = clustering.scores(
+        np.zeros((len(repeated), 1)) + np.arange(len(repeated))[:, None], labels[repeated], found[repeated]
+    )
     scores = resampling.scores_of(tables_of(draw), np.array(weights))
     assert (scores["nmi"], scores["ari"]) == pytest.approx((wanted["nmi"], wanted["ari"]))
 
@@ -44,11 +45,16 @@ def test_davies_bouldin_and_silhouette_hold_centroids_and_silhouettes(draw):
     centroids = np.array([embedding[found == kind].mean(0) for kind in range(K)])
     mine = subjects == 2
     spread = [np.linalg.norm(embedding[mine & (found == kind)] - centroids[kind], axis=1).mean() for kind in range(K)]
-    wanted = np.mean([max((spread[i] + spread[j]) / np.linalg.norm(centroids[i] - centroids[j])
-                          for j in range(K) if j != i) for i in range(K)])
+    wanted = np.mean(
+        [
+            max((spread[i] + spread[j]) / np.linalg.norm(centroids[i] - centroids[j]) for j in range(K) if j != i)
+            for i in range(K)
+        ]
+    )
     scores = resampling.scores_of(tables_of(draw), np.array([0, 0, 1, 0]))
     assert scores["davies_bouldin"] == pytest.approx(wanted)
     from sklearn.metrics import silhouette_samples
+
     assert scores["silhouette"] == pytest.approx(silhouette_samples(embedding, found)[mine].mean())
 
 
@@ -76,8 +82,9 @@ def test_probe_tables_are_summed_over_people():
 
 
 def test_scores_that_are_not_defined_are_nan():
-    one_cluster = per_subject.cluster_tables(np.ones((6, 2)), np.array([0, 1] * 3), np.zeros(6, int),
-                                             np.array([0] * 6), n_classes=2, n_subjects=2)
+    one_cluster = per_subject.cluster_tables(
+        np.ones((6, 2)), np.array([0, 1] * 3), np.zeros(6, int), np.array([0] * 6), n_classes=2, n_subjects=2
+    )
     scores = resampling.scores_of(one_cluster, np.array([1, 1]))
     assert np.isnan([scores["davies_bouldin"], scores["silhouette"]]).all() and scores["ari"] == 0
     nobody = resampling.scores_of(one_cluster | {"probe": np.zeros((2, 2, 2))}, np.array([0, 1]))
@@ -91,7 +98,8 @@ def test_many_resamples_at_once_give_what_each_gives_alone(draw):
     found[subjects == 3] = 1
     truth, predicted = generator.integers(0, L, (2, N))
     tables = tables_of((embedding, labels, found, subjects)) | {
-        "probe": per_subject.counts((subjects, truth, predicted), (R, L, L))}
+        "probe": per_subject.counts((subjects, truth, predicted), (R, L, L))
+    }
     weights = np.vstack([np.ones(R), generator.multinomial(R, [1 / R] * R, 20), [0, 0, 0, 4], [0, 0, 0, 0]])
     together = resampling.scores_of(tables, weights)
     assert set(together) == {*resampling.CLUSTERING, *resampling.PROBING}
@@ -104,13 +112,18 @@ def test_many_resamples_at_once_give_what_each_gives_alone(draw):
 
 def test_a_cluster_without_drawn_people_has_no_part_in_davies_bouldin():
     """Its centroid is very near to another one, which would make the worst ratio."""
-    tables = {"clusters": np.array([[[2], [2], [0]], [[0], [0], [4]]]), "spread": np.array([[2.0, 4, 0], [0, 0, 1]]),
-              "separation": np.array([[0, 3, 0.01], [3, 0, 3], [0.01, 3, 0]]), "silhouette": np.array([1.0, 2])}
+    tables = {
+        "clusters": np.array([[[2], [2], [0]], [[0], [0], [4]]]),
+        "spread": np.array([[2.0, 4, 0], [0, 0, 1]]),
+        "separation": np.array([[0, 3, 0.01], [3, 0, 3], [0.01, 3, 0]]),
+        "silhouette": np.array([1.0, 2]),
+    }
     assert resampling.scores_of(tables, np.array([1, 0]))["davies_bouldin"] == pytest.approx((1 + 2) / 3)
 
 
 def test_one_cluster_of_one_class_is_full_agreement():
-    tables = per_subject.cluster_tables(np.eye(4), np.zeros(4, int), np.array([0, 0, 1, 1]), np.array([0, 0, 1, 1]),
-                                        n_classes=2, n_subjects=2)
+    tables = per_subject.cluster_tables(
+        np.eye(4), np.zeros(4, int), np.array([0, 0, 1, 1]), np.array([0, 0, 1, 1]), n_classes=2, n_subjects=2
+    )
     scores = resampling.scores_of(tables, np.array([1, 0]))
     assert (scores["nmi"], scores["ari"]) == (1, 1)

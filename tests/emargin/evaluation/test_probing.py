@@ -74,6 +74,7 @@ def _in_double(initialise):
     def wrapped(self, *arguments, **keywords):
         initialise(self, *arguments, **keywords)
         self.double()
+
     return wrapped
 
 
@@ -148,8 +149,16 @@ def test_same_seed_same_bits_and_the_callers_generator_is_left_alone(scored):
 def test_scores_by_hand():
     """Confusion matrix [[3, 1], [2, 0]]: precision 3/5 and 0, recall 3/4 and 0, F1 2/3 and 0."""
     found = scores(np.array([0, 0, 0, 0, 1, 1]), np.array([0, 0, 0, 1, 0, 0]))
-    assert found == pytest.approx({"accuracy": 1 / 2, "balanced_accuracy": 3 / 8, "weighted_f1": 4 / 9,
-                                   "macro_f1": 1 / 3, "macro_precision": 3 / 10, "macro_recall": 3 / 8})
+    assert found == pytest.approx(
+        {
+            "accuracy": 1 / 2,
+            "balanced_accuracy": 3 / 8,
+            "weighted_f1": 4 / 9,
+            "macro_f1": 1 / 3,
+            "macro_precision": 3 / 10,
+            "macro_recall": 3 / 8,
+        }
+    )
 
 
 def test_macro_f1_is_at_most_the_mean_of_macro_precision_and_recall_and_weighted_f1_is_not():
@@ -196,8 +205,11 @@ def test_the_converged_probe_is_class_balanced():
 def test_further_probes_take_a_limited_number_of_training_frames_a_class(monkeypatch):
     seen = []
     original = probing.LogisticRegression.fit
-    monkeypatch.setattr(probing.LogisticRegression, "fit",
-                        lambda self, x, y: seen.append(np.bincount(y).tolist()) or original(self, x, y))
+    monkeypatch.setattr(
+        probing.LogisticRegression,
+        "fit",
+        lambda self, x, y: seen.append(np.bincount(y).tolist()) or original(self, x, y),
+    )
     train = features(40, unlabelled=0.1)
     further_probes(train, features(10, seed=2), seed=1, rows=50)
     there = np.bincount(train.labels[train.labels >= 0].numpy())
@@ -207,7 +219,6 @@ def test_further_probes_take_a_limited_number_of_training_frames_a_class(monkeyp
 def test_the_probe_is_one_linear_layer_with_bias(monkeypatch):
     made = []
     original = nn.Linear.__init__
-    monkeypatch.setattr(nn.Linear, "__init__",
-                        lambda self, *a, **k: made.append((a, k)) or original(self, *a, **k))
+    monkeypatch.setattr(nn.Linear, "__init__", lambda self, *a, **k: made.append((a, k)) or original(self, *a, **k))
     probe(features(8), features(4))
     assert made == [((8, 3), {})]

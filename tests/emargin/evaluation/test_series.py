@@ -67,8 +67,13 @@ def test_scores_are_those_of_the_protocol_on_pooled_embeddings(ucr):
     clusters = KMeans(2, n_init=10, random_state=1).fit_predict(means)
     assert found["series_silhouette"]["value"] == pytest.approx(silhouette_score(means, clusters), abs=1e-4)
     assert {row["n"] for row in found.values()} == {24}
-    assert {"series_nmi", "series_participation_ratio", "series_balanced_accuracy",
-            "series_converged_balanced_accuracy", "series_knn_accuracy"} <= found.keys()
+    assert {
+        "series_nmi",
+        "series_participation_ratio",
+        "series_balanced_accuracy",
+        "series_converged_balanced_accuracy",
+        "series_knn_accuracy",
+    } <= found.keys()
     assert found["series_converged_balanced_accuracy"]["value"] > 0.8  # a sine and noise
 
 
@@ -96,8 +101,9 @@ def test_the_command_scores_a_set_of_the_archive_by_series(ucr, tmp_path, capsys
 
 
 def test_cells_of_the_archive_train_alone(ucr, tmp_path):
-    (tmp_path / "grid.json").write_text(json.dumps([{"dataset": ucr, "method": "infonce", "iterations": 2,
-                                                     "seed": [1, 2]}]))
+    (tmp_path / "grid.json").write_text(
+        json.dumps([{"dataset": ucr, "method": "infonce", "iterations": 2, "seed": [1, 2]}])
+    )
     rows = run_grid(tmp_path / "grid.json", tmp_path / "out", device="cpu", progress=False, together=2)
     assert set(rows.seed) == {1, 2} and "failed" not in set(rows.metric)
     assert all("trained_together" not in record for record in Store(tmp_path / "out").records.values())

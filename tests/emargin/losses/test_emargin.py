@@ -103,6 +103,7 @@ def slow_released(s, y, tau, m, sides):
             total.append(-s[j + 1][j] / tau + log_difference(a, b))
             negative += a <= b
     else:
+
         def column(j):
             return [0.05 * psi(s[i][j], y[j], m) / tau for i in range(n) if i != j]
 
@@ -174,8 +175,11 @@ def test_released_emargin_equals_its_closed_form(shape, tau, m, sides):
         assert share.item() == pytest.approx(expected_share, abs=1e-12)
 
 
-@pytest.mark.parametrize("case", [c for c in GOLDEN if "sided" in c["loss"]],
-                         ids=lambda c: f"{c['loss'][:20]} seed {c['seed']} {c.get('labels', '')[:8]}")
+@pytest.mark.parametrize(
+    "case",
+    [c for c in GOLDEN if "sided" in c["loss"]],
+    ids=lambda c: f"{c['loss'][:20]} seed {c['seed']} {c.get('labels', '')[:8]}",
+)
 def test_values_of_the_released_code(case):
     n, tau = case["shape"][0], case["temperature"]
     sides = 1 if "one-sided" in case["loss"] else 2
@@ -195,8 +199,9 @@ def test_values_of_the_released_code(case):
 @pytest.mark.parametrize("scope", ["sequence", "flattened"])
 @pytest.mark.parametrize("sides", [1, 2])
 def test_gradient_of_info_nce(scope, sides):
-    assert torch.autograd.gradcheck(lambda z: info_nce(z, temperature=0.2, sides=sides, scope=scope),
-                                    embedding((2, 4, 3)))
+    assert torch.autograd.gradcheck(
+        lambda z: info_nce(z, temperature=0.2, sides=sides, scope=scope), embedding((2, 4, 3))
+    )
 
 
 @pytest.mark.parametrize("m", [0.3, 5.0])
@@ -205,16 +210,19 @@ def test_gradient_of_emargin(reading, m):
     x = torch.tensor(np.random.default_rng(9).standard_normal((2, 5, 3)))
     y = pseudo_labels(x, threshold=0.2)
     assert y.any() and not y.all()
-    assert torch.autograd.gradcheck(lambda z: emargin(z, y, temperature=0.2, margin=m, reading=reading, frames=x,
-                                                      threshold=0.2), embedding((2, 5, 3)))
+    assert torch.autograd.gradcheck(
+        lambda z: emargin(z, y, temperature=0.2, margin=m, reading=reading, frames=x, threshold=0.2),
+        embedding((2, 5, 3)),
+    )
 
 
 @pytest.mark.parametrize("m", [0.3, 5.0])
 @pytest.mark.parametrize("sides", [1, 2])
 def test_gradient_of_released_emargin(sides, m):
     y = torch.tensor([True, False, True, True, False, False, True, True])
-    assert torch.autograd.gradcheck(lambda z: emargin_released(z, y, temperature=0.2, margin=m, sides=sides)[0],
-                                    embedding((2, 4, 3)))
+    assert torch.autograd.gradcheck(
+        lambda z: emargin_released(z, y, temperature=0.2, margin=m, sides=sides)[0], embedding((2, 4, 3))
+    )
 
 
 @pytest.mark.parametrize("tau", [0.05, 0.1, 0.5])
@@ -224,18 +232,30 @@ def test_info_nce_closed_forms(rows, tau):
     assert info_nce(rows.double(), temperature=tau, sides=2).item() == pytest.approx(math.log(7 / 2), abs=1e-12)
 
 
-@pytest.mark.parametrize(("n", "tau", "y", "sides", "expected"), [
-    (20, 0.5, True, 2, 1.653013), (20, 0.5, False, 2, 0.665757), (64, 1.0, True, 2, 3.528568),
-    (64, 1.0, False, 2, 3.095766), (1600, 0.1, True, 2, 1.242287), (20, 0.5, True, 1, 10.691482),
-    (20, 0.5, False, 1, 1.216339), (1600, 0.1, True, 1, 5.427518)])
+@pytest.mark.parametrize(
+    ("n", "tau", "y", "sides", "expected"),
+    [
+        (20, 0.5, True, 2, 1.653013),
+        (20, 0.5, False, 2, 0.665757),
+        (64, 1.0, True, 2, 3.528568),
+        (64, 1.0, False, 2, 3.095766),
+        (1600, 0.1, True, 2, 1.242287),
+        (20, 0.5, True, 1, 10.691482),
+        (20, 0.5, False, 1, 1.216339),
+        (1600, 0.1, True, 1, 5.427518),
+    ],
+)
 def test_released_emargin_on_equal_rows(n, tau, y, sides, expected):
-    value, _ = emargin_released(torch.ones(1, n, 3).double(), torch.full((n,), y), temperature=tau, margin=5.0,
-                                sides=sides)
+    value, _ = emargin_released(
+        torch.ones(1, n, 3).double(), torch.full((n,), y), temperature=tau, margin=5.0, sides=sides
+    )
     assert value.item() == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize(("n", "tau", "y", "expected"), [
-    (20, 0.5, True, 4.186871), (20, 0.5, False, 2.917771), (64, 0.1, True, 10.393119), (64, 0.1, False, 4.135166)])
+@pytest.mark.parametrize(
+    ("n", "tau", "y", "expected"),
+    [(20, 0.5, True, 4.186871), (20, 0.5, False, 2.917771), (64, 0.1, True, 10.393119), (64, 0.1, False, 4.135166)],
+)
 def test_released_emargin_on_orthonormal_rows(n, tau, y, expected):
     value, _ = emargin_released(torch.eye(n)[None].double(), torch.full((n,), y), temperature=tau, margin=5.0)
     assert value.item() == pytest.approx(expected, abs=1e-6)
@@ -278,13 +298,17 @@ def test_all_pairs_without_a_dissimilar_pair_are_not_measured_from_the_margins_c
     for dtype in (torch.float64, torch.float32):
         z = torch.tensor(np.random.default_rng(1).random((1, 50, 16)), dtype=dtype)
         y = torch.zeros(1, 49, dtype=torch.bool)
-        values.append(emargin(z, y, temperature=0.05, margin=100.0, reading="all-pairs", frames=torch.ones(1, 50, 3),
-                              threshold=0.4).item())
+        values.append(
+            emargin(
+                z, y, temperature=0.05, margin=100.0, reading="all-pairs", frames=torch.ones(1, 50, 3), threshold=0.4
+            ).item()
+        )
     assert values[1] == pytest.approx(values[0], rel=1e-6)
 
 
-@pytest.mark.parametrize(("path", "stay"), [("triangle", 0), ("triangle", 2), ("triangle", 10), ("rows", 0),
-                                            ("fused", 0), ("fused", 2)])
+@pytest.mark.parametrize(
+    ("path", "stay"), [("triangle", 0), ("triangle", 2), ("triangle", 10), ("rows", 0), ("fused", 0), ("fused", 2)]
+)
 @pytest.mark.parametrize("labels", ["none", "zero", "one", "mixed", "pairs"])
 @pytest.mark.parametrize("exclude", [(0,), (0, 1), (-1, 0, 1), (-1, 0)])
 @pytest.mark.parametrize("shape", [(1, 70, 4), (2, 64, 4), (3, 33, 4), (1, 5, 4)])
@@ -300,8 +324,13 @@ def test_blocks_give_the_sums_and_gradients_of_the_whole_matrix(monkeypatch, sha
     groups, n, _ = shape
     z, x = embedding(shape), torch.tensor(np.random.default_rng(9).standard_normal((groups, n, 3)))
     exponent = Exponent(2.0) if labels == "none" else Exponent(2.0, 0.7)
-    y = {"none": None, "zero": torch.zeros(groups, n).bool(), "one": torch.ones(groups, n).bool(),
-         "mixed": x[..., 0] > 0, "pairs": PairLabels(x, 0.2)}[labels]
+    y = {
+        "none": None,
+        "zero": torch.zeros(groups, n).bool(),
+        "one": torch.ones(groups, n).bool(),
+        "mixed": x[..., 0] > 0,
+        "pairs": PairLabels(x, 0.2),
+    }[labels]
     found, reference, cosines = log_sums(z, exponent, exclude=exclude, labels=y)
     unit = z / z.norm(dim=-1, keepdim=True)
     s = unit @ unit.mT
@@ -314,9 +343,9 @@ def test_blocks_give_the_sums_and_gradients_of_the_whole_matrix(monkeypatch, sha
     upstream = torch.tensor(np.random.default_rng(4).standard_normal((groups, n)))
     beside = torch.tensor(np.random.default_rng(5).standard_normal((groups, n - 1)))
     torch.testing.assert_close(cosines, s.diagonal(1, dim1=1, dim2=2), rtol=1e-12, atol=1e-12)
-    wanted, = torch.autograd.grad((expected * upstream).sum() + (s.diagonal(1, dim1=1, dim2=2) * beside).sum(), z)
+    (wanted,) = torch.autograd.grad((expected * upstream).sum() + (s.diagonal(1, dim1=1, dim2=2) * beside).sum(), z)
     for _ in range(2):  # the second time no block is there any more
-        got, = torch.autograd.grad((found * upstream).sum() + (cosines * beside).sum(), z, retain_graph=True)
+        (got,) = torch.autograd.grad((found * upstream).sum() + (cosines * beside).sum(), z, retain_graph=True)
         torch.testing.assert_close(got, wanted, rtol=1e-10, atol=1e-12)
 
 
@@ -343,8 +372,9 @@ def test_no_memory_is_read_before_it_is_written(monkeypatch, labels):
         torch.use_deterministic_algorithms(known)  # then memory that is not written holds NaN
         try:
             leaf = embedding((2, 61, 4))
-            log_sum, _, cosines = log_sums(leaf, Exponent(2.0) if y is None else Exponent(2.0, 0.7), exclude=(0, 1),
-                                           labels=y)
+            log_sum, _, cosines = log_sums(
+                leaf, Exponent(2.0) if y is None else Exponent(2.0, 0.7), exclude=(0, 1), labels=y
+            )
             (log_sum.sum() + cosines.sum()).backward()
         finally:
             torch.use_deterministic_algorithms(False)
@@ -384,8 +414,10 @@ def test_compiled_blocks_give_what_the_same_lines_give():
         s = torch.tensor(draw.uniform(-1, 1, (2, rows, columns)), dtype=torch.float32)
         numbers = torch.arange(rows)[:, None], torch.arange(columns) + (0 if rows == columns else rows)
         own, other, there = anchors(2, rows, 1), anchors(2, 1, columns), torch.arange(columns).expand(2, 1, -1) < 18
-        for function, given in ((fused.block_sums, (s, own, other, there, *numbers, 0, 1)),
-                                (fused.block_weights, (s, own, other, own[0], other[0], *numbers, -1, 1))):
+        for function, given in (
+            (fused.block_sums, (s, own, other, there, *numbers, 0, 1)),
+            (fused.block_weights, (s, own, other, own[0], other[0], *numbers, -1, 1)),
+        ):
             torch.testing.assert_close(fused._compiled(function)(*given), function(*given), rtol=1e-5, atol=1e-5)
 
 
@@ -403,10 +435,15 @@ def test_rows_of_next_to_no_length_have_the_gradient_of_torchs_normalisation(len
     torch.testing.assert_close(leaf.grad, other.grad, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("loss", [
-    lambda z: info_nce(z, temperature=0.2), lambda z: info_nce(z, temperature=0.2, sides=2, scope="flattened"),
-    lambda z: emargin(z, torch.ones(2, 4), temperature=0.2, margin=5.0),
-    lambda z: emargin_released(z, torch.ones(10), temperature=0.2, margin=5.0)[0]])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda z: info_nce(z, temperature=0.2),
+        lambda z: info_nce(z, temperature=0.2, sides=2, scope="flattened"),
+        lambda z: emargin(z, torch.ones(2, 4), temperature=0.2, margin=5.0),
+        lambda z: emargin_released(z, torch.ones(10), temperature=0.2, margin=5.0)[0],
+    ],
+)
 def test_losses_ignore_positive_row_scaling_and_rotation_but_not_order(loss):
     z = embedding((2, 5, 4)).detach()
     scale = torch.tensor(np.random.default_rng(3).random((2, 5, 1)) + 0.1)
@@ -428,7 +465,7 @@ def similarity_gradient(loss, n, adjacent=0.8, background=0.5):
     s[steps, steps + 1] = s[steps + 1, steps] = adjacent
     values, vectors = torch.linalg.eigh(s)
     z = (vectors * values.clamp(min=0).sqrt()).requires_grad_()
-    gradient, = torch.autograd.grad(loss(z[None]), z)
+    (gradient,) = torch.autograd.grad(loss(z[None]), z)
     far = torch.ones(n, n).triu(2).bool()
     far = far | far.mT
     # move one non-adjacent pair together along the tangent and see whether the loss rises
@@ -463,19 +500,22 @@ def test_zero_rows_and_groups_without_negatives_give_finite_gradients():
     assert torch.isfinite(z.grad).all()
 
 
-@pytest.mark.parametrize(("call", "message"), [
-    (lambda z: info_nce(z, temperature=-0.1), "temperature.*-0.1"),
-    (lambda z: info_nce(z, temperature=0.0), "temperature.*0.0"),
-    (lambda z: info_nce(z, temperature=0.1, sides=3), "sides.*3"),
-    (lambda z: info_nce(z, temperature=0.1, scope="batch"), "scope.*'batch'"),
-    (lambda z: info_nce(z[:, :2], temperature=0.1), "2 frames.*at least 3"),
-    (lambda z: info_nce(z[0], temperature=0.1), "embedding"),
-    (lambda z: emargin(z, torch.ones(2, 4), temperature=0.1, margin=0.0), "margin"),
-    (lambda z: emargin(z, torch.ones(2, 2), temperature=0.1, margin=5.0), "pseudo-labels do not fit"),
-    (lambda z: emargin(z, torch.ones(2, 4), temperature=0.1, margin=5.0, reading="row"), "reading.*'row'"),
-    (lambda z: emargin(z, torch.ones(2, 4), temperature=0.1, margin=5.0, reading="all-pairs"), "no frames"),
-    (lambda z: emargin_released(z, torch.ones(10), temperature=0.1, margin=5.0, sides=3), "sides.*3"),
-])
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda z: info_nce(z, temperature=-0.1), "temperature.*-0.1"),
+        (lambda z: info_nce(z, temperature=0.0), "temperature.*0.0"),
+        (lambda z: info_nce(z, temperature=0.1, sides=3), "sides.*3"),
+        (lambda z: info_nce(z, temperature=0.1, scope="batch"), "scope.*'batch'"),
+        (lambda z: info_nce(z[:, :2], temperature=0.1), "2 frames.*at least 3"),
+        (lambda z: info_nce(z[0], temperature=0.1), "embedding"),
+        (lambda z: emargin(z, torch.ones(2, 4), temperature=0.1, margin=0.0), "margin"),
+        (lambda z: emargin(z, torch.ones(2, 2), temperature=0.1, margin=5.0), "pseudo-labels do not fit"),
+        (lambda z: emargin(z, torch.ones(2, 4), temperature=0.1, margin=5.0, reading="row"), "reading.*'row'"),
+        (lambda z: emargin(z, torch.ones(2, 4), temperature=0.1, margin=5.0, reading="all-pairs"), "no frames"),
+        (lambda z: emargin_released(z, torch.ones(10), temperature=0.1, margin=5.0, sides=3), "sides.*3"),
+    ],
+)
 def test_bad_input_is_named(call, message):
     with pytest.raises(InputError, match=message):
         call(embedding((2, 5, 4)))

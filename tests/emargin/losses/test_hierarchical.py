@@ -56,8 +56,9 @@ def slow_hierarchical(one, two, instance, temporal):
         if length == 1:
             return sum(values) / len(values)
         values[-1] += 0.5 * slow_temporal(one, two, temporal(length, len(values) - 1))
-        one, two = (torch.stack([torch.maximum(v[:, t], v[:, t + 1]) for t in range(0, length - 1, 2)], 1)
-                    for v in (one, two))
+        one, two = (
+            torch.stack([torch.maximum(v[:, t], v[:, t + 1]) for t in range(0, length - 1, 2)], 1) for v in (one, two)
+        )
 
 
 def random_weights(n, level=0):
@@ -68,8 +69,10 @@ def random_weights(n, level=0):
 @pytest.mark.parametrize("soft", [False, True])
 def test_contrasts_equal_their_definition(shape, soft):
     one, two = view(shape, 1), view(shape, 2)
-    for contrast, reference, n in ((instance_contrast, slow_instance, shape[0]),
-                                   (temporal_contrast, slow_temporal, shape[1])):
+    for contrast, reference, n in (
+        (instance_contrast, slow_instance, shape[0]),
+        (temporal_contrast, slow_temporal, shape[1]),
+    ):
         w = random_weights(n) if soft else np.eye(n)
         value = contrast(one, two, torch.tensor(w)) if soft else contrast(one, two)
         assert value.item() == pytest.approx(reference(one, two, w), rel=1e-12, abs=1e-12)
@@ -80,8 +83,12 @@ def test_contrasts_equal_their_definition(shape, soft):
 def test_hierarchy_equals_its_definition(shape, soft):
     one, two = view(shape, 1), view(shape, 2)
     if soft:
-        value = hierarchical(one, two, instance_weights=torch.tensor(random_weights(shape[0])),
-                             temporal_weights=lambda length, level: torch.tensor(random_weights(length, level)))
+        value = hierarchical(
+            one,
+            two,
+            instance_weights=torch.tensor(random_weights(shape[0])),
+            temporal_weights=lambda length, level: torch.tensor(random_weights(length, level)),
+        )
         expected = slow_hierarchical(one, two, random_weights(shape[0]), random_weights)
     else:
         value = hierarchical(one, two)
@@ -95,8 +102,14 @@ def test_order_of_soft_weights():
     rows = [(1, 2, 0, 1, 2), (3, 5, 3, 4, 5), (6, 7, 6, 7, 8)]
     one, two = view((3, 1, 4), 1), view((3, 1, 4), 2)
     a, b = one[:, 0].tolist(), two[:, 0].tolist()
-    expected = sum(cross_entropy(own[i], [own[j] for j in range(3) if j != i] + other, rows[i])
-                   for own, other in ((a, b), (b, a)) for i in range(3)) / 6
+    expected = (
+        sum(
+            cross_entropy(own[i], [own[j] for j in range(3) if j != i] + other, rows[i])
+            for own, other in ((a, b), (b, a))
+            for i in range(3)
+        )
+        / 6
+    )
     assert instance_contrast(one, two, weights).item() == pytest.approx(expected, rel=1e-12)
 
 
@@ -115,7 +128,8 @@ RELEASED = {
     "TS2Vec hierarchical": lambda one, two, case: hierarchical(one, two),
     "hard instance": lambda one, two, case: hierarchical(one, two, temporal_weights=golden_temporal_weights),
     "soft temporal and soft instance": lambda one, two, case: hierarchical(
-        one, two, instance_weights=golden_instance_weights(case), temporal_weights=golden_temporal_weights),
+        one, two, instance_weights=golden_instance_weights(case), temporal_weights=golden_temporal_weights
+    ),
 }
 
 
@@ -162,8 +176,9 @@ def test_gradients():
     views = view((2, 3, 2), 1), view((2, 3, 2), 2)
     assert torch.autograd.gradcheck(hierarchical, views)
     weights = torch.tensor(random_weights(2))
-    assert torch.autograd.gradcheck(lambda a, b: hierarchical(
-        a, b, instance_weights=weights, temporal_weights=golden_temporal_weights), views)
+    assert torch.autograd.gradcheck(
+        lambda a, b: hierarchical(a, b, instance_weights=weights, temporal_weights=golden_temporal_weights), views
+    )
 
 
 def test_large_dot_products_stay_finite_in_float32():
@@ -197,17 +212,22 @@ def test_gradient_equals_that_of_the_formula_under_autograd():
     itself = torch.eye(8, dtype=torch.bool)
     log_shares = (both @ both.mT).masked_fill(itself, -math.inf).log_softmax(-1).masked_fill(itself, 0)
     plain = -(log_shares * weights.repeat(2, 2)).sum(-1).mean()
-    for found, expected in zip(torch.autograd.grad(3 * value, (one, two)), torch.autograd.grad(3 * plain, (one, two)),
-                               strict=True):
+    for found, expected in zip(
+        torch.autograd.grad(3 * value, (one, two)), torch.autograd.grad(3 * plain, (one, two)), strict=True
+    ):
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.parametrize(("call", "message"), [
-    (lambda z: hierarchical(z, z[:, :3]), "two views.*one shape"),
-    (lambda z: instance_contrast(z[0], z[0]), "two views"),
-    (lambda z: hierarchical(z[:, :0], z[:, :0]), "two views"),
-    (lambda z: instance_contrast(z, z, torch.eye(5)), "soft weights.*5, 5.*2, 2"),
-    (lambda z: temporal_contrast(z, z, torch.eye(2)), "soft weights.*2, 2.*5, 5")])
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda z: hierarchical(z, z[:, :3]), "two views.*one shape"),
+        (lambda z: instance_contrast(z[0], z[0]), "two views"),
+        (lambda z: hierarchical(z[:, :0], z[:, :0]), "two views"),
+        (lambda z: instance_contrast(z, z, torch.eye(5)), "soft weights.*5, 5.*2, 2"),
+        (lambda z: temporal_contrast(z, z, torch.eye(2)), "soft weights.*2, 2.*5, 5"),
+    ],
+)
 def test_bad_input_is_named(call, message):
     with pytest.raises(InputError, match=message):
         call(view((2, 5, 3), 1))

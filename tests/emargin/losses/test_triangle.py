@@ -46,7 +46,7 @@ def test_each_pair_lies_in_one_block_as_it_is_or_transposed(shape):
             found[at, columns, rows] = s
             met[at, columns, rows] += 1
     assert (met == 1).all()
-    torch.testing.assert_close(found[:, :shape[1], :shape[1]], 0.5 * unit @ unit.mT)
+    torch.testing.assert_close(found[:, : shape[1], : shape[1]], 0.5 * unit @ unit.mT)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -77,7 +77,7 @@ def test_padding_is_zero_rows_at_the_end_and_leaves_no_value(shape):
     triangle = Triangle(unit, keep=False, spares=0)
     padded = triangle.padded(unit)
     assert padded.shape[1] == triangle.padded_n >= shape[1]
-    assert torch.equal(padded[:, :shape[1]], unit) and not padded[:, shape[1]:].any()
+    assert torch.equal(padded[:, : shape[1]], unit) and not padded[:, shape[1] :].any()
     for blocks, _, s in triangle.blocks(padded):
         _, _, columns = places(triangle, blocks, shape[0])
         kept = triangle.without_padding(blocks, s.fill_(1.0))
@@ -118,7 +118,7 @@ def test_only_the_last_blocks_stay_and_each_until_it_is_used(shape):
 @pytest.mark.parametrize("keep", [False, True])
 def test_memory_is_what_stays_and_the_spares(keep):
     triangle = Triangle(unit_rows((1, 61, 4)), keep=keep, spares=2)
-    staying = sum(triangle.sizes[triangle.first_staying:])
+    staying = sum(triangle.sizes[triangle.first_staying :])
     assert (staying > 0) <= keep
     assert len(triangle.memory) == max(staying, max(triangle.sizes)) + 2 * max(triangle.sizes)
 

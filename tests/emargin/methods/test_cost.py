@@ -52,8 +52,10 @@ def test_frequency_losses_equal_their_definition(shape):
             norms = [math.sqrt(sum(view[b, t, c].item() ** 2 for c in range(channels))) for t in range(frames)]
             for f in range(frames // 2 + 1):
                 for c in range(channels):
-                    z = sum(view[b, t, c].item() / norms[t] * cmath.exp(-2j * math.pi * f * t / frames)
-                            for t in range(frames))
+                    z = sum(
+                        view[b, t, c].item() / norms[t] * cmath.exp(-2j * math.pi * f * t / frames)
+                        for t in range(frames)
+                    )
                     amplitudes[v, b, f, c] = math.hypot(z.real + 1e-6, z.imag + 1e-6)
                     phases[v, b, f, c] = math.atan2(z.imag, z.real + 1e-6)
     amplitude, phase = frequency_losses(*views)
@@ -87,9 +89,15 @@ def layers():
 def test_trend_is_the_average_of_causal_convolutions(layers):
     hidden = tensor((2, 10, 320)).detach()
     assert [layer.kernel_size[0] for layer in layers.trends] == [1, 2, 4, 8]
-    expected = sum(torch.nn.functional.pad(hidden.mT, (k - 1, 0)).unfold(2, k, 1).permute(0, 2, 1, 3).flatten(2)
-                   @ layer.weight.flatten(1).T + layer.bias
-                   for k, layer in zip((1, 2, 4, 8), layers.trends, strict=True)) / 4
+    expected = (
+        sum(
+            torch.nn.functional.pad(hidden.mT, (k - 1, 0)).unfold(2, k, 1).permute(0, 2, 1, 3).flatten(2)
+            @ layer.weight.flatten(1).T
+            + layer.bias
+            for k, layer in zip((1, 2, 4, 8), layers.trends, strict=True)
+        )
+        / 4
+    )
     for at in range(10):
         torch.testing.assert_close(layers.trend(hidden, at), expected[:, at])
 
@@ -109,8 +117,11 @@ def test_augmentation_of_the_original_differs_between_sequences_and_of_the_relea
     assert len(alone[:, 0, 0].unique()) > 100
     unchanged = [(augmented(0 * x[:4], draws(seed), shared=True) == 0).all().item() for seed in range(200)]
     assert np.mean(unchanged) == pytest.approx(0.25, abs=0.08)  # scaling leaves zero alone
-    scaled = next(y for y in (augmented(x[:4], draws(seed), shared=True) for seed in range(50))
-                  if not torch.equal(y, x[:4]) and (y == y[:1]).all())
+    scaled = next(
+        y
+        for y in (augmented(x[:4], draws(seed), shared=True) for seed in range(50))
+        if not torch.equal(y, x[:4]) and (y == y[:1]).all()
+    )
     assert len(scaled[0, 0].unique()) == 3
 
 
@@ -130,8 +141,9 @@ def test_keys_follow_queries_and_the_queue_wraps(small):
     method.loss(BATCH, generator)
     method.after_step()
     queries = (*method.encoder.parameters(), *method.head.parameters())
-    for old, query, new in zip(before, queries, (*method.key_encoder.parameters(), *method.key_head.parameters()),
-                               strict=True):
+    for old, query, new in zip(
+        before, queries, (*method.key_encoder.parameters(), *method.key_head.parameters()), strict=True
+    ):
         torch.testing.assert_close(new, 0.999 * old + 0.001 * query)
         assert not new.requires_grad
     assert method.pointer == 3

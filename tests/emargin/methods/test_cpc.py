@@ -40,8 +40,12 @@ def test_original_equals_its_definition(shape, t):
         for k in range(1, horizons + 1):
             p = predicted[b, k - 1].tolist()
             positive = dot(p, z[b, t[b] + k].tolist())
-            negatives = [dot(p, z[i, s].tolist()) for i in range(n) for s in range(length)
-                         if not (i == b and t[b] <= s <= t[b] + horizons)]
+            negatives = [
+                dot(p, z[i, s].tolist())
+                for i in range(n)
+                for s in range(length)
+                if not (i == b and t[b] <= s <= t[b] + horizons)
+            ]
             total += log_sum([positive, *negatives]) - positive
             hits += positive > max(negatives)
     value, accuracy = cpc(predicted, z, torch.tensor(t))
@@ -67,8 +71,10 @@ def test_losses_have_correct_gradients():
     assert torch.autograd.gradcheck(lambda p, z: released_cpc(p[:, 0], z, torch.tensor([0, 6]))[0], (predicted, z))
 
 
-@pytest.mark.parametrize(("fidelity", "length", "candidates"), [
-    ("original", 10, 3 * 10 - HORIZONS), ("released", 119, 60), ("released", 10, 6)])
+@pytest.mark.parametrize(
+    ("fidelity", "length", "candidates"),
+    [("original", 10, 3 * 10 - HORIZONS), ("released", 119, 60), ("released", 10, 6)],
+)
 def test_without_a_prediction_the_loss_is_the_log_of_the_number_of_candidates(small, fidelity, length, candidates):
     method = build(small(method="cpc", fidelity=fidelity), 6).train()
     torch.nn.init.zeros_(method.prediction.weight)
@@ -89,7 +95,7 @@ def test_original_context_ends_at_t_and_released_context_holds_the_positive(smal
             t = torch.tensor([5, 3, 1])
             assert torch.equal(method.context(z, t), method.context(changed, t))
             assert not torch.equal(method.context(z, t + 1)[0], method.context(changed, t + 1)[0])
-            one_by_one = torch.stack([method.gru(z[b:b + 1, : t[b] + 1])[1][0, 0] for b in range(3)])
+            one_by_one = torch.stack([method.gru(z[b : b + 1, : t[b] + 1])[1][0, 0] for b in range(3)])
             torch.testing.assert_close(method.context(z, t), one_by_one)
         else:  # the positive is frame 10 // 2 + 1 = 6
             assert not torch.allclose(method.released_context(z), method.released_context(changed))
@@ -112,16 +118,19 @@ def test_released_negatives_leave_out_the_centre_alone(length, pool):
     assert {len(d) for d in drawn} == {length // 2}
 
 
-@pytest.mark.parametrize(("fidelity", "trained", "frozen"), [
-    ("released", 50_176, 719_040), ("original", 50_176 + 616_320 + HORIZONS * 320 * 320, 0)])
+@pytest.mark.parametrize(
+    ("fidelity", "trained", "frozen"),
+    [("released", 50_176, 719_040), ("original", 50_176 + 616_320 + HORIZONS * 320 * 320, 0)],
+)
 def test_number_of_parameters(small, fidelity, trained, frozen):
     method = build(small(method="cpc", fidelity=fidelity), 156)
     assert sum(p.numel() for p in method.trained_parameters()) == trained
     assert sum(p.numel() for p in method.parameters()) == trained + frozen
 
 
-@pytest.mark.parametrize(("fidelity", "learning"), [
-    ("released", {"encoder"}), ("original", {"encoder", "gru", "prediction"})])
+@pytest.mark.parametrize(
+    ("fidelity", "learning"), [("released", {"encoder"}), ("original", {"encoder", "gru", "prediction"})]
+)
 def test_what_learns(small, small_dataset, fidelity, learning):
     experiment = small(method="cpc", fidelity=fidelity, iterations=1)
     method = build(experiment, 6).train()

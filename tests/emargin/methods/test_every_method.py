@@ -10,9 +10,12 @@ from emargin.methods import METHODS, REPAIRS
 from emargin.training import build, train
 from tests.conftest import make_dataset
 
-PAIRS = [(name, fidelity) for name in METHODS for fidelity in ("released", "original")
-         if not (METHODS[name].untrained and fidelity == "original")
-         and not (name in REPAIRS and fidelity == "released")]
+PAIRS = [
+    (name, fidelity)
+    for name in METHODS
+    for fidelity in ("released", "original")
+    if not (METHODS[name].untrained and fidelity == "original") and not (name in REPAIRS and fidelity == "released")
+]
 TRAINED = [(name, fidelity) for name, fidelity in PAIRS if not METHODS[name].untrained]
 
 every_pair = pytest.mark.parametrize(("name", "fidelity"), PAIRS)

@@ -38,6 +38,9 @@ def test_two_hundred_steps_are_finite(simulator, name, fidelity, capsys):
     assert all(torch.isfinite(value).all() for value in method.parameters())
     first, last = curve[0], curve[-1]
     with capsys.disabled():
-        print(f"\n{simulator:13s} {name:8s} {fidelity:9s} {seconds * 5:6.0f} ms a step, loss {first['loss']:.4g} -> "
-              f"{last['loss']:.4g}, effective rank {first['participation_ratio']:.1f} -> "
-              f"{last['participation_ratio']:.1f}", end="")
+        print(
+            f"\n{simulator:13s} {name:8s} {fidelity:9s} {seconds * 5:6.0f} ms a step, loss {first['loss']:.4g} -> "
+            f"{last['loss']:.4g}, effective rank {first['participation_ratio']:.1f} -> "
+            f"{last['participation_ratio']:.1f}",
+            end="",
+        )

@@ -27,8 +27,11 @@ def draws(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize("case", [case for case in GOLDEN if case["loss"].startswith("InfoTS global")],
-                         ids=lambda case: f"seed {case['seed_view1']}")
+@pytest.mark.parametrize(
+    "case",
+    [case for case in GOLDEN if case["loss"].startswith("InfoTS global")],
+    ids=lambda case: f"seed {case['seed_view1']}",
+)
 def test_global_loss_has_the_value_of_the_released_code(case):
     views = [tensor(case["shape"], case[f"seed_view{i}"]) for i in (1, 2)]
     value = global_loss(*views)
@@ -140,7 +143,7 @@ def test_the_loss_is_global_plus_local_on_the_views(monkeypatch, small, fidelity
     value, measured = method.loss(BATCH, draws(2))
     one, two = (view.double() for view in outputs)
     counted = one[:1] if fidelity == "released" else one
-    spans = [local_loss(counted[:, start:start + 16]).item() for start in range(4)]  # 19 = 8 * 2 + 3
+    spans = [local_loss(counted[:, start : start + 16]).item() for start in range(4)]  # 19 = 8 * 2 + 3
     assert measured["global"].item() == pytest.approx(global_loss(one, two).item(), rel=1e-5)
     assert any(measured["local"].item() == pytest.approx(span, rel=1e-5) for span in spans)
     assert value.item() == pytest.approx((measured["global"] + measured["local"]).item(), rel=1e-6)
@@ -235,5 +238,5 @@ def test_long_sequences_are_cropped(monkeypatch, small):
     one, two = seen_views(monkeypatch, build(small(method="infots", fidelity="original"), 6).train(), steps=30)
     starts = set()
     for x, _ in two:
-        starts |= {start for start in range(11) if torch.equal(x, BATCH[:, start:start + 9])}
+        starts |= {start for start in range(11) if torch.equal(x, BATCH[:, start : start + 9])}
     assert {0, 10} <= starts and len(starts) > 5

@@ -104,7 +104,7 @@ def test_paths_take_the_step_that_their_chance_falls_on(n):
             for step in (-1, 0, 1):
                 rise = 2 * (off + step) ** 2 - 2 * off**2
                 forbidden = step != 0 and (step == -last or (p if step < 0 else q) == n - 2)
-                weights.append(0 if forbidden or rise >= 6 else math.floor(100 * math.exp(-off**2 * rise)))
+                weights.append(0 if forbidden or rise >= 6 else math.floor(100 * math.exp(-(off**2) * rise)))
             weights = [0, 0, 1] if p == n - 1 else [1, 0, 0] if q == n - 1 else weights
             reached = chances[k, series].item() * sum(weights)
             last = -1 if reached < weights[0] else 0 if reached < weights[0] + weights[1] else 1
@@ -246,8 +246,9 @@ def test_original_loss_has_two_levels_that_learn_apart(small):
     lower = list(grains.fine.parameters())
     upper = [*grains.projection.parameters(), *grains.coarse.parameters()]
     for part, others in (("instance", upper), ("feature", upper), ("instance_above", lower)):
-        assert all(g is None for g in torch.autograd.grad(measured[part], others, retain_graph=True,
-                                                          allow_unused=True)), part
+        assert all(
+            g is None for g in torch.autograd.grad(measured[part], others, retain_graph=True, allow_unused=True)
+        ), part
 
 
 def test_contrast_on_constants():
@@ -255,8 +256,10 @@ def test_contrast_on_constants():
     assert instance_contrast(one, one).item() == pytest.approx(2.708050, abs=1e-6)
 
 
-@pytest.mark.parametrize(("fidelity", "parameters"), [
-    ("released", 48_448), ("original", 64 * 78 + 38_464 + 79 * 160 + 161 * 320 + 64 * 640 + 38_464)])
+@pytest.mark.parametrize(
+    ("fidelity", "parameters"),
+    [("released", 48_448), ("original", 64 * 78 + 38_464 + 79 * 160 + 161 * 320 + 64 * 640 + 38_464)],
+)
 def test_what_is_trained(small, fidelity, parameters):
     method = build(small(method="mfclr", fidelity=fidelity, n_fft=50), 156).train()
     trained = dict(method.encoder.named_parameters())
@@ -301,8 +304,10 @@ def test_features_come_from_the_mean_of_all_iterates(small, small_dataset, fidel
     if fidelity == "released":
         assert torch.equal(statistics.running_mean, last.frames.blocks[1].running_mean)
     else:
-        batches = [mean.frames.blocks[0](mean.input(method.encoder.split(batch)[0])).flatten(0, 1)
-                   for batch in small_dataset.train.in_order(5)]
+        batches = [
+            mean.frames.blocks[0](mean.input(method.encoder.split(batch)[0])).flatten(0, 1)
+            for batch in small_dataset.train.in_order(5)
+        ]
         torch.testing.assert_close(statistics.running_mean, sum(h.mean(0) for h in batches) / 3, rtol=1e-4, atol=1e-5)
 
 

@@ -44,8 +44,9 @@ def slow(z, term):
     terms = []
     for frames, sequence in zip(BATCH.double(), z, strict=True):
         for t in range(len(sequence) - 1):
-            negatives = sum(math.exp(cosine(sequence[t], sequence[k]) / TAU)
-                            for k in range(len(sequence)) if k not in (t, t + 1))
+            negatives = sum(
+                math.exp(cosine(sequence[t], sequence[k]) / TAU) for k in range(len(sequence)) if k not in (t, t + 1)
+            )
             similar = cosine(frames[t], frames[t + 1]) > 0.4
             terms.append(term(cosine(sequence[t], sequence[t + 1]), 0 if similar else 1, negatives))
     return sum(terms) / len(terms)
@@ -54,8 +55,15 @@ def slow(z, term):
 @pytest.mark.parametrize("margin", [0.1, 0.5, 1.0])
 def test_distance_margin(small, margin):
     value, measured, z = loss_of(of(small, "distance-margin", margin=margin))
-    assert value == pytest.approx(slow(z, lambda s, y, negatives: (
-        (1 - y) * -s / TAU + y * max(0, margin - (1 - s)) ** 2 / (2 * TAU) + math.log(negatives))), rel=1e-9)
+    assert value == pytest.approx(
+        slow(
+            z,
+            lambda s, y, negatives: (
+                (1 - y) * -s / TAU + y * max(0, margin - (1 - s)) ** 2 / (2 * TAU) + math.log(negatives)
+            ),
+        ),
+        rel=1e-9,
+    )
     assert 0 < measured["label_share"] < 1
     assert measured["hinge_share"] == pytest.approx(slow(z, lambda s, y, _: float(y == 1 and margin - (1 - s) > 0)))
 
@@ -72,6 +80,7 @@ def test_cosine_margin(small, margin):
     def term(s, y, negatives):
         positive = math.exp((s - margin * (1 - y)) / TAU)
         return -math.log(positive / (positive + negatives))
+
     assert value == pytest.approx(slow(z, term), rel=1e-9)
 
 
@@ -88,8 +97,9 @@ def test_the_cosine_margin_reaches_the_gradient(small):
 def test_variance_and_covariance_against_sums():
     rows = torch.randn(7, 4, dtype=torch.float64, generator=generator()) * torch.tensor([0.1, 0.5, 1, 2])
     mean = [sum(rows[:, c]).item() / 7 for c in range(4)]
-    cov = [[sum((row[c] - mean[c]) * (row[d] - mean[d]) for row in rows.tolist()) / 6 for d in range(4)]
-           for c in range(4)]
+    cov = [
+        [sum((row[c] - mean[c]) * (row[d] - mean[d]) for row in rows.tolist()) / 6 for d in range(4)] for c in range(4)
+    ]
     variance, covariance = variance_covariance(rows)
     assert variance.item() == pytest.approx(sum(max(0, 1 - math.sqrt(cov[c][c] + 1e-4)) for c in range(4)) / 4)
     assert covariance.item() == pytest.approx(sum(cov[c][d] ** 2 for c in range(4) for d in range(4) if c != d) / 4)
@@ -115,6 +125,7 @@ def test_emargin_vicreg(small, weight):
 
 # --- labels
 
+
 def labelled(small, method, dataset=None, **fields):
     dataset = dataset or make_dataset(n_train=40)
     built = build(of(small, method, **fields), 6)
@@ -135,9 +146,11 @@ def test_labelled_losses(small, method):
     if method != "supervised":
         z = embedding[:30].view(3, 10, -1)
         labels = pseudo_labels(rows, threshold=0.4, rule="released")
-        expected = 3 * expected + (info_nce(z, temperature=TAU, sides=2, scope="flattened")
-                                   if method == "infonce-labels" else
-                                   emargin_released(z, labels, temperature=TAU, margin=5.0)[0])
+        expected = 3 * expected + (
+            info_nce(z, temperature=TAU, sides=2, scope="flattened")
+            if method == "infonce-labels"
+            else emargin_released(z, labels, temperature=TAU, margin=5.0)[0]
+        )
     assert value.item() == pytest.approx(expected.item(), rel=1e-9)
 
 
@@ -158,8 +171,11 @@ def test_frames_are_drawn_from_every_class_alike_and_from_the_labelled_ones_alon
     assert torch.bincount(classes, minlength=4).min() > 850
     allowed = {tuple(dataset.train.frames[row].tolist()) for rows in built.rows for row in rows}
     assert {tuple(frame.tolist()) for frame in frames} == allowed
-    own = {tuple(dataset.train.frames[row].tolist()): label for label, rows in zip(built.classes, built.rows,
-                                                                                   strict=True) for row in rows}
+    own = {
+        tuple(dataset.train.frames[row].tolist()): label
+        for label, rows in zip(built.classes, built.rows, strict=True)
+        for row in rows
+    }
     assert all(own[tuple(frame.tolist())] == label for frame, label in zip(frames, classes, strict=True))
 
 
@@ -196,9 +212,10 @@ def test_supervised_training_learns_the_classes(small):
 
 # --- configuration
 
+
 def test_names():
     known = [*COMPARED, *REPAIRS]
-    assert list(METHODS)[:len(known)] == known  # the tables' order; a method of the reader's own comes after these
+    assert list(METHODS)[: len(known)] == known  # the tables' order; a method of the reader's own comes after these
     assert not set(COMPARED) & set(REPAIRS)
 
 

@@ -25,8 +25,9 @@ def slow(series, points, temperature=0.2):
     unit = series / np.sqrt((series**2).sum(1, keepdims=True))
     loss, averages = 0.0, np.zeros_like(points)
     for u in range(n):
-        exponentials = {v: math.exp(sum(unit[u, c] * unit[v, c] for c in range(k)) / temperature)
-                        for v in range(n) if v != u}
+        exponentials = {
+            v: math.exp(sum(unit[u, c] * unit[v, c] for c in range(k)) / temperature) for v in range(n) if v != u
+        }
         total = sum(exponentials.values())
         for v, exponential in exponentials.items():
             averages[u] += exponential / total * points[v]
@@ -48,8 +49,9 @@ def test_contrast_and_average_equal_their_definition_in_blocks_of_any_size(monke
 
 
 @pytest.mark.parametrize("block", [512, 3])
-@pytest.mark.parametrize("case", [case for case in GOLDEN if case["loss"].startswith("SimMTM")],
-                         ids=lambda case: f"seed {case['seed']}")
+@pytest.mark.parametrize(
+    "case", [case for case in GOLDEN if case["loss"].startswith("SimMTM")], ids=lambda case: f"seed {case['seed']}"
+)
 def test_values_of_the_released_code(monkeypatch, case, block):
     monkeypatch.setattr("emargin.losses.triangle.BLOCK", block)
     monkeypatch.setattr("emargin.losses.triangle.LEAF", 2)
@@ -185,8 +187,10 @@ def silent(name):
     return name in ("encoder.blocks.0.bias", "encoder.blocks.3.bias", "encoder.blocks.6.bias", "projector.0.bias")
 
 
-@pytest.mark.parametrize(("fidelity", "learning"), [
-    ("released", {"encoder"}), ("original", {"encoder", "projector", "decoder", "loss_weights"})])
+@pytest.mark.parametrize(
+    ("fidelity", "learning"),
+    [("released", {"encoder"}), ("original", {"encoder", "projector", "decoder", "loss_weights"})],
+)
 def test_what_learns(small, small_dataset, fidelity, learning):
     experiment = small(method="simmtm", fidelity=fidelity, iterations=1, weight_decay=0.0)
     method, value, _, _ = step(experiment)
@@ -214,7 +218,7 @@ def test_same_seed_same_bits_and_finite(small, small_dataset, fidelity):
 @pytest.mark.parametrize("fidelity", ["released", "original"])
 @pytest.mark.parametrize("shape", [(1, 7, 6), (2, 1, 6), (1, 1, 6)])
 def test_one_sequence_or_one_frame_is_enough(small, fidelity, shape):
-    method, value, _, _ = step(small(method="simmtm", fidelity=fidelity), BATCH[:shape[0], :shape[1]])
+    method, value, _, _ = step(small(method="simmtm", fidelity=fidelity), BATCH[: shape[0], : shape[1]])
     value.backward()
     assert torch.isfinite(value)
     assert all(torch.isfinite(p.grad).all() for p in method.trained_parameters())

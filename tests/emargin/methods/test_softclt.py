@@ -36,7 +36,7 @@ def slow_time_warp(x, y):
 def test_temporal_weights():
     assert temporal_weights(5, 0, 2.0)[0].tolist() == pytest.approx([1, 0.2384, 0.0360, 0.0049, 0.0007], abs=5e-5)
     assert torch.equal(temporal_weights(4, 1, 2.0), temporal_weights(4, 0, 4.0))  # doubled from level to level
-    assert temporal_weights(4)[1].tolist() == pytest.approx([2 / (1 + math.e ** lag) for lag in (1, 0, 1, 2)])
+    assert temporal_weights(4)[1].tolist() == pytest.approx([2 / (1 + math.e**lag) for lag in (1, 0, 1, 2)])
     tail = temporal_weights(30)[0]
     assert (tail[tail > 0] >= 1e-6).all() and (tail[15:] == 0).all() and tail[13] > 0
 
@@ -49,8 +49,9 @@ def test_limits_of_temporal_weights():
 def test_instance_weights():
     distances = torch.tensor([[0.0, 2.0, 4.0], [2.0, 0.0, 3.0], [4.0, 3.0, 0.0]]).double()
     scaled = {2.0: 0.0, 3.0: 0.5, 4.0: 1.0}
-    expected = [[1.0 if i == j else 1 / (1 + math.exp(5 * scaled[distances[i, j].item()])) for j in range(3)]
-                for i in range(3)]
+    expected = [
+        [1.0 if i == j else 1 / (1 + math.exp(5 * scaled[distances[i, j].item()])) for j in range(3)] for i in range(3)
+    ]
     torch.testing.assert_close(instance_weights(distances), torch.tensor(expected, dtype=torch.float64))
     flat = instance_weights(distances, sharpness=0.0)
     torch.testing.assert_close(flat, 0.5 + 0.5 * torch.eye(3).double())
@@ -87,7 +88,7 @@ def test_loss(small, fidelity):
     draws = generator(3)
     one, two, overlap = overlapping_crops(BATCH, draws)
     one, two = (method.encoder(crop, frame_mask(crop, draws)) for crop in (one, two))
-    one, two = one[:, one.shape[1] - overlap:], two[:, :overlap]
+    one, two = one[:, one.shape[1] - overlap :], two[:, :overlap]
     hard = hierarchical(one, two).item()
     if fidelity == "released":
         assert value.item() == pytest.approx(hard, rel=1e-6)
@@ -95,11 +96,17 @@ def test_loss(small, fidelity):
     x, n = BATCH.tolist(), len(BATCH)
     d = {(i, j): slow_time_warp(x[i], x[j]) for i in range(n) for j in range(n) if i != j}
     low, high = min(d.values()), max(d.values())
-    soft = [[1.0 if i == j else 1 / (1 + math.exp(5 * (d[i, j] - low) / (high - low))) for j in range(n)]
-            for i in range(n)]
-    expected = hierarchical(one, two, instance_weights=torch.tensor(soft), temporal_weights=lambda length, level:
-                            torch.tensor([[2 / (1 + math.exp(2**level * abs(t - s))) for s in range(length)]
-                                          for t in range(length)]))
+    soft = [
+        [1.0 if i == j else 1 / (1 + math.exp(5 * (d[i, j] - low) / (high - low))) for j in range(n)] for i in range(n)
+    ]
+    expected = hierarchical(
+        one,
+        two,
+        instance_weights=torch.tensor(soft),
+        temporal_weights=lambda length, level: torch.tensor(
+            [[2 / (1 + math.exp(2**level * abs(t - s))) for s in range(length)] for t in range(length)]
+        ),
+    )
     assert value.item() == pytest.approx(expected.item(), rel=1e-4)
     assert value.item() > 1.2 * hard
 

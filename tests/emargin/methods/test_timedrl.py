@@ -32,8 +32,10 @@ def test_patches_go_feature_by_feature():
     assert found[0, 4].tolist() == [12, 15, 15, 15, 13, 16, 16, 16, 14, 17, 17, 17]
 
 
-@pytest.mark.parametrize(("fidelity", "length", "tokens"), [
-    ("released", 119, 118), ("released", 2, 1), ("original", 119, 119), ("original", 2, 2)])
+@pytest.mark.parametrize(
+    ("fidelity", "length", "tokens"),
+    [("released", 119, 118), ("released", 2, 1), ("original", 119, 119), ("original", 2, 2)],
+)
 def test_number_of_tokens(small, fidelity, length, tokens):
     instance, embedded = method_for(small, fidelity).eval().embed(array((2, length, 6)))
     assert instance.shape == (2, 320)
@@ -69,8 +71,9 @@ def test_contrastive_loss_equals_its_definition():
         norms = math.sqrt(sum(x * x for x in a) * sum(x * x for x in b))
         return sum(x * y for x, y in zip(a, b, strict=True)) / norms
 
-    expected = -sum(cosine(i_1[b].tolist(), p_2[b].tolist()) + cosine(i_2[b].tolist(), p_1[b].tolist())
-                    for b in range(4)) / 8
+    expected = (
+        -sum(cosine(i_1[b].tolist(), p_2[b].tolist()) + cosine(i_2[b].tolist(), p_1[b].tolist()) for b in range(4)) / 8
+    )
     assert contrastive_loss(i_1, i_2, p_1, p_2).item() == pytest.approx(expected, rel=1e-12)
     assert contrastive_loss(i_1, i_1, i_1, i_1).item() == pytest.approx(-1)
 
@@ -100,7 +103,7 @@ def test_loss_is_the_error_on_raw_patches_and_a_tenth_of_the_contrast(small, fid
     instance, tokens = method.embed(batch)
     length, padding = {"released": (10, 8), "original": (16, 15)}[fidelity]
     padded = torch.cat([batch, *[batch[:, -1:]] * padding], 1)
-    raw = torch.stack([padded[:, t:t + length].mT.flatten(1) for t in range(10 + padding - length + 1)], 1)
+    raw = torch.stack([padded[:, t : t + length].mT.flatten(1) for t in range(10 + padding - length + 1)], 1)
     predictive = ((method.to_frames(tokens) - raw) ** 2).mean()
     predicted = method.predictor(instance)
     contrastive = -torch.nn.functional.cosine_similarity(instance, predicted).mean()
@@ -136,9 +139,15 @@ def test_released_evaluates_the_encoder_on_raw_frames_and_original_on_tokens(sma
     torch.testing.assert_close(original.encode(2 * BATCH + 5), original.encode(BATCH), atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("fidelity", "features", "parameters"), [
-    ("released", 156, 846_330), ("released", 90, 441_783), ("released", 1502, 28_102_157),
-    ("original", 156, 16 * 156 * 156 + 50_176 + 321 * 16 * 156 + 321 * 160 + 320 + 161 * 320)])
+@pytest.mark.parametrize(
+    ("fidelity", "features", "parameters"),
+    [
+        ("released", 156, 846_330),
+        ("released", 90, 441_783),
+        ("released", 1502, 28_102_157),
+        ("original", 156, 16 * 156 * 156 + 50_176 + 321 * 16 * 156 + 321 * 160 + 320 + 161 * 320),
+    ],
+)
 def test_number_of_parameters(small, fidelity, features, parameters):
     with torch.device("meta"):
         method = TimeDRL(small(method="timedrl", fidelity=fidelity), features)

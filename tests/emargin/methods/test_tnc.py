@@ -41,8 +41,10 @@ def test_windows_are_centred():
     assert window_indices(torch.tensor(3), 5).tolist() == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize(("length", "width", "anchors"), [(119, 20, range(40, 120)), (200, 20, range(40, 120)),
-                                                          (119, 8, range(16, 103)), (10, 2, range(4, 6))])
+@pytest.mark.parametrize(
+    ("length", "width", "anchors"),
+    [(119, 20, range(40, 120)), (200, 20, range(40, 120)), (119, 8, range(16, 103)), (10, 2, range(4, 6))],
+)
 def test_distant_windows_cover_exactly_the_defined_centres(length, width, anchors):
     far, half = 5 * width, width // 2
     drawn = distant_centres(torch.tensor(anchors), 2000, length=length, width=width, far=far, generator=generator())
@@ -94,8 +96,13 @@ def test_loss_equals_its_definition():
         probability = 1 / (1 + math.exp(-logit))
         return -target * math.log(probability) - (1 - target) * math.log(1 - probability)
 
-    expected = sum(cross_entropy(p, 1) + 0.05 * cross_entropy(n, 1) + 0.95 * cross_entropy(n, 0)
-                   for p, n in zip(near.tolist(), distant.tolist(), strict=True)) / 10
+    expected = (
+        sum(
+            cross_entropy(p, 1) + 0.05 * cross_entropy(n, 1) + 0.95 * cross_entropy(n, 0)
+            for p, n in zip(near.tolist(), distant.tolist(), strict=True)
+        )
+        / 10
+    )
     assert pu_loss(near, distant, 0.05).item() == pytest.approx(expected, rel=1e-12)
     assert torch.autograd.gradcheck(lambda n, d: pu_loss(n, d, 0.05), (near.requires_grad_(), distant.requires_grad_()))
 
@@ -151,8 +158,9 @@ def test_released_normalises_each_set_of_windows_apart(small):
     assert method.encoder.blocks[1].num_batches_tracked == 3
 
 
-@pytest.mark.parametrize(("fidelity", "trained", "frozen"), [
-    ("released", 50_176, 821_761), ("original", 50_176 + 821_761, 0)])
+@pytest.mark.parametrize(
+    ("fidelity", "trained", "frozen"), [("released", 50_176, 821_761), ("original", 50_176 + 821_761, 0)]
+)
 def test_number_of_parameters(small, fidelity, trained, frozen):
     method = build(small(method="tnc", fidelity=fidelity), 156)
     assert sum(p.numel() for p in method.trained_parameters()) == trained
@@ -162,8 +170,9 @@ def test_number_of_parameters(small, fidelity, trained, frozen):
     assert sum(p.numel() for p in Discriminator(3).parameters()) == 8 * 9 + 8 * 3 + 1
 
 
-@pytest.mark.parametrize(("fidelity", "learning"), [("released", {"encoder"}),
-                                                    ("original", {"encoder", "discriminator"})])
+@pytest.mark.parametrize(
+    ("fidelity", "learning"), [("released", {"encoder"}), ("original", {"encoder", "discriminator"})]
+)
 def test_what_learns(small, fidelity, learning):
     experiment, dataset = setting(small, fidelity, iterations=1)
     method = build(experiment, 6).train()
@@ -179,9 +188,18 @@ def test_what_learns(small, fidelity, learning):
     assert changed == learning
 
 
-@pytest.mark.parametrize(("fidelity", "good", "bad", "message"), [
-    ("original", [(1, 9), (2, 11)], [(3, 1), (3, 8)], "original.*found: {1} frames.*at least 9"),
-    ("released", [(5, 21), (6, 33)], [(5, 20), (4, 40), (1, 119)], "released.*{0} sequences of {1}.*at least 5 of 21")])
+@pytest.mark.parametrize(
+    ("fidelity", "good", "bad", "message"),
+    [
+        ("original", [(1, 9), (2, 11)], [(3, 1), (3, 8)], "original.*found: {1} frames.*at least 9"),
+        (
+            "released",
+            [(5, 21), (6, 33)],
+            [(5, 20), (4, 40), (1, 119)],
+            "released.*{0} sequences of {1}.*at least 5 of 21",
+        ),
+    ],
+)
 def test_shapes(small, fidelity, good, bad, message):
     method = build(small(method="tnc", fidelity=fidelity), 6).train()
     for shape in good:

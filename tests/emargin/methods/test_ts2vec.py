@@ -86,7 +86,7 @@ def test_the_original_compares_equal_frames_and_the_released_code_does_not(small
         for view, crop in ((one, first), (two, second)):
             assert view.shape[1] == length
             assert torch.equal(view[:, : crop.shape[1]], crop)
-            assert (view[:, crop.shape[1]:] == 0).all()
+            assert (view[:, crop.shape[1] :] == 0).all()
 
 
 @FIDELITIES
@@ -98,7 +98,7 @@ def test_loss_is_the_contrast_of_masked_crops(small, fidelity):
     one, two, overlap = overlapping_crops(BATCH, draws)
     one, two = (method.encoder(crop, frame_mask(crop, draws)) for crop in (one, two))
     if fidelity == "original":
-        expected = hierarchical(one[:, one.shape[1] - overlap:], two[:, :overlap])
+        expected = hierarchical(one[:, one.shape[1] - overlap :], two[:, :overlap])
     else:
         length = max(one.shape[1], two.shape[1])
         one, two = (torch.cat([v, v.new_zeros(3, length - v.shape[1], 320)], 1) for v in (one, two))

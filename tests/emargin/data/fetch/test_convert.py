@@ -45,8 +45,9 @@ def small_dsads(monkeypatch, tmp_path):
     for person in (1, 2):
         for activity in (1, 2, 3):
             for segment in (1, 2):
-                six = (1000 * person + 100 * activity + 10 * segment + np.arange(4)[:, None]
-                       + np.arange(6) / 10).astype(np.float32)
+                six = (
+                    1000 * person + 100 * activity + 10 * segment + np.arange(4)[:, None] + np.arange(6) / 10
+                ).astype(np.float32)
                 write_segment(tmp_path / "source", activity, person, segment, six)
     return tmp_path / "source"
 
@@ -71,16 +72,22 @@ def test_dsads_takes_acceleration_of_torso_and_right_leg():
     assert len(convert.DSADS["classes"]) == 19
 
 
-@pytest.mark.parametrize(("damage", "message"), [
-    (lambda path: path.unlink(), r"not the files of the public archive.*1 missing, such as a02/p1/s02\.txt"),
-    (lambda path: path.rename(path.with_name("s3.txt")), r"1 missing.*s02\.txt; 1 of another name, such as.*s3\.txt"),
-    (lambda path: path.with_name("s03.txt").write_text(path.read_text()), r"1 of another name.*a02/p1/s03\.txt"),
-    (lambda path: path.write_text(path.read_text()[:-1].rsplit("\n", 1)[0]), r"a02/p1/s02\.txt: truncated.*3 rows"),
-    (lambda path: path.write_text(path.read_text()[:-20]), r"a02/p1/s02\.txt: not a table of numbers"),
-    (lambda path: path.write_text(""), r"a02/p1/s02\.txt: truncated.*0 rows"),
-    (lambda path: path.write_text(path.read_text().replace("99", "nan")), r"s02\.txt.*60 of them not finite"),
-    (lambda path: path.write_bytes(b"\xff\xfe\0"), r"s02\.txt: not a table of numbers"),
-])
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda path: path.unlink(), r"not the files of the public archive.*1 missing, such as a02/p1/s02\.txt"),
+        (
+            lambda path: path.rename(path.with_name("s3.txt")),
+            r"1 missing.*s02\.txt; 1 of another name, such as.*s3\.txt",
+        ),
+        (lambda path: path.with_name("s03.txt").write_text(path.read_text()), r"1 of another name.*a02/p1/s03\.txt"),
+        (lambda path: path.write_text(path.read_text()[:-1].rsplit("\n", 1)[0]), r"a02/p1/s02\.txt: truncated.*3 rows"),
+        (lambda path: path.write_text(path.read_text()[:-20]), r"a02/p1/s02\.txt: not a table of numbers"),
+        (lambda path: path.write_text(""), r"a02/p1/s02\.txt: truncated.*0 rows"),
+        (lambda path: path.write_text(path.read_text().replace("99", "nan")), r"s02\.txt.*60 of them not finite"),
+        (lambda path: path.write_bytes(b"\xff\xfe\0"), r"s02\.txt: not a table of numbers"),
+    ],
+)
 def test_dsads_that_is_not_the_public_one_is_named_and_nothing_is_written(small_dsads, tmp_path, damage, message):
     damage(small_dsads / "a02" / "p1" / "s02.txt")
     with pytest.raises(InputError, match=message):
@@ -124,15 +131,21 @@ def test_dsads_written_as_public_files_comes_back_bit_for_bit(tmp_path):
         assert set(converted.files) == set(arrays)
         for name, wanted in arrays.items():
             assert converted[name].dtype == wanted.dtype and converted[name].tobytes() == wanted.tobytes()
-    assert (json.loads((tmp_path / "dsads" / "dataset.json").read_text())
-            == json.loads((REAL / "dsads" / "dataset.json").read_text()))
+    assert json.loads((tmp_path / "dsads" / "dataset.json").read_text()) == json.loads(
+        (REAL / "dsads" / "dataset.json").read_text()
+    )
 
 
 # ---- SP-SW-HAR
 
 ROWS = [  # (time stamp, x_acc, label), out of order and with a repeated stamp; the other columns follow from x_acc
-    (1000, 0.0, "SEATED"), (1030, 3.0, "STANDING_UP"), (1010, 1.0, "WALKING"), (1030, 9.0, "WALKING"),
-    (1050, 11.0, "TURNING"), (1065, 2.0, "SITTING_DOWN")]
+    (1000, 0.0, "SEATED"),
+    (1030, 3.0, "STANDING_UP"),
+    (1010, 1.0, "WALKING"),
+    (1030, 9.0, "WALKING"),
+    (1050, 11.0, "TURNING"),
+    (1065, 2.0, "SITTING_DOWN"),
+]
 
 
 def write_execution(path: Path, rows, header=SPSW_HEADER):
@@ -162,8 +175,9 @@ def test_spsw_is_interpolated_at_50_hz_in_the_order_of_time(small_spsw, tmp_path
     write_execution(small_spsw / "s01" / "s01_01_sp.csv", small(first))
     convert_spsw(small_spsw, tmp_path / "spsw", people=["s01"])
     with np.load(tmp_path / "spsw" / "s01.npz") as arrays:
-        assert set(arrays.files) == {"sampling_rate"} | {f"{kind}_{n:02d}" for kind in ("signal", "labels")
-                                                         for n in range(6)}
+        assert set(arrays.files) == {"sampling_rate"} | {
+            f"{kind}_{n:02d}" for kind in ("signal", "labels") for n in range(6)
+        }
         assert (arrays["sampling_rate"], arrays["sampling_rate"].dtype) == (50, np.float32)
         signal, labels = arrays["signal_01"], arrays["labels_01"]
         assert (signal.dtype, labels.dtype) == (np.float32, np.int8)
@@ -194,19 +208,31 @@ def test_all_executions_of_all_people_are_converted_and_readable(tmp_path):
     assert len({recording.subject for recording in recordings.recordings}) == 23
 
 
-@pytest.mark.parametrize(("damage", "message"), [
-    (lambda path: path.unlink(), r"1 missing, such as s01/s01_06_sp\.csv"),
-    (lambda path: path.rename(path.with_name("s01_6_sp.csv")), r"1 missing.*1 of another name.*s01/s01_6_sp\.csv"),
-    (lambda path: write_execution(path.with_name("s01_07_sp.csv"), small()), r"1 of another name.*s01_07_sp\.csv"),
-    (lambda path: write_execution(path, small(ROWS[:-1])), r"s01_06_sp\.csv: truncated.*5 rows without SITTING_DOWN"),
-    (lambda path: path.write_text(path.read_text()[:-5]), r"s01_06_sp\.csv: line 7 cannot be read.*SITTING_"),
-    (lambda path: path.write_text(path.read_text()[:-20]), "line 7 cannot be read"),
-    (lambda path: path.write_text(path.read_text().replace("16.0", "1e999")), "line 6 cannot be read"),
-    (lambda path: path.write_text(path.read_text().replace("16.0,", "")), "line 6 cannot be read.*six finite numbers"),
-    (lambda path: write_execution(path, small(), SPSW_HEADER[::-1]), "other columns.*label, timestamp.*wanted: x_acc"),
-    (lambda path: path.write_text(""), "other columns.*an empty file"),
-    (lambda path: write_execution(path, small(ROWS[-1:])), "too short.*0 s"),
-])
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda path: path.unlink(), r"1 missing, such as s01/s01_06_sp\.csv"),
+        (lambda path: path.rename(path.with_name("s01_6_sp.csv")), r"1 missing.*1 of another name.*s01/s01_6_sp\.csv"),
+        (lambda path: write_execution(path.with_name("s01_07_sp.csv"), small()), r"1 of another name.*s01_07_sp\.csv"),
+        (
+            lambda path: write_execution(path, small(ROWS[:-1])),
+            r"s01_06_sp\.csv: truncated.*5 rows without SITTING_DOWN",
+        ),
+        (lambda path: path.write_text(path.read_text()[:-5]), r"s01_06_sp\.csv: line 7 cannot be read.*SITTING_"),
+        (lambda path: path.write_text(path.read_text()[:-20]), "line 7 cannot be read"),
+        (lambda path: path.write_text(path.read_text().replace("16.0", "1e999")), "line 6 cannot be read"),
+        (
+            lambda path: path.write_text(path.read_text().replace("16.0,", "")),
+            "line 6 cannot be read.*six finite numbers",
+        ),
+        (
+            lambda path: write_execution(path, small(), SPSW_HEADER[::-1]),
+            "other columns.*label, timestamp.*wanted: x_acc",
+        ),
+        (lambda path: path.write_text(""), "other columns.*an empty file"),
+        (lambda path: write_execution(path, small(ROWS[-1:])), "too short.*0 s"),
+    ],
+)
 def test_spsw_that_is_not_the_public_one_is_named_and_nothing_is_written(small_spsw, tmp_path, damage, message):
     damage(small_spsw / "s01" / "s01_06_sp.csv")
     with pytest.raises(InputError, match=message):
@@ -219,13 +245,17 @@ def test_spsw_written_as_public_files_comes_back_bit_for_bit(tmp_path):
     arrays = real("spsw-har", "s01.npz")
     for number in range(6):
         signal, labels = arrays[f"signal_{number:02d}"], arrays[f"labels_{number:02d}"]
-        rows = [(20 * place + later, list(map(str, signal[place])), SPSW["classes"][labels[place]])
-                for place in range(len(labels)) for later in (0, 10)]
+        rows = [
+            (20 * place + later, list(map(str, signal[place])), SPSW["classes"][labels[place]])
+            for place in range(len(labels))
+            for later in (0, 10)
+        ]
         write_execution(tmp_path / "source" / "s01" / f"s01_{number + 1:02d}_sp.csv", rows)
     convert_spsw(tmp_path / "source", tmp_path / "spsw", people=["s01"])
     with np.load(tmp_path / "spsw" / "s01.npz") as converted:
         assert set(converted.files) == set(arrays)
         for name, wanted in arrays.items():
             assert converted[name].dtype == wanted.dtype and converted[name].tobytes() == wanted.tobytes()
-    assert (json.loads((tmp_path / "spsw" / "dataset.json").read_text())
-            == json.loads((REAL / "spsw-har" / "dataset.json").read_text()))
+    assert json.loads((tmp_path / "spsw" / "dataset.json").read_text()) == json.loads(
+        (REAL / "spsw-har" / "dataset.json").read_text()
+    )

@@ -51,7 +51,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
         self.send_header("Content-Length", str(len(body) - start))
         self.end_headers()
-        self.wfile.write(body[start:][:self.server.cut])
+        self.wfile.write(body[start:][: self.server.cut])
 
     def log_message(self, *arguments):
         pass
@@ -203,10 +203,21 @@ def test_plain_files_are_unpacked(tmp_path):
     assert (tmp_path / "folder" / "set" / "a.csv").read_bytes() == BODY
 
 
-@pytest.mark.parametrize("bad", [
-    entry("../outside"), entry("set/../../outside"), entry("/outside"), entry("..\\outside"), entry("C:outside"),
-    entry("link", stat.S_IFLNK | 0o777), entry("device", stat.S_IFCHR | 0o666), entry("pipe", stat.S_IFIFO | 0o666),
-    entry("good")], ids=lambda info: info.filename)
+@pytest.mark.parametrize(
+    "bad",
+    [
+        entry("../outside"),
+        entry("set/../../outside"),
+        entry("/outside"),
+        entry("..\\outside"),
+        entry("C:outside"),
+        entry("link", stat.S_IFLNK | 0o777),
+        entry("device", stat.S_IFCHR | 0o666),
+        entry("pipe", stat.S_IFIFO | 0o666),
+        entry("good"),
+    ],
+    ids=lambda info: info.filename,
+)
 @pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
 def test_entries_outside_the_folder_links_devices_and_doubles_are_refused(tmp_path, bad):
     stream = io.BytesIO()
@@ -234,9 +245,16 @@ def test_an_entry_that_understates_its_size_writes_no_more_than_it_states(tmp_pa
     assert sum(path.stat().st_size for path in (tmp_path / "folder").rglob("*")) <= 10
 
 
-@pytest.mark.parametrize("damage", [
-    lambda archive: b"<html>no archive</html>", lambda archive: archive[:-30], lambda archive: b"",
-    lambda archive: archive.replace(archive[50:60], b"0123456789")], ids=["a page", "cut off", "empty", "flipped"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda archive: b"<html>no archive</html>",
+        lambda archive: archive[:-30],
+        lambda archive: b"",
+        lambda archive: archive.replace(archive[50:60], b"0123456789"),
+    ],
+    ids=["a page", "cut off", "empty", "flipped"],
+)
 def test_a_damaged_archive_is_deleted(tmp_path, damage):
     with pytest.raises(InputError, match="not a usable archive, and deleted"):
         unpack(tmp_path, damage(zipped({"a.csv": BODY})))
@@ -279,7 +297,8 @@ def test_other_files_than_harth_s_published_ones_are_not_installed(harth, server
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, InputError("bad")])
 def test_an_interrupted_unpacking_leaves_nothing_half_written_and_goes_on_from_the_archive(
-        harth, server, data, monkeypatch, error):
+    harth, server, data, monkeypatch, error
+):
     def interrupted(unpacked, made):
         install(unpacked, made)
         raise error
@@ -294,8 +313,10 @@ def test_an_interrupted_unpacking_leaves_nothing_half_written_and_goes_on_from_t
     assert left(data) == ["harth/S006.csv", "harth/S008.csv"] and len(server.asked) == 1
 
 
-@pytest.mark.parametrize(("files", "found"), [
-    ({"other.csv": b""}, 0), ({f"{folder}/{name}": HARTH[name] for folder in "ab" for name in HARTH}, 4)])
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [({"other.csv": b""}, 0), ({f"{folder}/{name}": HARTH[name] for folder in "ab" for name in HARTH}, 4)],
+)
 def test_an_archive_without_the_set_or_with_two_of_it_is_refused(harth, server, data, files, found):
     server.files["/set.zip"] = zipped(files)
     with pytest.raises(InputError, match=f"does not hold the set. found: {found} files S"):
@@ -305,8 +326,9 @@ def test_an_archive_without_the_set_or_with_two_of_it_is_refused(harth, server, 
 
 def tensors(windows=4) -> bytes:
     stream = io.BytesIO()
-    torch.save({"samples": torch.arange(windows * 178.0).reshape(windows, 1, 178),
-                "labels": torch.arange(windows) % 5}, stream)
+    torch.save(
+        {"samples": torch.arange(windows * 178.0).reshape(windows, 1, 178), "labels": torch.arange(windows) % 5}, stream
+    )
     return stream.getvalue()
 
 
@@ -338,16 +360,29 @@ def test_dsads_is_converted(server, data, monkeypatch):
 @pytest.fixture
 def zenodo(server, data, monkeypatch):
     """A record with an archive of one person and a document beside it."""
-    rows = [f"{i},{-i},{i / 2},{i + 1},{i * i},{i % 3},{i * 10},{'SEATED' if i < 5 else 'SITTING_DOWN'}"
-            for i in range(10)]
+    rows = [
+        f"{i},{-i},{i / 2},{i + 1},{i * i},{i % 3},{i * 10},{'SEATED' if i < 5 else 'SITTING_DOWN'}" for i in range(10)
+    ]
     text = "\n".join([",".join(SPSW_HEADER), *rows]).encode()
     monkeypatch.setattr(fetch, "convert_spsw", functools.partial(convert.convert_spsw, people=["s01"]))
-    archive = zipped({f"DATA/s01/s01_{number:02}_{kind}.csv": text for kind in ("sp", "sw")
-                      for number in range(1, SPSW_EXECUTIONS["s01"] + 1)})
+    archive = zipped(
+        {
+            f"DATA/s01/s01_{number:02}_{kind}.csv": text
+            for kind in ("sp", "sw")
+            for number in range(1, SPSW_EXECUTIONS["s01"] + 1)
+        }
+    )
     server.files["/files/data.zip"] = archive
-    record = {"files": [{"key": name, "checksum": f"md5:{hashlib.md5(content).hexdigest()}",
-                         "links": {"self": f"{server.address}/files/{name}"}}
-                        for name, content in (("readme.md", b""), ("data.zip", archive))]}
+    record = {
+        "files": [
+            {
+                "key": name,
+                "checksum": f"md5:{hashlib.md5(content).hexdigest()}",
+                "links": {"self": f"{server.address}/files/{name}"},
+            }
+            for name, content in (("readme.md", b""), ("data.zip", archive))
+        ]
+    }
     serve(server, monkeypatch, "spsw-har", json.dumps(record).encode(), "/record")
     return record
 
@@ -366,8 +401,16 @@ def test_an_archive_of_another_md5_than_the_record_s_is_refused(zenodo, server, 
     assert left(data) == []
 
 
-@pytest.mark.parametrize("record", [b"<html>", b"[]", b'{"files": 3}', b'{"files": []}',
-                                    b'{"files": [{"key": "a.zip", "checksum": "none", "links": {"self": ""}}]}'])
+@pytest.mark.parametrize(
+    "record",
+    [
+        b"<html>",
+        b"[]",
+        b'{"files": 3}',
+        b'{"files": []}',
+        b'{"files": [{"key": "a.zip", "checksum": "none", "links": {"self": ""}}]}',
+    ],
+)
 def test_a_page_that_is_no_record_is_refused(zenodo, server, data, record):
     server.files["/record"] = record
     with pytest.raises(InputError, match="/record: no.* what to do: try again later; or by hand"):
@@ -379,10 +422,19 @@ TRAIN = "@problemName Small\n@data\n1.50,-2,3e-1:2\n# remark\n\n4,5,6:1\n"
 TEST = "@data\n7,8,9:1\n"
 
 
-@pytest.mark.parametrize("files", [
-    {"Small_TRAIN.ts": TRAIN, "Small_TEST.ts": TEST, "Small_TRAIN.txt": ""},
-    {"in/Small_TRAIN.tsv": "2\t1.50\t-2\t3e-1\n1\t4\t5\t6\n", "in/Small_TEST.tsv": "1\t7\t8\t9\n",
-     "Small_TRAIN.ts": "", "Small_TEST.ts": ""}], ids=[".ts", ".tsv"])
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"Small_TRAIN.ts": TRAIN, "Small_TEST.ts": TEST, "Small_TRAIN.txt": ""},
+        {
+            "in/Small_TRAIN.tsv": "2\t1.50\t-2\t3e-1\n1\t4\t5\t6\n",
+            "in/Small_TEST.tsv": "1\t7\t8\t9\n",
+            "Small_TRAIN.ts": "",
+            "Small_TEST.ts": "",
+        },
+    ],
+    ids=[".ts", ".tsv"],
+)
 def test_a_ucr_set_is_written_as_the_archive_s_tsv(server, data, monkeypatch, files):
     monkeypatch.setitem(fetch.ADDRESSES, "ucr-", server.address + "/{name}.zip")
     server.files["/Small.zip"] = zipped({name: text.encode() for name, text in files.items()})
@@ -404,15 +456,26 @@ def test_a_ucr_set_of_several_channels_or_with_gaps_is_refused(server, data, mon
 @pytest.fixture
 def physionet(server, monkeypatch):
     """A database of two records, one without signals, with other files in its list."""
-    files = {"RECORDS": b"100\n101\n", "100.hea": b"h", "100.dat": BODY, "100.atr": b"a", "101.hea": b"i",
-             "101.atr": b"b", "100.xws": b"x", "100-0.atr": b"y", "x_mitdb/x_100.hea": b"z"}
+    files = {
+        "RECORDS": b"100\n101\n",
+        "100.hea": b"h",
+        "100.dat": BODY,
+        "100.atr": b"a",
+        "101.hea": b"i",
+        "101.atr": b"b",
+        "100.xws": b"x",
+        "100-0.atr": b"y",
+        "x_mitdb/x_100.hea": b"z",
+    }
     listed = "".join(f"{hashlib.sha256(content).hexdigest()} {name}\n" for name, content in files.items())
     server.files |= {f"/db/{name}": content for name, content in files.items()} | {
-        "/db/SHA256SUMS.txt": listed.encode()}
+        "/db/SHA256SUMS.txt": listed.encode()
+    }
     for name in ("mitbih", "ecg"):
         monkeypatch.setitem(fetch.ADDRESSES, name, server.address + "/db/")
-    return [f"{{}}/{name}" for name in ("100.atr", "100.dat", "100.hea", "101.atr", "101.hea", "RECORDS",
-                                       "SHA256SUMS.txt")]
+    return [
+        f"{{}}/{name}" for name in ("100.atr", "100.dat", "100.hea", "101.atr", "101.hea", "RECORDS", "SHA256SUMS.txt")
+    ]
 
 
 @pytest.mark.parametrize("name", ["mitbih", "ecg"])
@@ -442,8 +505,11 @@ def test_the_nights_of_sleep_edf_lie_where_sleepeeg_s_reader_looks(server, data,
     files = {"SC4001E0-PSG.edf": b"p", "SC4001EC-Hypnogram.edf": b"h"}
     server.files = {f"/{name}": content for name, content in files.items()}
     monkeypatch.setitem(fetch.ADDRESSES, "sleepedf", server.address + "/")
-    monkeypatch.setattr(fetch, "published", lambda name, folder: {
-        file: hashlib.sha256(content).hexdigest() for file, content in files.items()})
+    monkeypatch.setattr(
+        fetch,
+        "published",
+        lambda name, folder: {file: hashlib.sha256(content).hexdigest() for file, content in files.items()},
+    )
     fetch.fetch("sleepedf")
     assert left(data) == ["sleepeeg/SC4001E0-PSG.edf", "sleepeeg/SC4001EC-Hypnogram.edf"]
     (data / "sleepeeg" / "train.pt").touch()

@@ -73,9 +73,11 @@ def test_each_problem_names_the_file_what_was_found_what_is_wanted_and_what_to_d
     (harth / "S008.csv").unlink()
     (harth / "S031.csv").touch()
     wrong, missing, extra = verify.verify("harth")
-    assert wrong == (f"{harth}/S006.csv: not the published file. Found: {verify.git_blob(harth / 'S006.csv')}. "
-                     f"Wanted: {hashlib.sha1(b'blob 3' + bytes(1) + b'six').hexdigest()}. What to do: delete "
-                     f"{harth} and run emargin data fetch harth.")
+    assert wrong == (
+        f"{harth}/S006.csv: not the published file. Found: {verify.git_blob(harth / 'S006.csv')}. "
+        f"Wanted: {hashlib.sha1(b'blob 3' + bytes(1) + b'six').hexdigest()}. What to do: delete "
+        f"{harth} and run emargin data fetch harth."
+    )
     assert re.fullmatch(rf"{harth}/S008.csv: missing. Wanted: \w{{40}}. What to do: delete {harth} and .*", missing)
     assert extra == f"{harth}/S031.csv: not a file of the set. What to do: move it to another folder."
     assert capsys.readouterr().out.splitlines()[1:] == [wrong, missing, extra]
@@ -90,8 +92,9 @@ def mitbih(data):
     for name, content in files.items():
         (folder / name).write_bytes(content)
     listed = files | {"100.xws": b"", "100-0.atr": b"", "x_mitdb/x_100.hea": b"", "x_mitdb/RECORDS": b""}
-    (folder / "SHA256SUMS.txt").write_text("".join(
-        f"{hashlib.sha256(content).hexdigest()} {name}\n" for name, content in listed.items()))
+    (folder / "SHA256SUMS.txt").write_text(
+        "".join(f"{hashlib.sha256(content).hexdigest()} {name}\n" for name, content in listed.items())
+    )
     return folder
 
 
@@ -100,7 +103,9 @@ def test_physionet_s_list_beside_the_files_says_what_belongs_to_a_set(mitbih):
     (mitbih / "101.atr").unlink()
     (mitbih / "100.dat").write_bytes(b"D")
     assert [problem.split(". ")[0] for problem in verify.verify("mitbih")] == [
-        f"{mitbih}/100.dat: not the published file", f"{mitbih}/101.atr: missing"]
+        f"{mitbih}/100.dat: not the published file",
+        f"{mitbih}/101.atr: missing",
+    ]
     (mitbih / "SHA256SUMS.txt").unlink()
     with pytest.raises(MissingData, match="SHA256SUMS.txt: missing"):
         verify.verify("mitbih")
@@ -186,8 +191,16 @@ def test_the_real_features_of_sleep_are_described(monkeypatch, capsys):
 
 def test_counts_of_labels_put_the_unlabelled_apart():
     values = np.arange(6.0, dtype=np.float32)[:, None]
-    recordings = RecordingSet("own", "real", ("a", "b"), 50.0, (
-        Recording("x", "p", values, np.array([0, 0, 0, 1, -1, -1])), Recording("y", "p", values[:2], np.array([1, 1]))))
+    recordings = RecordingSet(
+        "own",
+        "real",
+        ("a", "b"),
+        50.0,
+        (
+            Recording("x", "p", values, np.array([0, 0, 0, 1, -1, -1])),
+            Recording("y", "p", values[:2], np.array([1, 1])),
+        ),
+    )
     text = verify.description(recordings, "abc")
     assert "labels      a 3, b 3, unlabelled 2" in text and "2 to 6 samples at 50 Hz, 8 in all" in text
     assert "2 of 1 subjects" in text and "1 channels" in text

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:HARTH, time stamps. S006. 10 ms 
 def stamps(milliseconds, digits=3):
     """Time stamps as in the files: 2019-01-12 00:00:00.020."""
     times = np.datetime64("2019-01-12T00:00:00", "ns") + np.asarray(milliseconds) * np.timedelta64(1_000_000, "ns")
-    return [str(time).replace("T", " ")[:20 + digits] for time in times]
+    return [str(time).replace("T", " ")[: 20 + digits] for time in times]
 
 
 def write(folder, subject="S008", rows=60, times=None, labels=None, header=COLUMNS):
@@ -63,8 +63,19 @@ def test_codes_become_twelve_classes_in_their_order_with_the_rarest_last(folder)
     (recording,) = only(folder)
     np.testing.assert_array_equal(recording.labels, np.repeat(np.arange(12)[::-1], 5))
     assert load_harth(folder).classes == (
-        "walking", "running", "shuffling", "stairs (ascending)", "stairs (descending)", "standing", "sitting", "lying",
-        "cycling (sit)", "cycling (stand)", "cycling (sit, inactive)", "cycling (stand, inactive)")
+        "walking",
+        "running",
+        "shuffling",
+        "stairs (ascending)",
+        "stairs (descending)",
+        "standing",
+        "sitting",
+        "lying",
+        "cycling (sit)",
+        "cycling (stand)",
+        "cycling (sit, inactive)",
+        "cycling (stand, inactive)",
+    )
 
 
 @pytest.mark.parametrize("header", [COLUMNS, COLUMNS.replace(",", ",index,", 1), "," + COLUMNS])
@@ -96,7 +107,10 @@ def test_a_gap_of_a_second_starts_a_new_recording_of_the_same_subject(folder):
     with pytest.warns(UserWarning, match="S008: 2 gaps of a second or more cut it"):
         pieces = only(folder)
     assert [(piece.name, piece.subject, len(piece.values)) for piece in pieces] == [
-        ("S008-01", "S008", 100), ("S008-02", "S008", 110), ("S008-03", "S008", 60)]
+        ("S008-01", "S008", 100),
+        ("S008-02", "S008", 110),
+        ("S008-03", "S008", 60),
+    ]
     np.testing.assert_allclose(np.concatenate([piece.values for piece in pieces]), values, atol=1e-7)
     assert [set(piece.labels) for piece in pieces] == [{5}, {7}, {7}]
 
@@ -154,9 +168,18 @@ def test_an_unknown_code_is_refused_by_its_line(folder, code):
         load_harth(folder)
 
 
-@pytest.mark.parametrize("header", ["", "a,b", COLUMNS.replace("back_x", "back_w"), COLUMNS + ",note",
-                                    COLUMNS.replace("back_x,back_y", "back_y,back_x"), COLUMNS.replace(",", ";"),
-                                    COLUMNS.replace("label", "label,label")])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "a,b",
+        COLUMNS.replace("back_x", "back_w"),
+        COLUMNS + ",note",
+        COLUMNS.replace("back_x,back_y", "back_y,back_x"),
+        COLUMNS.replace(",", ";"),
+        COLUMNS.replace("label", "label,label"),
+    ],
+)
 def test_unexpected_columns_are_refused(folder, header):
     path = folder / "S008.csv"
     path.write_text(path.read_text().replace(COLUMNS, header))
@@ -164,20 +187,23 @@ def test_unexpected_columns_are_refused(folder, header):
         load_harth(folder)
 
 
-@pytest.mark.parametrize("damage, message", [
-    (lambda text: "", "unexpected columns. found: none"),
-    (lambda text: COLUMNS + "\n", "no samples. found: 0 rows"),
-    (lambda text: text[:-2], "truncated. found: the last line has no end"),  # 13 would have become 1
-    (lambda text: text[:-20] + "\n", "cannot be read"),
-    (lambda text: text.replace("00.100,", "00.100,1,"), "cannot be read"),  # a field too many
-    (lambda text: text.replace(",1\n", ",1,1\n"), "line 2: more fields than columns"),  # in every row
-    (lambda text: text.replace("00.100", "bad"), "cannot be read"),
-    (lambda text: text.replace("2019-01-12 00:00:00.100", ""), "line 7: no time stamp"),
-    (lambda text: text.replace(",1\n", ",walking\n"), "cannot be read"),
-    (lambda text: text.replace(",1\n", ",1.5\n"), "cannot be read"),
-    (lambda text: text.replace(",1\n", ",99999999999999999999\n"), "cannot be read"),
-    (lambda text: text.replace("00.100,", "00.100,x"), "cannot be read"),
-])
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (lambda text: "", "unexpected columns. found: none"),
+        (lambda text: COLUMNS + "\n", "no samples. found: 0 rows"),
+        (lambda text: text[:-2], "truncated. found: the last line has no end"),  # 13 would have become 1
+        (lambda text: text[:-20] + "\n", "cannot be read"),
+        (lambda text: text.replace("00.100,", "00.100,1,"), "cannot be read"),  # a field too many
+        (lambda text: text.replace(",1\n", ",1,1\n"), "line 2: more fields than columns"),  # in every row
+        (lambda text: text.replace("00.100", "bad"), "cannot be read"),
+        (lambda text: text.replace("2019-01-12 00:00:00.100", ""), "line 7: no time stamp"),
+        (lambda text: text.replace(",1\n", ",walking\n"), "cannot be read"),
+        (lambda text: text.replace(",1\n", ",1.5\n"), "cannot be read"),
+        (lambda text: text.replace(",1\n", ",99999999999999999999\n"), "cannot be read"),
+        (lambda text: text.replace("00.100,", "00.100,x"), "cannot be read"),
+    ],
+)
 def test_a_damaged_file_is_refused_by_name(folder, damage, message):
     path = folder / "S008.csv"
     path.write_text(damage(path.read_text()))

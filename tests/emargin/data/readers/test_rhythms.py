@@ -24,12 +24,26 @@ def write(folder: Path, name="100", rate=360, samples=2000, leads=("MLII", "V1")
     time = np.arange(samples)[:, None] / rate
     signal = 0.5 + np.sin(2 * np.pi * time * np.arange(1, len(leads) + 1))
     digital = np.round(signal * 200).astype(np.int64) + 1024
-    wfdb.wrsamp(name, fs=rate, units=[units] * len(leads), sig_name=list(leads), d_signal=digital,
-                fmt=["212"] * len(leads), adc_gain=[200.0] * len(leads), baseline=[1024] * len(leads),
-                write_dir=str(folder))
+    wfdb.wrsamp(
+        name,
+        fs=rate,
+        units=[units] * len(leads),
+        sig_name=list(leads),
+        d_signal=digital,
+        fmt=["212"] * len(leads),
+        adc_gain=[200.0] * len(leads),
+        baseline=[1024] * len(leads),
+        write_dir=str(folder),
+    )
     notes = sorted([(sample, "+", note) for sample, note in rhythms] + [(7, "N", "")])
-    wfdb.wrann(name, "atr", np.array([sample for sample, _, _ in notes]), write_dir=str(folder),
-               symbol=[symbol for _, symbol, _ in notes], aux_note=[note for _, _, note in notes])
+    wfdb.wrann(
+        name,
+        "atr",
+        np.array([sample for sample, _, _ in notes]),
+        write_dir=str(folder),
+        symbol=[symbol for _, symbol, _ in notes],
+        aux_note=[note for _, _, note in notes],
+    )
     return (digital - 1024) / 200
 
 
@@ -66,8 +80,11 @@ def test_mlii_comes_first_where_there_is_one(tmp_path, leads, swapped):
 
 
 def test_a_rhythm_holds_from_its_sample_to_the_next_and_others_are_unlabelled(tmp_path):
-    write(tmp_path, rate=250, rhythms=((9, "(N\0"), (100, "(AFIB"), (101, "(AFL"), (400, "(VT\0"), (600, "(NOD"),
-                                       (1999, "(J")))
+    write(
+        tmp_path,
+        rate=250,
+        rhythms=((9, "(N\0"), (100, "(AFIB"), (101, "(AFL"), (400, "(VT\0"), (600, "(NOD"), (1999, "(J")),
+    )
     labels = load_mitbih(tmp_path).recordings[0].labels
     assert changes(labels) == [(0, -1), (9, 3), (100, 0), (101, 1), (400, -1), (600, 2), (1999, -1)]
 
@@ -97,7 +114,10 @@ def test_201_and_202_are_one_subject(tmp_path):
     for name in ("200", "201", "202"):
         write(tmp_path, name)
     assert [(r.name, r.subject) for r in load_mitbih(tmp_path).recordings] == [
-        ("200", "200"), ("201", "201"), ("202", "201")]
+        ("200", "200"),
+        ("201", "201"),
+        ("202", "201"),
+    ]
 
 
 def test_records_lists_what_is_read_and_without_it_all_headers_are(tmp_path):
@@ -118,8 +138,9 @@ def test_afdb_leaves_out_the_two_records_without_signals(tmp_path):
 
 def test_an_open_gain_as_in_afdb_means_200_units_per_millivolt(tmp_path):
     signal = write(tmp_path, "04015", rate=250)
-    (tmp_path / "04015.hea").write_text("04015 2 250 2000  9:00:00\n04015.dat 212 0 12 0 -55 -27172 0 ECG1\n"
-                                        "04015.dat 212 0 12 0 -42 -28460 0 ECG2\n")
+    (tmp_path / "04015.hea").write_text(
+        "04015 2 250 2000  9:00:00\n04015.dat 212 0 12 0 -55 -27172 0 ECG1\n04015.dat 212 0 12 0 -42 -28460 0 ECG2\n"
+    )
     expected = (signal * 200 + 1024) / 200
     np.testing.assert_allclose(load_afdb(tmp_path).recordings[0].values, expected, rtol=1e-6)
 
@@ -164,20 +185,23 @@ def test_a_truncated_signal_is_refused(tmp_path, size, message):
         load_mitbih(tmp_path)
 
 
-@pytest.mark.parametrize("old, new, message", [
-    ("100 2 360 2000", "100 2 360 0", "100.hea: wrong number of samples. found: 0"),
-    ("100 2 360 2000", "100 2 360", "100.hea: wrong number of samples. found: 0"),
-    ("100 2 360 2000", "100 3 360 2000", "100.hea: wrong number of leads. found: 3 declared, 2 described"),
-    ("100 2 360 2000", "100 1 360 2000", "100.hea: wrong number of leads. found: 1 declared, 2 described"),
-    ("100 2 360 2000", "100/2 2 360 2000", "100.hea: "),
-    ("100 2 360 2000", "100 2 359.5 2000", "100.hea: wrong sampling rate. found: 359.5 Hz"),
-    ("100 2 360 2000", "100 2 1000000007 2000", "100.hea: wrong sampling rate"),
-    ("100 2 360 2000", "", "100.hea: the header cannot be read"),
-    ("/mV", "/uV", r"100.hea: wrong unit. found: \['uV', 'uV'\]. wanted: mV"),
-    ("100.dat 212", "200.dat 212", "200.dat: missing"),
-    ("100.dat 212", "100.dat 299", "100.dat: the signal cannot be read"),
-    ("100.dat 212", "100.dat 16", "100.dat: the signal cannot be read"),
-])
+@pytest.mark.parametrize(
+    "old, new, message",
+    [
+        ("100 2 360 2000", "100 2 360 0", "100.hea: wrong number of samples. found: 0"),
+        ("100 2 360 2000", "100 2 360", "100.hea: wrong number of samples. found: 0"),
+        ("100 2 360 2000", "100 3 360 2000", "100.hea: wrong number of leads. found: 3 declared, 2 described"),
+        ("100 2 360 2000", "100 1 360 2000", "100.hea: wrong number of leads. found: 1 declared, 2 described"),
+        ("100 2 360 2000", "100/2 2 360 2000", "100.hea: "),
+        ("100 2 360 2000", "100 2 359.5 2000", "100.hea: wrong sampling rate. found: 359.5 Hz"),
+        ("100 2 360 2000", "100 2 1000000007 2000", "100.hea: wrong sampling rate"),
+        ("100 2 360 2000", "", "100.hea: the header cannot be read"),
+        ("/mV", "/uV", r"100.hea: wrong unit. found: \['uV', 'uV'\]. wanted: mV"),
+        ("100.dat 212", "200.dat 212", "200.dat: missing"),
+        ("100.dat 212", "100.dat 299", "100.dat: the signal cannot be read"),
+        ("100.dat 212", "100.dat 16", "100.dat: the signal cannot be read"),
+    ],
+)
 def test_a_damaged_header_is_refused(tmp_path, old, new, message):
     write(tmp_path)
     path = tmp_path / "100.hea"
@@ -203,23 +227,31 @@ def test_another_number_of_leads_is_refused(tmp_path, leads):
         load_mitbih(tmp_path)
 
 
-@pytest.mark.parametrize("rhythms, message", [
-    (((2000, "(N"),), "beyond the record's end. found: samples 2000 to 2000. wanted: ascending, 0 to 1999"),
-    ((), "no rhythm annotation. found: 1 other annotations")])
+@pytest.mark.parametrize(
+    "rhythms, message",
+    [
+        (((2000, "(N"),), "beyond the record's end. found: samples 2000 to 2000. wanted: ascending, 0 to 1999"),
+        ((), "no rhythm annotation. found: 1 other annotations"),
+    ],
+)
 def test_rhythms_beyond_the_end_or_none_at_all_are_refused(tmp_path, rhythms, message):
     write(tmp_path, rhythms=rhythms)
     with pytest.raises(InputError, match=rf"100\.atr: .*{message}"):
         load_mitbih(tmp_path)
 
 
-@pytest.mark.parametrize("damage, message", [
-    (lambda data: b"", "truncated"),
-    (lambda data: data[:4], "truncated. found: no end mark"),  # wfdb would return the beat and say nothing
-    (lambda data: data[:-2], "the annotations cannot be read"),
-    (lambda data: data[:-1], "the annotations cannot be read"),
-    (lambda data: b"\xff" * 40, "the annotations cannot be read"),
-    # A skip of -50 samples before the second rhythm.
-    (lambda data: data[:-2] + b"\x00\xec\xff\xff\xce\xff\x00\x70\x02\xfc(N\x00\x00", "out of order")])
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (lambda data: b"", "truncated"),
+        (lambda data: data[:4], "truncated. found: no end mark"),  # wfdb would return the beat and say nothing
+        (lambda data: data[:-2], "the annotations cannot be read"),
+        (lambda data: data[:-1], "the annotations cannot be read"),
+        (lambda data: b"\xff" * 40, "the annotations cannot be read"),
+        # A skip of -50 samples before the second rhythm.
+        (lambda data: data[:-2] + b"\x00\xec\xff\xff\xce\xff\x00\x70\x02\xfc(N\x00\x00", "out of order"),
+    ],
+)
 def test_a_damaged_annotation_file_is_refused(tmp_path, damage, message):
     write(tmp_path, rhythms=((400, "(AFIB"),))
     path = tmp_path / "100.atr"
@@ -268,7 +300,7 @@ def frame_counts(recordings):
     for recording in recordings:
         windows = np.lib.stride_tricks.sliding_window_view(recording.labels, 250)[::125]
         votes = np.stack([(windows == label).sum(1) for label in (0, 1, 2, 3, -1)])
-        frames = votes.argmax(0)[:len(windows) // 500 * 500]
+        frames = votes.argmax(0)[: len(windows) // 500 * 500]
         counts += np.bincount(frames, minlength=5)[:4]
     return counts
 

@@ -14,8 +14,13 @@ LABELS = np.arange(30) % 3 - 1
 
 
 def test_what_is_saved_is_what_is_loaded(tmp_path):
-    save_folder(tmp_path / "mine", {"b": (SIGNAL, LABELS), "a": [(SIGNAL[:9], LABELS[:9]), (SIGNAL[9:], LABELS[9:])]},
-                classes=CLASSES, sampling_rate=np.float32(50), channels=["x", "y", "z"])
+    save_folder(
+        tmp_path / "mine",
+        {"b": (SIGNAL, LABELS), "a": [(SIGNAL[:9], LABELS[:9]), (SIGNAL[9:], LABELS[9:])]},
+        classes=CLASSES,
+        sampling_rate=np.float32(50),
+        channels=["x", "y", "z"],
+    )
     data = load_folder(tmp_path / "mine")
     assert (data.name, data.classes, data.sampling_rate, data.framed) == ("mine", ("rest", "walk"), 50.0, False)
     assert [(r.name, r.subject) for r in data.recordings] == [("a_00", "a"), ("a_01", "a"), ("b", "b")]
@@ -34,35 +39,46 @@ def test_without_a_rate_the_values_are_feature_frames(tmp_path):
 
 def test_names_stand_for_their_index_and_nothing_for_unlabelled(tmp_path):
     names = np.array(["walk", "rest", "", None, float("nan"), 1, -1] + ["walk"] * 23, dtype=object)
-    save_folder(tmp_path / "mine", {"a": (SIGNAL, names), "b": (SIGNAL, np.where(LABELS > 0, "walk", "rest"))},
-                classes=CLASSES, sampling_rate=50)
+    save_folder(
+        tmp_path / "mine",
+        {"a": (SIGNAL, names), "b": (SIGNAL, np.where(LABELS > 0, "walk", "rest"))},
+        classes=CLASSES,
+        sampling_rate=50,
+    )
     one, other = load_folder(tmp_path / "mine").recordings
     assert one.labels[:8].tolist() == [1, 0, -1, -1, -1, 1, -1, 1]
     np.testing.assert_array_equal(other.labels, LABELS > 0)
 
 
 def test_a_hundred_recordings_of_one_subject_come_back_in_order(tmp_path):
-    save_folder(tmp_path / "mine", {"a": [(SIGNAL[:2 + number], LABELS[:2 + number] * 0) for number in range(20)] * 6},
-                classes=CLASSES, sampling_rate=50)
+    save_folder(
+        tmp_path / "mine",
+        {"a": [(SIGNAL[: 2 + number], LABELS[: 2 + number] * 0) for number in range(20)] * 6},
+        classes=CLASSES,
+        sampling_rate=50,
+    )
     lengths = [len(recording.values) for recording in load_folder(tmp_path / "mine").recordings]
     assert lengths == list(range(2, 22)) * 6
 
 
-@pytest.mark.parametrize(("recordings", "fields", "message"), [
-    ({}, {}, "no recordings"),
-    ({"../a": (SIGNAL, LABELS)}, {}, "a subject cannot name a file. found: '../a'"),
-    ({".a": (SIGNAL, LABELS)}, {}, "a subject cannot name a file"),
-    ({1: (SIGNAL, LABELS)}, {}, "a subject cannot name a file. found: 1"),
-    ({"a": (SIGNAL, LABELS[:-1])}, {}, "recording a: labels do not match the samples"),
-    ({"a": (SIGNAL[:, 0], LABELS)}, {}, "a: signal cannot be used. found: float64 of shape (30,)"),
-    ({"a": (SIGNAL, LABELS + 1)}, {}, "recording a: label outside the classes. found: 2 at sample 2"),
-    ({"a": (SIGNAL, ["walk"] * 29 + ["wlak"])}, {}, "recording a: no such class. found: 'wlak' at sample 29"),
-    ({"a": (np.where(LABELS[:, None] > 0, np.nan, SIGNAL), LABELS)}, {}, "30 samples are not finite"),
-    ({"a": (SIGNAL, LABELS), "b": (SIGNAL[:, :2], LABELS)}, {}, "recordings differ in their number of channels"),
-    ({"a": (SIGNAL, LABELS)}, {"sampling_rate": -1}, "sampling_rate is missing or cannot be used. found: -1"),
-    ({"a": (SIGNAL, LABELS)}, {"classes": ["walk", "walk"]}, "classes named twice"),
-    ({"a": (SIGNAL, LABELS)}, {"channels": ["x", "y"]}, "channels do not match the recordings. found: 2 names"),
-])
+@pytest.mark.parametrize(
+    ("recordings", "fields", "message"),
+    [
+        ({}, {}, "no recordings"),
+        ({"../a": (SIGNAL, LABELS)}, {}, "a subject cannot name a file. found: '../a'"),
+        ({".a": (SIGNAL, LABELS)}, {}, "a subject cannot name a file"),
+        ({1: (SIGNAL, LABELS)}, {}, "a subject cannot name a file. found: 1"),
+        ({"a": (SIGNAL, LABELS[:-1])}, {}, "recording a: labels do not match the samples"),
+        ({"a": (SIGNAL[:, 0], LABELS)}, {}, "a: signal cannot be used. found: float64 of shape (30,)"),
+        ({"a": (SIGNAL, LABELS + 1)}, {}, "recording a: label outside the classes. found: 2 at sample 2"),
+        ({"a": (SIGNAL, ["walk"] * 29 + ["wlak"])}, {}, "recording a: no such class. found: 'wlak' at sample 29"),
+        ({"a": (np.where(LABELS[:, None] > 0, np.nan, SIGNAL), LABELS)}, {}, "30 samples are not finite"),
+        ({"a": (SIGNAL, LABELS), "b": (SIGNAL[:, :2], LABELS)}, {}, "recordings differ in their number of channels"),
+        ({"a": (SIGNAL, LABELS)}, {"sampling_rate": -1}, "sampling_rate is missing or cannot be used. found: -1"),
+        ({"a": (SIGNAL, LABELS)}, {"classes": ["walk", "walk"]}, "classes named twice"),
+        ({"a": (SIGNAL, LABELS)}, {"channels": ["x", "y"]}, "channels do not match the recordings. found: 2 names"),
+    ],
+)
 def test_what_could_not_be_loaded_is_refused_and_leaves_nothing(tmp_path, recordings, fields, message):
     with pytest.raises(InputError) as caught:
         save_folder(tmp_path / "mine", recordings, **{"classes": CLASSES, "sampling_rate": 50} | fields)

@@ -26,11 +26,22 @@ def write_psg(folder, name="SC4001E0", records=10, start=START, channel="EEG Fpz
     """Records of 30 s with the channels of the real files; returns the EEG in microvolt as it is stored."""
     time = np.arange(records * 30 * rate) / rate
     eeg = 0 * time if flat else 60 * np.sin(2 * np.pi * 0.01 * time) + 20 * np.sin(2 * np.pi * 2 * time)
-    signals = [edfio.EdfSignal(data, sampling_frequency=frequency, label=label, physical_dimension=dimension,
-                               physical_range=(-192, 192), digital_range=(-2048, 2047))
-               for data, frequency, label, dimension in (
-                   (eeg, rate, channel, unit), (eeg[::-1], rate, "EEG Pz-Oz", "uV"),
-                   (eeg / 2, rate, "EOG horizontal", "uV"), (np.zeros(records * 30), 1, "Temp rectal", "DegC"))]
+    signals = [
+        edfio.EdfSignal(
+            data,
+            sampling_frequency=frequency,
+            label=label,
+            physical_dimension=dimension,
+            physical_range=(-192, 192),
+            digital_range=(-2048, 2047),
+        )
+        for data, frequency, label, dimension in (
+            (eeg, rate, channel, unit),
+            (eeg[::-1], rate, "EEG Pz-Oz", "uV"),
+            (eeg / 2, rate, "EOG horizontal", "uV"),
+            (np.zeros(records * 30), 1, "Temp rectal", "DegC"),
+        )
+    ]
     edf = edfio.Edf(signals, data_record_duration=30, **header(start))
     edf.write(folder / f"{name}-PSG.edf")
     return edf.signals[0].data
@@ -74,28 +85,51 @@ def test_values_are_microvolt_of_fpz_cz_at_100_hz(tmp_path):
 
 def test_a_stage_holds_from_its_onset_to_its_end_to_the_sample(tmp_path):
     write_psg(tmp_path)
-    write_hypnogram(tmp_path, stages=((W, 30), (N1, 30), (N2, 30), (N3, 30), (N4, 30), (REM, 30), (MOVEMENT, 30),
-                                      (REM, 30), (UNSCORED, 600)))
+    write_hypnogram(
+        tmp_path,
+        stages=((W, 30), (N1, 30), (N2, 30), (N3, 30), (N4, 30), (REM, 30), (MOVEMENT, 30), (REM, 30), (UNSCORED, 600)),
+    )
     assert changes(load_sleepedf(tmp_path).recordings[0].labels) == [
-        (0, 0), (3000, 1), (6000, 2), (9000, 3), (15000, 4), (18000, -1), (21000, 4), (24000, -1)]
+        (0, 0),
+        (3000, 1),
+        (6000, 2),
+        (9000, 3),
+        (15000, 4),
+        (18000, -1),
+        (21000, 4),
+        (24000, -1),
+    ]
 
 
 def test_onsets_between_samples_go_to_the_nearest_and_what_is_not_scored_is_unlabelled(tmp_path):
     write_psg(tmp_path)
     write_hypnogram(tmp_path, stages=((1, 29.004, W), (30.004, 10, N1), (60.006, 30, N2)))
     assert changes(load_sleepedf(tmp_path).recordings[0].labels) == [
-        (0, -1), (100, 0), (3000, 1), (4000, -1), (6001, 2), (9001, -1)]
+        (0, -1),
+        (100, 0),
+        (3000, 1),
+        (4000, -1),
+        (6001, 2),
+        (9001, -1),
+    ]
 
 
 def test_half_an_hour_of_wake_on_either_side_of_sleep_is_kept(tmp_path):
     signal = write_psg(tmp_path, records=240)  # two hours
-    write_hypnogram(tmp_path, stages=((W, 40 * 60), (N1, 60), (W, 20 * 60), (REM, 60), (UNSCORED, 60),
-                                      (W, 3600 - 3 * 60)))
+    write_hypnogram(
+        tmp_path, stages=((W, 40 * 60), (N1, 60), (W, 20 * 60), (REM, 60), (UNSCORED, 60), (W, 3600 - 3 * 60))
+    )
     (recording,) = load_sleepedf(tmp_path).recordings
     assert len(recording.values) == (30 + 1 + 20 + 1 + 30) * MINUTE
-    assert changes(recording.labels) == [(0, 0), (30 * MINUTE, 1), (31 * MINUTE, 0), (51 * MINUTE, 4),
-                                         (52 * MINUTE, -1), (53 * MINUTE, 0)]
-    np.testing.assert_array_equal(recording.values[:, 0], signal[10 * MINUTE:92 * MINUTE].astype(np.float32))
+    assert changes(recording.labels) == [
+        (0, 0),
+        (30 * MINUTE, 1),
+        (31 * MINUTE, 0),
+        (51 * MINUTE, 4),
+        (52 * MINUTE, -1),
+        (53 * MINUTE, 0),
+    ]
+    np.testing.assert_array_equal(recording.values[:, 0], signal[10 * MINUTE : 92 * MINUTE].astype(np.float32))
     assert recording.values.base is None and recording.labels.base is None, "the rest of the day is not kept in memory"
 
 
@@ -103,7 +137,12 @@ def test_less_wake_than_half_an_hour_is_kept_whole(tmp_path):
     write_psg(tmp_path, records=240)
     write_hypnogram(tmp_path, stages=((W, 600), (N1, 60), (W, 3000), (REM, 3480), (W, 60)))
     assert changes(load_sleepedf(tmp_path).recordings[0].labels) == [
-        (0, 0), (10 * MINUTE, 1), (11 * MINUTE, 0), (61 * MINUTE, 4), (119 * MINUTE, 0)]
+        (0, 0),
+        (10 * MINUTE, 1),
+        (11 * MINUTE, 0),
+        (61 * MINUTE, 4),
+        (119 * MINUTE, 0),
+    ]
 
 
 def test_two_nights_of_one_person_are_one_subject_and_recorders_and_scorers_vary(tmp_path):
@@ -112,7 +151,11 @@ def test_two_nights_of_one_person_are_one_subject_and_recorders_and_scorers_vary
         write_hypnogram(tmp_path, name[:7] + scorer)
     (tmp_path / "ST7011J0-PSG.edf").write_bytes(b"of the telemetry study")
     assert [(r.name, r.subject) for r in load_sleepedf(tmp_path).recordings] == [
-        ("SC4001E0", "SC400"), ("SC4362F0", "SC436"), ("SC4821G0", "SC482"), ("SC4822G0", "SC482")]
+        ("SC4001E0", "SC400"),
+        ("SC4362F0", "SC436"),
+        ("SC4821G0", "SC482"),
+        ("SC4822G0", "SC482"),
+    ]
 
 
 def test_unscored_time_past_the_end_is_normal_and_a_stage_that_runs_past_it_is_cut_with_a_warning(tmp_path, recwarn):
@@ -125,15 +168,22 @@ def test_unscored_time_past_the_end_is_normal_and_a_stage_that_runs_past_it_is_c
     assert changes(labels) == [(0, 1), (24000, 2)] and len(labels) == 30000
 
 
-@pytest.mark.parametrize("stages, message", [
-    (((N1, 300), (N2, 30)), "'Sleep stage 2' at 300 s: outside the record. found: sample 30000. wanted: before 30000"),
-    (((0, 60, N1), (59.98, 30, N2)), "before the last stage has ended. found: sample 5998. wanted: 6000 or later"),
-    (((-30, 60, N1),), "at -30 s: before the start of the record"),
-    (((0, None, N1),), "at 0 s: no duration"),
-    (((0, 0, N1),), "at 0 s: no duration"),
-    (((0, 30, "Sleep stage N1"),), "'Sleep stage N1' at 0 s: not a sleep stage"),
-    (((0, 30, "Lights off"),), "'Lights off' at 0 s: not a sleep stage"),
-    (((W, 270), (UNSCORED, 30)), "no sleep. found: neither N1")])
+@pytest.mark.parametrize(
+    "stages, message",
+    [
+        (
+            ((N1, 300), (N2, 30)),
+            "'Sleep stage 2' at 300 s: outside the record. found: sample 30000. wanted: before 30000",
+        ),
+        (((0, 60, N1), (59.98, 30, N2)), "before the last stage has ended. found: sample 5998. wanted: 6000 or later"),
+        (((-30, 60, N1),), "at -30 s: before the start of the record"),
+        (((0, None, N1),), "at 0 s: no duration"),
+        (((0, 0, N1),), "at 0 s: no duration"),
+        (((0, 30, "Sleep stage N1"),), "'Sleep stage N1' at 0 s: not a sleep stage"),
+        (((0, 30, "Lights off"),), "'Lights off' at 0 s: not a sleep stage"),
+        (((W, 270), (UNSCORED, 30)), "no sleep. found: neither N1"),
+    ],
+)
 def test_stages_that_cannot_be_used_are_refused_by_hypnogram(tmp_path, stages, message):
     write_psg(tmp_path)
     write_hypnogram(tmp_path, stages=stages)
@@ -144,8 +194,11 @@ def test_stages_that_cannot_be_used_are_refused_by_hypnogram(tmp_path, stages, m
 @pytest.mark.parametrize("shift", [datetime.timedelta(seconds=1), datetime.timedelta(days=1)])
 def test_the_hypnogram_of_another_night_is_refused_by_its_start(night, shift):
     write_hypnogram(night, start=START + shift)
-    with pytest.raises(InputError, match=r"SC4001EC-Hypnogram\.edf: the hypnogram of another night. found: start 1989.*"
-                                         "wanted: 1989-04-24 16:13:00"):
+    with pytest.raises(
+        InputError,
+        match=r"SC4001EC-Hypnogram\.edf: the hypnogram of another night. found: start 1989.*"
+        "wanted: 1989-04-24 16:13:00",
+    ):
         load_sleepedf(night)
 
 
@@ -164,11 +217,15 @@ def test_two_hypnograms_of_one_night_and_one_without_its_night_are_refused(night
         load_sleepedf(night)
 
 
-@pytest.mark.parametrize("changed, message", [
-    ({"channel": "EEG C4-A1"}, "no channel EEG Fpz-Cz, or several. found: .*'EEG C4-A1'"),
-    ({"channel": "EEG Pz-Oz"}, "no channel EEG Fpz-Cz"),
-    ({"unit": "mV"}, "wrong unit of EEG Fpz-Cz. found: mV. wanted: uV"),
-    ({"rate": 128}, "wrong sampling rate of EEG Fpz-Cz. found: 128.0. wanted: 100")])
+@pytest.mark.parametrize(
+    "changed, message",
+    [
+        ({"channel": "EEG C4-A1"}, "no channel EEG Fpz-Cz, or several. found: .*'EEG C4-A1'"),
+        ({"channel": "EEG Pz-Oz"}, "no channel EEG Fpz-Cz"),
+        ({"unit": "mV"}, "wrong unit of EEG Fpz-Cz. found: mV. wanted: uV"),
+        ({"rate": 128}, "wrong sampling rate of EEG Fpz-Cz. found: 128.0. wanted: 100"),
+    ],
+)
 def test_another_channel_unit_or_rate_is_refused_by_record(night, changed, message):
     write_psg(night, **changed)
     with pytest.raises(InputError, match=rf"SC4001E0-PSG\.edf: {message}"):
@@ -182,12 +239,24 @@ def test_a_flat_channel_is_refused_by_record(night):
 
 
 @pytest.mark.parametrize("name", ["SC4001E0-PSG.edf", "SC4001EC-Hypnogram.edf"])
-@pytest.mark.parametrize("damage", [
-    lambda data: b"", lambda data: data[:100], lambda data: data[:256], lambda data: data[:-1],
-    lambda data: data[:-1000], lambda data: data + data[-9000:], lambda data: b"\xff" * len(data),
-    lambda data: data[:168] + b"99.99.99" + data[176:], lambda data: data[:236] + b"abcdefgh" + data[244:],
-    lambda data: data[:244] + b"0       " + data[252:256] + b"X" + data[257:],  # no duration, and no annotations either
-    lambda data: data[:252] + b"0   " + data[256:]])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: data[:100],
+        lambda data: data[:256],
+        lambda data: data[:-1],
+        lambda data: data[:-1000],
+        lambda data: data + data[-9000:],
+        lambda data: b"\xff" * len(data),
+        lambda data: data[:168] + b"99.99.99" + data[176:],
+        lambda data: data[:236] + b"abcdefgh" + data[244:],
+        lambda data: (
+            data[:244] + b"0       " + data[252:256] + b"X" + data[257:]
+        ),  # no duration, and no annotations either
+        lambda data: data[:252] + b"0   " + data[256:],
+    ],
+)
 def test_a_damaged_file_is_refused_by_name(night, name, damage):
     path = night / name
     path.write_bytes(damage(path.read_bytes()))

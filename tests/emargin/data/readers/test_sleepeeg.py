@@ -88,8 +88,9 @@ def test_a_split_by_subject_is_refused_and_one_by_position_is_not(tmp_path):
 def test_protocol_released_splits_at_the_border_of_the_files(tmp_path):
     """Six windows to train and three to test on; a sequence across them, or four fifths of all, would be others."""
     write(tmp_path)
-    experiment = Experiment(dataset="sleepeeg-sim", sequence_length=2, stride=1, n_fft=178, hop=178,
-                            protocol="released")
+    experiment = Experiment(
+        dataset="sleepeeg-sim", sequence_length=2, stride=1, n_fft=178, hop=178, protocol="released"
+    )
     dataset = protocols.build(load_sleepeeg(tmp_path), SLEEPEEG, experiment, "checksum")
     assert dataset.train.starts.tolist() == [0, 1, 2, 3, 4]
     assert dataset.test.starts.tolist() == [6, 7]
@@ -125,27 +126,35 @@ def test_a_value_that_is_not_finite_is_refused_by_its_sample(tmp_path, value):
         load_sleepeeg(tmp_path)
 
 
-@pytest.mark.parametrize("replaced, message", [
-    ({"samples": torch.zeros(6, 178)}, r"samples cannot be used. found: \(6, 178\). wanted: \(n, 1, 178\) or"),
-    ({"samples": torch.zeros(6, 178, 1)}, r"samples cannot be used. found: \(6, 178, 1\)"),
-    ({"samples": torch.zeros(6, 2, 178)}, r"samples cannot be used. found: \(6, 2, 178\)"),
-    ({"samples": torch.zeros(6, 1, 206)}, r"samples cannot be used. found: \(6, 1, 206\)"),
-    ({"samples": torch.zeros(0, 1, 178), "labels": torch.zeros(0)}, r"samples cannot be used. found: \(0, 1, 178\)"),
-    ({"samples": torch.zeros(6, 1, 178, dtype=torch.int16)}, "samples cannot be used. found: torch.int16"),
-    ({"samples": torch.zeros(6, 1, 178).to_sparse()}, "samples cannot be used. found: torch.float32, torch.sparse"),
-    ({"labels": torch.zeros(5)}, r"labels cannot be used. found: \(5,\). wanted: \(6,\), one each"),
-    ({"labels": torch.zeros(6, 1)}, r"labels cannot be used. found: \(6, 1\)"),
-    ({"labels": torch.zeros(6, dtype=torch.complex64)}, "labels cannot be used. found: torch.complex64"),
-    ({"labels": [0] * 6}, "not the two tensors of SleepEEG. found: samples: Tensor, labels: list"),
-])
+@pytest.mark.parametrize(
+    "replaced, message",
+    [
+        ({"samples": torch.zeros(6, 178)}, r"samples cannot be used. found: \(6, 178\). wanted: \(n, 1, 178\) or"),
+        ({"samples": torch.zeros(6, 178, 1)}, r"samples cannot be used. found: \(6, 178, 1\)"),
+        ({"samples": torch.zeros(6, 2, 178)}, r"samples cannot be used. found: \(6, 2, 178\)"),
+        ({"samples": torch.zeros(6, 1, 206)}, r"samples cannot be used. found: \(6, 1, 206\)"),
+        (
+            {"samples": torch.zeros(0, 1, 178), "labels": torch.zeros(0)},
+            r"samples cannot be used. found: \(0, 1, 178\)",
+        ),
+        ({"samples": torch.zeros(6, 1, 178, dtype=torch.int16)}, "samples cannot be used. found: torch.int16"),
+        ({"samples": torch.zeros(6, 1, 178).to_sparse()}, "samples cannot be used. found: torch.float32, torch.sparse"),
+        ({"labels": torch.zeros(5)}, r"labels cannot be used. found: \(5,\). wanted: \(6,\), one each"),
+        ({"labels": torch.zeros(6, 1)}, r"labels cannot be used. found: \(6, 1\)"),
+        ({"labels": torch.zeros(6, dtype=torch.complex64)}, "labels cannot be used. found: torch.complex64"),
+        ({"labels": [0] * 6}, "not the two tensors of SleepEEG. found: samples: Tensor, labels: list"),
+    ],
+)
 def test_tensors_of_another_shape_or_type_are_refused(tmp_path, replaced, message):
     write(tmp_path, **replaced)
     with pytest.raises(InputError, match=rf"train\.pt: {message}"):
         load_sleepeeg(tmp_path)
 
 
-@pytest.mark.parametrize("saved, found", [({}, "nothing"), (torch.zeros(3), "Tensor"), ([1], "list"),
-                                          ({"labels": torch.zeros(3)}, "labels: Tensor")])
+@pytest.mark.parametrize(
+    "saved, found",
+    [({}, "nothing"), (torch.zeros(3), "Tensor"), ([1], "list"), ({"labels": torch.zeros(3)}, "labels: Tensor")],
+)
 def test_a_file_without_the_two_tensors_is_refused(tmp_path, saved, found):
     write(tmp_path)
     torch.save(saved, tmp_path / "train.pt")
@@ -164,8 +173,13 @@ class Trap:
 
 
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
-@pytest.mark.parametrize("save", [lambda trap, path: torch.save(content(labels=trap), path),
-                                  lambda trap, path: path.write_bytes(pickle.dumps(trap, protocol=2))])
+@pytest.mark.parametrize(
+    "save",
+    [
+        lambda trap, path: torch.save(content(labels=trap), path),
+        lambda trap, path: path.write_bytes(pickle.dumps(trap, protocol=2)),
+    ],
+)
 def test_a_file_with_code_is_refused_and_the_code_does_not_run(tmp_path, save):
     write(tmp_path)
     save(Trap(tmp_path / "sprung"), tmp_path / "train.pt")
@@ -182,9 +196,17 @@ def test_arrays_of_numpy_are_refused_by_the_name_of_their_constructor(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
-@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[:len(data) // 2], lambda data: data[:-1],
-                                    lambda data: b"PK\x03\x04" + bytes(200), lambda data: bytes(range(256)) * 10,
-                                    lambda data: data[:400] + bytes(100) + data[500:]])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: data[: len(data) // 2],
+        lambda data: data[:-1],
+        lambda data: b"PK\x03\x04" + bytes(200),
+        lambda data: bytes(range(256)) * 10,
+        lambda data: data[:400] + bytes(100) + data[500:],
+    ],
+)
 def test_a_damaged_file_is_refused_by_name(tmp_path, damage):
     write(tmp_path)
     path = tmp_path / "train.pt"

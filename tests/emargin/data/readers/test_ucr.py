@@ -32,7 +32,11 @@ def archive(monkeypatch, tmp_path):
 def test_series_are_recordings_of_their_file_with_one_class(tmp_path):
     recordings = load_ucr(write(tmp_path / "Leaf"))
     assert (recordings.name, recordings.source, recordings.framed, recordings.sampling_rate) == (
-        "ucr-Leaf", "real", False, 1.0)
+        "ucr-Leaf",
+        "real",
+        False,
+        1.0,
+    )
     assert recordings.test_subjects == (frozenset({"TEST"}),)
     assert [r.subject for r in recordings.recordings] == ["TRAIN"] * 9 + ["TEST"] * 4
     assert recordings.recordings[9].name == "Leaf TEST 1"
@@ -41,8 +45,10 @@ def test_series_are_recordings_of_their_file_with_one_class(tmp_path):
         np.testing.assert_allclose(recording.values, values[:, None], rtol=1e-6)
 
 
-@pytest.mark.parametrize(("numbers", "names"), [((3, -1, 1), ("-1", "1", "3")), ((0, 2, 1), ("0", "1", "2")),
-                                                (("1.0000e+00", "10", "2.0"), ("1", "2", "10"))])
+@pytest.mark.parametrize(
+    ("numbers", "names"),
+    [((3, -1, 1), ("-1", "1", "3")), ((0, 2, 1), ("0", "1", "2")), (("1.0000e+00", "10", "2.0"), ("1", "2", "10"))],
+)
 def test_classes_are_numbered_in_ascending_order_wherever_they_start(tmp_path, numbers, names):
     series = [(number, np.arange(5.0)) for number in numbers]
     recordings = load_ucr(write(tmp_path / "Leaf", train=series[:2], test=series[2:]))
@@ -66,8 +72,9 @@ def test_a_series_is_one_sequence_and_the_split_is_the_archives(archive):
     dataset = load(experiment)
     assert (dataset.name, dataset.classes, dataset.draw) == ("ucr-Leaf", ("-1", "1", "3"), (1000,) * 3)
     assert (len(dataset.train), len(dataset.test), dataset.train.length, dataset.n_features) == (9, 4, 7, 9)
-    assert dataset.train.labels[dataset.train.indices()].tolist() == [[label] * 7 for label in
-                                                                      (2, 0, 1, 2, 1, 0, 1, 2, 2)]
+    assert dataset.train.labels[dataset.train.indices()].tolist() == [
+        [label] * 7 for label in (2, 0, 1, 2, 1, 0, 1, 2, 2)
+    ]
     assert dataset.test.labels[dataset.test.starts].tolist() == [1, 0, 2, 2]
     torch.testing.assert_close(dataset.train.frames.mean(0), torch.zeros(9), atol=1e-5, rtol=0)
 
@@ -96,20 +103,23 @@ def test_there_is_no_simulator(archive):
         Experiment(dataset="ucr-Leaf", source="simulated")
 
 
-@pytest.mark.parametrize(("side", "change", "message"), [
-    ("TRAIN", None, r"Leaf_TRAIN\.tsv: missing.*called like their folder"),
-    ("TEST", None, r"Leaf_TEST\.tsv: missing"),
-    ("TRAIN", "", r"TRAIN\.tsv: no series"),
-    ("TRAIN", "1\n2\n", r"TRAIN\.tsv: no series.*2 lines of 1 columns"),
-    ("TEST", "1\t2\t3\n1\t2\n", r"TEST\.tsv: not a table of numbers.*same number of values"),
-    ("TRAIN", "1,2,3\n", r"TRAIN\.tsv: not a table of numbers"),
-    ("TRAIN", "1.5\t2\t3\n", r"TRAIN\.tsv: classes are no whole numbers.*1\.5"),
-    ("TRAIN", "NaN\t2\t3\n", r"TRAIN\.tsv: classes are no whole numbers.*nan"),
-    ("TEST", "1\t2\t3\n1\t2\tNaN\n", r"TEST\.tsv: 1 series hold NaN.*padded.*1 NaN in series 2"),
-    ("TEST", "1\t2\t3\n", "TRAIN and TEST differ in length.*40 and 2"),
-    ("TEST", "1" + "\t7" * 40 + "\n", "Leaf TEST 1: channel 0 is constant"),
-    ("TEST", "1" + "\tinf" * 40 + "\n", "Leaf TEST 1: 40 samples are not finite"),
-])
+@pytest.mark.parametrize(
+    ("side", "change", "message"),
+    [
+        ("TRAIN", None, r"Leaf_TRAIN\.tsv: missing.*called like their folder"),
+        ("TEST", None, r"Leaf_TEST\.tsv: missing"),
+        ("TRAIN", "", r"TRAIN\.tsv: no series"),
+        ("TRAIN", "1\n2\n", r"TRAIN\.tsv: no series.*2 lines of 1 columns"),
+        ("TEST", "1\t2\t3\n1\t2\n", r"TEST\.tsv: not a table of numbers.*same number of values"),
+        ("TRAIN", "1,2,3\n", r"TRAIN\.tsv: not a table of numbers"),
+        ("TRAIN", "1.5\t2\t3\n", r"TRAIN\.tsv: classes are no whole numbers.*1\.5"),
+        ("TRAIN", "NaN\t2\t3\n", r"TRAIN\.tsv: classes are no whole numbers.*nan"),
+        ("TEST", "1\t2\t3\n1\t2\tNaN\n", r"TEST\.tsv: 1 series hold NaN.*padded.*1 NaN in series 2"),
+        ("TEST", "1\t2\t3\n", "TRAIN and TEST differ in length.*40 and 2"),
+        ("TEST", "1" + "\t7" * 40 + "\n", "Leaf TEST 1: channel 0 is constant"),
+        ("TEST", "1" + "\tinf" * 40 + "\n", "Leaf TEST 1: 40 samples are not finite"),
+    ],
+)
 def test_files_that_cannot_be_used_are_named(tmp_path, side, change, message):
     folder = write(tmp_path / "Leaf")
     path = folder / f"Leaf_{side}.tsv"
@@ -125,8 +135,10 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
         load_ucr(folder)
 
 
-@pytest.mark.parametrize(("text", "message"), [("x\t1\n", "line 1 has no class.*'x'"), ("", "no series"),
-                                               ("1\t2\n\n", "line 2 has no class")])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("x\t1\n", "line 1 has no class.*'x'"), ("", "no series"), ("1\t2\n\n", "line 2 has no class")],
+)
 def test_settings_do_not_come_from_files_that_are_no_table(archive, text, message):
     folder = write(archive / "Leaf", test=[])
     (folder / "Leaf_TRAIN.tsv").write_text(text)
