@@ -1,121 +1,194 @@
-"""Give every record of committed rows the fingerprints of today's code, after proving that it may have them.
+"""Give rows the fingerprints of a text that was shown to compute the same.
 
     python -m companion.grid.restamp --before CHECKOUT
 
-CHECKOUT is a clean checkout of the commit before, whose `emargin.versions` decides by its own rules whether a record
-holds. Two things are proved for each record: it holds there, and the definitions that its cell reaches are the same in
-both texts. A record that held only because another text was declared equal (`EQUAL`), or that names a tree which was
-not committed, is not made better by this: it lists under "earlier_text" the stages that an earlier text made.
+For a change of the code that is meant to leave every number alone. CHECKOUT is a checkout of the commit before it, with
+the same packages. Where the fingerprint of a stage differs between the two texts, the stage is run in both, each in
+processes of its own, on the data of this machine: every selection of data that rows were made from is loaded, and of
+every method, fidelity and data set one cell is run whole. All bits of the data, of the trained weights and of the rows have
+to be equal. Then the records of those cells get the new fingerprints, and `results/equal_texts.json` says what was run.
+A cell whose outcome differs is named, and its like keep their fingerprints: they are stale.
+
+What has run is kept in `runs/restamp`, so the command goes on where it was stopped.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import subprocess
 import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
+import torch
 
+from companion.grid.runner import DATA_FIELDS, run_in
 from emargin.config import Experiment
-from emargin.fingerprint import Source
+from emargin.data.loading import load
 from emargin.paths import home
-from emargin.rows import write_text
-from emargin.stages import MAP_NAME, METRICS, code_versions, map_version
+from emargin.rows import read_rows, write_text
+from emargin.stages import MAP_NAME, code_versions, map_version
 
-ASK = """
-import json, sys
-from emargin import versions
-from emargin.config import Experiment
-equal, answers = dict(versions.EQUAL), []
-for text in json.load(sys.stdin):
-    cell = Experiment.from_json(text)
-    versions.EQUAL = {}
-    raw = versions.code_versions(cell)
-    answers.append({"digest": cell.digest, "raw": raw,
-                    "code": {stage: equal.get(version, version) for stage, version in raw.items()}})
-json.dump(answers, sys.stdout)
-"""
+KIND = ("method", "fidelity", "dataset", "source", "surrogate", "quick")  # one cell of each is run
+PROOFS = "results/equal_texts.json"
 
 
 def main() -> int:
+    """Return 0 where all records have the fingerprints of the present text in the end, else 1."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--before", type=Path, required=True, help="a clean checkout of the commit before")
-    before = parser.parse_args().before.resolve()
-    earlier = Source(before)
+    parser.add_argument("--before", type=Path, help="a checkout of the commit before")
+    parser.add_argument("--jobs", type=int, default=1, help="cells at once (default: 1)")
+    parser.add_argument("--worker", choices=("data", "cell", "codes"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        json.dump(WORKERS[options.worker](json.load(sys.stdin)), sys.stdout)
+        return 0
+    return _restamp(options.before.resolve(), options.jobs)
+
+
+def _restamp(before: Path, jobs: int) -> int:
     stores = {path: json.loads(path.read_text()) for path in sorted(home().glob("results/*/provenance.json"))}
-    counts = {"held": 0, "by an earlier text": 0, "refused": 0}
-    for path, records in stores.items():
-        cells = {digest: Experiment.from_dict(record["experiment"]) for digest, record in records.items()}
-        answers = {answer["digest"]: answer for answer in _ask(before, [cell.to_json() for cell in cells.values()])}
-        maps = _with_map(path.with_name("arrays.npz"))
-        for digest, record in records.items():
-            cell, answer = cells[digest], answers[digest]
-            now = code_versions(cell) | ({MAP_NAME: map_version()} if digest in maps else {})
-            there = code_versions(cell, earlier) | ({MAP_NAME: map_version(earlier)} if digest in maps else {})
-            if record["code"] != answer["code"] or now != there or cell.digest != digest:
-                counts["refused"] += 1
-                print(f"refused: {path.parent.name} {digest} {cell}", file=sys.stderr)
-                continue
-            counts["held"] += 1
-            records[digest] = _stamped(record, now, answer["raw"])
-            counts["by an earlier text"] += "earlier_text" in records[digest]
-        lines = ",\n".join(f'"{digest}": {json.dumps(record)}' for digest, record in sorted(records.items()))
+    records = [(path, digest, record) for path, found in stores.items() for digest, record in found.items()]
+    cells = [record["experiment"] for _, _, record in records]
+    then, now = (_ask(folder, "codes", cells) for folder in (before, home()))
+    ahead = []  # (path, digest, cell, the stages that differ)
+    for (path, digest, record), old, new in zip(records, then, now, strict=True):
+        stages = [stage for stage in record["code"] if old[stage] != new[stage]]
+        if stages and all(record["code"][stage] == old[stage] for stage in stages):
+            ahead.append((path, digest, stages, new))
+    print(f"{len(ahead)} of {len(records)} records have stages whose text differs")
+    proofs, equal = {}, {}
+    by_data, by_kind = {}, {}
+    for path, digest, stages, _ in ahead:
+        cell = stores[path][digest]["experiment"]
+        if "data" in stages:
+            by_data.setdefault(_key(cell, DATA_FIELDS), []).append((digest, cell))
+        if set(stages) - {"data"}:
+            by_kind.setdefault(_key(cell, KIND), []).append((digest, cell))
+    work = [("data", key, *found[0]) for key, found in by_data.items()]
+    # the cell of the fewest steps stands for its kind, so that controls of the length of a training do not weigh
+    work += [
+        ("cell", key, *min(found, key=lambda pair: (pair[1]["iterations"], pair[1]["seed"])))
+        for key, found in by_kind.items()
+    ]
+    with ThreadPoolExecutor(jobs) as pool:
+        outcomes = pool.map(lambda item: _compared(before, item[0], item[2], item[3]), work)
+        for number, ((worker, key, digest, _), outcome) in enumerate(zip(work, outcomes, strict=True), 1):
+            equal[worker, key] = outcome["equal"]
+            proofs.setdefault(worker, {})[digest] = outcome
+            print(f"[{number}/{len(work)}] {worker} {'equal' if outcome['equal'] else 'DIFFERS'}: {key}", flush=True)
+    stamped = 0
+    for path, digest, stages, new in ahead:
+        record = stores[path][digest]
+        cell = record["experiment"]
+        holds = [equal["data", _key(cell, DATA_FIELDS)]] * ("data" in stages)
+        holds += [equal["cell", _key(cell, KIND)]] * bool(set(stages) - {"data"})
+        if all(holds):
+            record["code"] = {stage: new[stage] for stage in record["code"]}
+            stamped += 1
+    for path, found in stores.items():
+        lines = ",\n".join(f'"{digest}": {json.dumps(record)}' for digest, record in sorted(found.items()))
         write_text(path, f"{{\n{lines}\n}}\n")
-    print(counts)
-    _choices(before)
-    return 1 if counts["refused"] else 0
+    file = home() / PROOFS
+    known = json.loads(file.read_text()) if file.exists() else []
+    changed = sorted(
+        {
+            (stage, record["code"][stage])
+            for path, digest, stages, _ in ahead
+            for stage in stages
+            for record in [stores[path][digest]]
+        }
+    )
+    known.append({"before": _commit(before), "records": stamped, "fingerprints": changed, "rerun": proofs})
+    write_text(file, json.dumps(known, indent=1) + "\n")
+    print(f"{stamped} of {len(ahead)} records have the fingerprints of the present text")
+    return int(stamped < len(ahead))
 
 
-def _stamped(record: dict, now: dict[str, str], raw: dict[str, str]) -> dict:
-    """The record with today's fingerprints; what it said before stays beside them."""
-    equal = [stage for stage, version in record["code"].items() if raw[stage] != version]
-    uncommitted = (record.get("commit") or "").endswith("+")
-    before = {name: "evaluate" if name in METRICS or name == MAP_NAME else name for name in now}
-    stages = [name for name in now if uncommitted or before[name] in equal]
-    stamped = record | {"code": now, "stamped": {"code": record["code"], "equal": equal, "uncommitted": uncommitted}}
-    return stamped | ({"earlier_text": stages} if stages else {})
+def _key(cell: dict, names: tuple[str, ...]) -> tuple:
+    return tuple(cell.get(name) for name in names)
 
 
-def _ask(checkout: Path, cells: list[str]) -> list[dict]:
+def _compared(before: Path, worker: str, digest: str, cell: dict) -> dict:
+    """Run a cell, or load its data, in both texts; kept by the fingerprints of both."""
+    codes = [_ask(folder, "codes", [cell])[0] for folder in (before, home())]
+    place = hashlib.sha256(json.dumps([worker, digest, codes], sort_keys=True).encode()).hexdigest()[:16]
+    file = home() / "runs" / "restamp" / f"{place}.json"
+    if file.exists():
+        return json.loads(file.read_text())
+    then, now = (_ask(folder, worker, cell) for folder in (before, home()))
+    same = then == {name: now[name] for name in then}  # the present text may leave more, such as an encoder
+    outcome = {"equal": same, "outcome": now} | ({} if same else {"before": then})
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_text(file, json.dumps(outcome))
+    return outcome
+
+
+def _ask(folder: Path, worker: str, question) -> object:
+    """Ask a worker in a checkout, on one thread, so that the order of sums is the same."""
+    environment = os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", ASK],
-        input=json.dumps(cells),
+        [sys.executable, "-m", "companion.grid.restamp", "--worker", worker],
+        input=json.dumps(question),
         capture_output=True,
         text=True,
-        check=True,
-        cwd=checkout,
-        env={"PYTHONPATH": str(checkout), **_environment()},
+        cwd=folder,
+        env=environment,
     )
+    if done.returncode:
+        raise RuntimeError(f"{worker} in {folder} ended with status {done.returncode}: {done.stderr[-2000:]}")
     return json.loads(done.stdout)
 
 
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+def _commit(folder: Path) -> str:
+    return subprocess.run(
+        ["git", "-C", folder, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
-def _with_map(arrays: Path) -> set[str]:
-    with np.load(arrays) as kept:
-        return {name.partition("/")[0] for name in kept.files if name.endswith("/map")}
+def _experiment(fields: dict) -> Experiment:
+    return Experiment.from_dict(fields)
 
 
-def _choices(before: Path) -> None:
-    """The scores by which settings of the repairs were chosen, which carry their code in a column."""
-    path, grid = home() / "results/repairs/validation.csv", home() / "workflow/choices.json"
-    from companion.grid.plan import read_grid
-    from companion.grid.validation import _code
+def _codes(cells: list[dict]) -> list[dict]:
+    return [code_versions(_experiment(cell)) | {MAP_NAME: map_version()} for cell in cells]
 
-    lines = pd.read_csv(path, dtype=str, keep_default_na=False)
-    cells = {cell.digest: cell for cell in read_grid(grid)}
-    answers = {
-        answer["digest"]: "-".join(answer["code"].values())
-        for answer in _ask(before, [cell.to_json() for cell in cells.values()])
-    }
-    assert all(answers[line.digest] == line.code for line in lines.itertuples())
-    lines["code"] = [_code(cells[digest]) for digest in lines.digest]
-    write_text(path, lines.to_csv(index=False))
 
+def _data(cell: dict) -> dict:
+    """Return the hashes of all that a data set holds."""
+    data = load(_experiment(cell))
+    found = {"classes": list(data.classes), "draw": list(data.draw), "checksum": data.checksum}
+    for side in ("train", "test"):
+        sequences = getattr(data, side)
+        for name in ("frames", "labels", "starts", "subjects"):
+            found[f"{side}.{name}"] = _sha(getattr(sequences, name))
+    return found
+
+
+def _cell(cell: dict) -> dict:
+    """Return the hashes of the weights that a cell trains, and its rows."""
+    experiment = _experiment(cell)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        run_in(folder, experiment, load(experiment), device="cpu", progress=False)
+        rows = read_rows(folder / "rows.csv")
+        found = {"rows": {row.metric: repr(row.value) for row in rows.itertuples()}}
+        if (folder / "encoder.pt").exists():
+            state = torch.load(folder / "encoder.pt", weights_only=True)["method"]
+            found["encoder"] = _sha(*(state[name] for name in sorted(state)))
+    return found
+
+
+def _sha(*tensors: torch.Tensor | None) -> str:
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(b"none" if tensor is None else tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+WORKERS = {"codes": _codes, "data": _data, "cell": _cell}
 
 if __name__ == "__main__":
     sys.exit(main())
