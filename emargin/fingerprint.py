@@ -518,12 +518,13 @@ class _Text:
         known = self._known(node)
         if known is not None and isinstance(node.ctx, ast.Load):
             return f"bool:{known}"
-        if isinstance(node.value, ast.IfExp):  # (one if condition else other).name: either may be meant
-            either = node.value
+        either = node.value  # (this if condition else that).name, (this or that).name: each may be meant
+        if isinstance(either, ast.IfExp):
+            branches = (ast.Attribute(part, node.attr, ast.Load()) for part in (either.body, either.orelse))
+            return self._node(ast.IfExp(either.test, *branches))
+        if isinstance(either, ast.BoolOp):
             return self._node(
-                ast.IfExp(
-                    either.test, *(ast.Attribute(part, node.attr, ast.Load()) for part in (either.body, either.orelse))
-                )
+                ast.BoolOp(either.op, [ast.Attribute(part, node.attr, ast.Load()) for part in either.values])
             )
         return self._reference(node) or f"{self._node(node.value)}.{node.attr}"
 
