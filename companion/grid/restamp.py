@@ -5,7 +5,7 @@
 For a change of the code that is meant to leave every number alone. CHECKOUT is a checkout of the commit before it, with
 the same packages. Where the fingerprint of a stage differs between the two texts, the stage is run in both, each in
 processes of its own, on the data of this machine: every selection of data that rows were made from is loaded, and of
-every method, fidelity and data set one cell is run whole. All bits of the data, of the trained weights and of the rows have
+every method, fidelity and data set one cell is run. All bits of the data, of the trained weights and of the rows have
 to be equal. Then the records of those cells get the new fingerprints, and `results/equal_texts.json` says what was run.
 A cell whose outcome differs is named, and its like keep their fingerprints: they are stale.
 
@@ -30,8 +30,9 @@ from emargin.data.loading import load
 from emargin.paths import home
 from emargin.rows import read_rows, write_text
 from emargin.stages import MAP_NAME, code_versions, map_version
+from emargin.training import train
 
-KIND = ("method", "fidelity", "dataset", "source", "surrogate", "quick")  # one cell of each is run
+KIND = ("method", "fidelity", "dataset", "source")  # one cell of each is run
 PROOFS = "results/equal_texts.json"
 
 
@@ -40,15 +41,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--before", type=Path, help="a checkout of the commit before")
     parser.add_argument("--jobs", type=int, default=1, help="cells at once (default: 1)")
+    parser.add_argument(
+        "--rows-below",
+        type=float,
+        default=float("inf"),
+        metavar="SECONDS",
+        help="where only the training differs, score a cell only if that took at most so long (default: always)",
+    )
     parser.add_argument("--worker", choices=("data", "cell", "codes"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         json.dump(WORKERS[options.worker](json.load(sys.stdin)), sys.stdout)
         return 0
-    return _restamp(options.before.resolve(), options.jobs)
+    return _restamp(options.before.resolve(), options.jobs, options.rows_below)
 
 
-def _restamp(before: Path, jobs: int) -> int:
+def _restamp(before: Path, jobs: int, rows_below: float) -> int:
     stores = {path: json.loads(path.read_text()) for path in sorted(home().glob("results/*/provenance.json"))}
     records = [(path, digest, record) for path, found in stores.items() for digest, record in found.items()]
     cells = [record["experiment"] for _, _, record in records]
@@ -68,10 +76,18 @@ def _restamp(before: Path, jobs: int) -> int:
         if set(stages) - {"data"}:
             by_kind.setdefault(_key(cell, KIND), []).append((digest, cell))
     work = [("data", key, *found[0]) for key, found in by_data.items()]
-    # the cell of the fewest steps stands for its kind, so that controls of the length of a training do not weigh
+    # of each kind the longest training, whose bits have the most time to part
     work += [
-        ("cell", key, *min(found, key=lambda pair: (pair[1]["iterations"], pair[1]["seed"])))
+        ("cell", key, *max(found, key=lambda pair: (pair[1]["iterations"], pair[1]["protocol"], -pair[1]["seed"])))
         for key, found in by_kind.items()
+    ]
+    seconds = {
+        digest: sum(record.get("seconds", {}).values()) - record.get("seconds", {}).get("train", 0)
+        for _, digest, record in records
+    }
+    work = [
+        (worker, key, digest, {"experiment": cell, "rows": seconds[digest] <= rows_below})
+        for worker, key, digest, cell in work
     ]
     with ThreadPoolExecutor(jobs) as pool:
         outcomes = pool.map(lambda item: _compared(before, item[0], item[2], item[3]), work)
@@ -111,15 +127,17 @@ def _key(cell: dict, names: tuple[str, ...]) -> tuple:
     return tuple(cell.get(name) for name in names)
 
 
-def _compared(before: Path, worker: str, digest: str, cell: dict) -> dict:
+def _compared(before: Path, worker: str, digest: str, question: dict) -> dict:
     """Run a cell, or load its data, in both texts; kept by the fingerprints of both."""
-    codes = [_ask(folder, "codes", [cell])[0] for folder in (before, home())]
-    place = hashlib.sha256(json.dumps([worker, digest, codes], sort_keys=True).encode()).hexdigest()[:16]
+    codes = [_ask(folder, "codes", [question["experiment"]])[0] for folder in (before, home())]
+    place = hashlib.sha256(json.dumps([worker, digest, codes, question["rows"]], sort_keys=True).encode()).hexdigest()[
+        :16
+    ]
     file = home() / "runs" / "restamp" / f"{place}.json"
     if file.exists():
         return json.loads(file.read_text())
-    then, now = (_ask(folder, worker, cell) for folder in (before, home()))
-    same = then == {name: now[name] for name in then}  # the present text may leave more, such as an encoder
+    then, now = (_ask(folder, worker, question) for folder in (before, home()))
+    same = then == now
     outcome = {"equal": same, "outcome": now} | ({} if same else {"before": then})
     file.parent.mkdir(parents=True, exist_ok=True)
     write_text(file, json.dumps(outcome))
@@ -156,9 +174,9 @@ def _codes(cells: list[dict]) -> list[dict]:
     return [code_versions(_experiment(cell)) | {MAP_NAME: map_version()} for cell in cells]
 
 
-def _data(cell: dict) -> dict:
+def _data(question: dict) -> dict:
     """Return the hashes of all that a data set holds."""
-    data = load(_experiment(cell))
+    data = load(_experiment(question["experiment"]))
     found = {"classes": list(data.classes), "draw": list(data.draw), "checksum": data.checksum}
     for side in ("train", "test"):
         sequences = getattr(data, side)
@@ -167,17 +185,18 @@ def _data(cell: dict) -> dict:
     return found
 
 
-def _cell(cell: dict) -> dict:
-    """Return the hashes of the weights that a cell trains, and its rows."""
-    experiment = _experiment(cell)
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        run_in(folder, experiment, load(experiment), device="cpu", progress=False)
-        rows = read_rows(folder / "rows.csv")
-        found = {"rows": {row.metric: repr(row.value) for row in rows.itertuples()}}
-        if (folder / "encoder.pt").exists():
-            state = torch.load(folder / "encoder.pt", weights_only=True)["method"]
-            found["encoder"] = _sha(*(state[name] for name in sorted(state)))
+def _cell(question: dict) -> dict:
+    """Return the hash of the weights that a cell trains and, where they are asked for, its rows."""
+    experiment = _experiment(question["experiment"])
+    data = load(experiment)
+    method, _ = train(experiment, data, progress=False)
+    state = method.state_dict()
+    found = {"encoder": _sha(*(state[name] for name in sorted(state)))}
+    if question["rows"]:
+        with tempfile.TemporaryDirectory() as scratch:
+            run_in(Path(scratch), experiment, data, device="cpu", progress=False)
+            rows = read_rows(Path(scratch) / "rows.csv")
+        found["rows"] = {row.metric: repr(row.value) for row in rows.itertuples()}
     return found
 
 
