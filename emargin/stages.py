@@ -45,8 +45,6 @@ WITHOUT_NUMBERS = frozenset(
         "emargin.data.loading:HOW_TO_GET",
         "emargin.data.loading:_real_files",
         "emargin.rows:tidy",
-        "emargin.losses.fused:labelled_sums",
-        "emargin.losses.fused:labelled_gradient",  # on GPUs alone, where no row comes from
     }
 )
 METHOD = frozenset({"emargin.methods.base:Method"})  # encodes for a metric, by the code of its training

@@ -13,9 +13,8 @@ from torch import Tensor
 from emargin.data.catalogue import ECG, ECG_RELEASED, HARTH, SLEEPEEG
 from emargin.data.framing import stft_frames
 from emargin.encoders import DilatedEncoder, FrameEncoder
-from emargin.losses import RELEASED_SCALE, emargin_released, info_nce
+from emargin.losses import RELEASED_SCALE, emargin_released, info_nce, phi, psi
 from emargin.losses.cosines import adjacent_cosines
-from emargin.losses.exponent import Exponent
 from emargin.paths import home
 
 MARGIN, BATCH = 5.0, 8
@@ -38,7 +37,7 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 
 def d4() -> list[Difference]:
     """The largest exponent over cosines, at s = 0 with label 1, for HARTH's temperature."""
-    exponent = 0.5 * MARGIN**2 / HARTH.temperature
+    exponent = phi(torch.zeros((), dtype=torch.float64), 1, MARGIN).item() / HARTH.temperature
     return [Difference("D4", "largest exponent of label 1, HARTH", exponent, RELEASED_SCALE * exponent)]
 
 
@@ -55,7 +54,7 @@ def d7() -> list[Difference]:
     unit = torch.nn.functional.normalize(normal(40, 16).abs().float(), dim=1)
     shares = []
     for margin in (MARGIN, 100.0):
-        terms = torch.exp(RELEASED_SCALE * 0.5 * (margin - unit @ unit.T) ** 2 / ECG.temperature)
+        terms = torch.exp(RELEASED_SCALE * psi(unit @ unit.T, 1, margin) / ECG.temperature)
         shares.append((terms - torch.diag(terms.diag())).isfinite().float().mean().item())
     return [Difference("D7", "share of finite terms in the denominator, ECG, float32", *shares)]
 
@@ -76,9 +75,8 @@ def d12() -> list[Difference]:
     unit = torch.nn.functional.normalize(rows, dim=1)
     one, other = torch.zeros(2, len(rows), dtype=torch.bool)
     other[3] = True
-    exponent = Exponent(1 / HARTH.temperature, MARGIN)
     pairs, anchors = (
-        (exponent(s, one[: len(s)].reshape(shape)) != exponent(s, other[: len(s)].reshape(shape))).sum()
+        (phi(s, one[: len(s)].reshape(shape), MARGIN) != phi(s, other[: len(s)].reshape(shape), MARGIN)).sum()
         for s, shape in ((adjacent_cosines(rows), (-1,)), (unit @ unit.T, (-1, 1)))
     )
     return [Difference("D12", "entries that one label changes, T = 119", pairs.item(), anchors.item() - 1)]

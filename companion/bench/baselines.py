@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from emargin.losses import RELEASED_SCALE
+from emargin.losses import RELEASED_SCALE, phi, psi, reference
+from emargin.losses.margin import Parabolas
 from emargin.losses.triangle_sums import LOG2_E
 
 
@@ -24,11 +25,7 @@ def dense_info_nce(embedding: Tensor, *, temperature: float) -> Tensor:
 
     embedding: `(B, T, C)`, N = B T. Scalar. The value of `emargin.losses.info_nce` with sides 1, scope "flattened".
     """
-    unit = normalize(embedding.flatten(0, 1), dim=-1)
-    logits = unit @ unit.T / temperature  # (N, N)
-    left_out = torch.ones_like(logits, dtype=torch.bool).triu().tril(1)
-    negatives = logits.masked_fill(left_out, float("-inf"))[:-1].logsumexp(dim=1)
-    return (negatives - logits.diagonal(1)).mean()
+    return reference.info_nce(reference.cosine_matrix(embedding.flatten(0, 1)), temperature).mean()
 
 
 def plain_pseudo_labels(frames: Tensor, *, threshold: float, rule: str) -> Tensor:
@@ -56,13 +53,9 @@ def plain_emargin_released(embedding: Tensor, labels: Tensor, *, temperature: fl
 
     embedding: `(B, T, C)`. Scalar. The value of the loss of `emargin.losses.emargin_released` with sides 2.
     """
-    unit = normalize(embedding.flatten(0, 1), dim=-1)
-    similarity = unit @ unit.T  # (N, N), and so is each term below
-    y = _for_every_row(labels).to(similarity.dtype)
-    similar = -0.5 * (1 - y) * similarity.square()
-    dissimilar = 0.5 * y * (margin - similarity).clamp(min=0).square()
-    terms = torch.exp(RELEASED_SCALE * (similar + dissimilar) / temperature)
-    terms = terms * (1 - torch.eye(len(unit), dtype=unit.dtype, device=unit.device))
+    similarity = reference.cosine_matrix(embedding.flatten(0, 1))  # (N, N), and so is each term below
+    terms = torch.exp(RELEASED_SCALE * psi(similarity, _for_every_row(labels), margin) / temperature)
+    terms = terms * (1 - torch.eye(len(similarity), dtype=similarity.dtype, device=similarity.device))
     plain = torch.exp(similarity / temperature)
     before, after = plain.diagonal(1)[:-1], plain.diagonal(-1)[1:]
     sums = terms.sum(dim=0)
@@ -75,17 +68,10 @@ def plain_emargin_anchor(embedding: Tensor, labels: Tensor, *, temperature: floa
         M_jk = (1 - y_j) S_jk^2 / 2 + y_j max(0, m - S_jk)^2 / 2
         l_j = -M_{j,j+1}/tau + log sum_{k not in {j, j+1}} exp(M_jk/tau),   j = 0 .. N-2, the mean over j
 
-    embedding: `(B, T, C)`. Scalar. The value of `emargin.losses.emargin` with reading "anchor", scope "flattened".
+    embedding: `(B, T, C)`. Scalar. The value of `emargin.losses.emargin_loss` with reading "anchor", scope "flattened".
     """
-    unit = normalize(embedding.flatten(0, 1), dim=-1)
-    similarity = unit @ unit.T  # (N, N), and so is each term below
-    y = _for_every_row(labels).to(similarity.dtype)[:, None]
-    similar = 0.5 * (1 - y) * similarity.square()
-    dissimilar = 0.5 * y * (margin - similarity).clamp(min=0).square()
-    logits = (similar + dissimilar) / temperature
-    left_out = torch.ones_like(logits, dtype=torch.bool).triu().tril(1)
-    negatives = logits.masked_fill(left_out, float("-inf"))[:-1].logsumexp(dim=1)
-    return (negatives - logits.diagonal(1)).mean()
+    s = reference.cosine_matrix(embedding.flatten(0, 1))
+    return reference.info_nce(phi(s, _for_every_row(labels)[:, None], margin), temperature).mean()
 
 
 def lean_info_nce(embedding: Tensor, *, temperature: float, scratch: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -104,7 +90,7 @@ def lean_emargin_anchor(
 
     The constant y_j m^2 / 2 of phi is left out on both sides of an anchor, where it cancels. scratch: see `_lean`.
     """
-    linear, quadratic = _coefficients(labels, embedding, margin, 1 / temperature, sign=1)
+    linear, quadratic = _coefficients(Parabolas(1.0), labels, embedding, margin, 1 / temperature)
 
     def contrast(sums: Tensor, cosines: Tensor) -> Tensor:
         return (sums[:-1].log() - (linear[:-1] + quadratic[:-1] * cosines) * cosines).mean()
@@ -120,8 +106,9 @@ def lean_emargin_released(
     scratch: see `_lean`.
     """
     scale = RELEASED_SCALE / temperature
-    linear, quadratic = _coefficients(labels, embedding, margin, scale, sign=-1)
-    constant = torch.exp(0.5 * margin**2 * scale * _for_every_row(labels).to(embedding.dtype))
+    parabolas = Parabolas(-1.0)
+    linear, quadratic = _coefficients(parabolas, labels, embedding, margin, scale)
+    constant = torch.exp(parabolas.constant(margin) * scale * _for_every_row(labels).to(embedding.dtype))
 
     def contrast(sums: Tensor, cosines: Tensor) -> Tensor:
         column, plain = sums * constant, torch.exp(cosines / temperature)
@@ -198,12 +185,9 @@ def _for_every_row(labels: Tensor) -> Tensor:
 
 
 def _coefficients(
-    labels: Tensor, embedding: Tensor, margin: float, scale: float, *, sign: int
+    parabolas: Parabolas, labels: Tensor, embedding: Tensor, margin: float, scale: float
 ) -> tuple[Tensor, Tensor]:
-    """Linear and quadratic coefficient of scale phi(s, y) - y scale m^2 / 2 in s, `(N,)` each.
-
-    sign: +1 for phi; -1 for the released code's psi, whose term of y = 0 is negative.
-    """
+    """Linear and quadratic coefficient of scale phi(s, y, m) - y scale m^2 / 2 in s, for m >= 1, `(N,)` each."""
+    (a_0, _), (a_1, b_1) = parabolas.coefficients(margin)
     y = _for_every_row(labels)
-    dtype = embedding.dtype
-    return -margin * scale * y.to(dtype), 0.5 * scale * torch.where(y, 1, sign).to(dtype)
+    return b_1 * scale * y.to(embedding.dtype), scale * torch.where(y, a_1, a_0).to(embedding.dtype)

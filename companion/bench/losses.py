@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from companion import gpu
 from companion.bench import surroundings
 from companion.bench.baselines import (
     dense_info_nce,
@@ -35,7 +36,7 @@ from companion.bench.baselines import (
 from companion.bench.surroundings import alone, machine, peak_memory, wait
 from emargin.encoders import EMBEDDING
 from emargin.errors import InputError
-from emargin.losses import emargin, emargin_released, info_nce
+from emargin.losses import emargin_loss, emargin_released, info_nce
 from emargin.losses.triangle import Triangle
 from emargin.pseudo_labels import pseudo_labels
 
@@ -72,7 +73,7 @@ LOSSES = {
     ),
     "emargin original": Loss(
         "paper",
-        lambda z, y: emargin(z, y, **KEYWORDS, reading="anchor", scope="flattened"),
+        lambda z, y: emargin_loss(z, y, **KEYWORDS, reading="anchor", scope="flattened"),
         lambda z, y: plain_emargin_anchor(z, y, **KEYWORDS),
         lambda z, y, scratch: lean_emargin_anchor(z, y, **KEYWORDS, scratch=scratch),
     ),
@@ -285,6 +286,8 @@ def accuracy_of(loss: str, n: int, threads: int) -> dict:
 
 def step_of(loss: str, form: str, n: int, dtype: torch.dtype = torch.float32, device: str = "cpu") -> Callable:
     """A step in one of FORMS, ready to be called; it returns (loss, gradient), the limit a gradient."""
+    if device == "cuda":
+        gpu.enable()
     frames, embedding = (values.to(device) for values in batch(n, dtype))
     if form == "limit":
         unit, scratch = normalize(embedding[0], dim=-1), embedding.new_empty(n, n)

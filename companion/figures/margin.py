@@ -1,11 +1,6 @@
-"""The paper's sections 3.2 and 3.3 as functions of a small similarity matrix, and the figures of that page.
-
-The losses here are the definitions, written out on a dense float64 matrix S of cosines; `emargin.losses` computes the
-same from embeddings and never holds S. As functions of S they can be differentiated by its entries.
-"""
+"""The figures of the page on the paper's sections 3.2 and 3.3."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -13,137 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
-from scipy.optimize import brentq
 from torch import Tensor
 
 from companion.figures.style import INK, MARKERS, MUTED, PALETTE, figure
-from emargin.losses import RELEASED_SCALE
+from emargin.losses import phi, phi_slope
+from emargin.losses.reference import PLAIN
 
-PLAIN = -1  # label of an entry that keeps its cosine
 EXP_LIMIT = math.log(torch.finfo(torch.float32).max)  # exp of more is infinite in float32
 TINTS = ("#E4E4E4", "#BFD9EA", "#F3B183")  # no label, label 0 (or attracts), label 1 (or repels)
-
-
-def phi(s: Tensor, y: Tensor, margin: float) -> Tensor:
-    """Equation 2: (1 - y) s^2 / 2 + y max(0, m - s)^2 / 2."""
-    return torch.where(y == 1, 0.5 * (margin - s).clamp(min=0) ** 2, 0.5 * s**2)
-
-
-def label_matrix(y: Tensor, reading: str, pairs: Tensor | None = None) -> Tensor:
-    """Which label each entry of M gets, int `(N, N)`: 0, 1, or -1 where the entry keeps its cosine.
-
-    y: labels of the adjacent pairs, `(N - 1,)`. pairs: labels of all pairs, `(N, N)`, for reading "all-pairs".
-    """
-    n = len(y) + 1
-    if reading == "all-pairs":
-        return pairs.long()
-    if reading == "anchor":
-        return torch.cat([y.long(), torch.zeros(1, dtype=torch.long)])[:, None].expand(n, n)
-    return torch.full((n, n), PLAIN).diagonal_scatter(y.long(), offset=1)
-
-
-def adjusted(s: Tensor, labels: Tensor, margin: float) -> Tensor:
-    """M, `(N, N)`: phi(S, label), or S where the label is -1."""
-    return torch.where(labels == PLAIN, s, phi(s, labels, margin))
-
-
-def contrast(m: Tensor, temperature: float) -> Tensor:
-    """Equation 1 on a matrix M, or S, `(N, N)`: the loss of each anchor t = 0 .. N-2.
-
-    l_t = -M_{t,t+1}/tau + log sum_{k not in {t, t+1}} exp(M_tk/tau)
-    """
-    lag = torch.arange(len(m)) - torch.arange(len(m))[:, None]
-    negatives = torch.logsumexp((m / temperature).masked_fill((lag == 0) | (lag == 1), -math.inf), dim=1)
-    return negatives[:-1] - m.diagonal(1) / temperature
-
-
-def released(s: Tensor, y: Tensor, temperature: float, margin: float, sides: int = 2) -> tuple[Tensor, Tensor]:
-    """The released loss of each anchor on S `(N, N)`, and the argument of its logarithm, which may be negative.
-
-    y: labels of the anchors, `(N - 1,)`. The formulas are those of `emargin.losses.emargin_released`.
-    """
-    y = torch.cat([y.long(), torch.zeros(1, dtype=torch.long)])[:, None]
-    plain, itself = torch.exp(s / temperature), torch.eye(len(s), dtype=torch.bool)
-    after = plain.diagonal(1)
-    if sides == 1:
-        sums = torch.exp(phi(s.masked_fill(itself, 0.0), y, margin)).sum(1)
-        positive, argument = after, sums[:-1] - after
-    else:
-        psi = torch.where(y == 1, phi(s, y, margin), -phi(s, y, margin))
-        sums = torch.exp(RELEASED_SCALE * psi / temperature).masked_fill(itself, 0.0).sum(1)
-        positive, argument = after[:-1] + after[1:], sums[1:-1] + sums[:-2] - after[:-1]
-    return torch.log(argument.abs()) - torch.log(positive), argument
-
-
-def uniform_similarity(n: int, adjacent: float, background: float) -> Tensor:
-    """S of N frames whose neighbours all have one cosine and whose other pairs all have another, float64 `(N, N)`."""
-    s = torch.full((n, n), background, dtype=torch.float64).fill_diagonal_(1.0)
-    neighbours = torch.full((n - 1,), adjacent, dtype=torch.float64)
-    return s.diagonal_scatter(neighbours, offset=1).diagonal_scatter(neighbours, offset=-1)
-
-
-def forces(loss: Callable[[Tensor], Tensor], s: Tensor) -> Tensor:
-    """dL/dS, `(N, N)`: each pair's two entries are averaged, since they are one cosine. Positive repels the pair."""
-    s = s.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(loss(s), s)
-    return (gradient + gradient.mT) / 2
-
-
-def mean_forces(loss: Callable[[Tensor], Tensor], s: Tensor) -> tuple[float, float]:
-    """Mean of dL/dS over the entries of adjacent pairs, and over those of all other pairs."""
-    force = forces(loss, s)
-    far = torch.ones_like(force).triu(2).bool()
-    return force.diagonal(1).mean().item(), force[far].mean().item()
-
-
-def effect(force: float) -> str:
-    """What gradient descent does to a pair: a positive dL/dS lowers its cosine."""
-    if math.isnan(force):
-        return "undefined"
-    return "repels" if force > 0 else "attracts" if force < 0 else "none"
-
-
-def force_cases(n: int, temperature: float, margin: float) -> dict[tuple[str, str], Callable[[Tensor], Tensor]]:
-    """The losses whose forces the page compares, as functions of S `(n, n)`: (loss, labels) -> function."""
-    near = torch.ones(n - 1).diag(1) + torch.ones(n - 1).diag(-1)
-    uniform = {"y = 0": torch.zeros(n - 1).long(), "y = 1": torch.ones(n - 1).long()}
-    by_pair = {
-        "y = 0": torch.zeros(n, n),
-        "y = 1": torch.ones(n, n),
-        "adjacent 0, others 1": 1 - near,
-        "adjacent 1, others 0": near,
-    }
-
-    def original(labels):
-        return lambda s: contrast(adjusted(s, labels, margin), temperature).mean()
-
-    def as_released(y, sides):
-        return lambda s: released(s, y, temperature, margin, sides)[0].mean()
-
-    cases = {("InfoNCE", ""): lambda s: contrast(s, temperature).mean()}
-    for reading in ("anchor", "pair"):
-        cases |= {(f"original, {reading}", name): original(label_matrix(y, reading)) for name, y in uniform.items()}
-    cases |= {("original, all-pairs", name): original(labels.long()) for name, labels in by_pair.items()}
-    for sides, word in ((2, "two-sided"), (1, "one-sided")):
-        cases |= {(f"released, {word}", name): as_released(y, sides) for name, y in uniform.items()}
-    return cases
-
-
-def critical_cosine(background: float, *, n: int, temperature: float, margin: float, y: int = 1) -> float:
-    """The adjacent cosine a above which the released two-sided logarithm has a negative argument, exp(a/tau) = A(a).
-
-    All adjacent pairs of the N frames have cosine a, all others `background`; A is the sum of an anchor inside. May
-    exceed 1, where no cosine gets to.
-    """
-
-    def exponent(s):
-        return RELEASED_SCALE / temperature * (0.5 * max(0.0, margin - s) ** 2 if y else -0.5 * s**2)
-
-    def excess(a):
-        return a / temperature - np.logaddexp(math.log(4) + exponent(a), math.log(2 * (n - 3)) + exponent(background))
-
-    highest = temperature * math.log(2 * n) + 0.5 * RELEASED_SCALE * (margin + 1) ** 2 + 1
-    return brentq(excess, -1.0, highest, xtol=1e-12)
 
 
 def margin_map(margins: tuple[float, ...]) -> Figure:
@@ -152,10 +24,8 @@ def margin_map(margins: tuple[float, ...]) -> Figure:
     fig, axes = figure(2, len(margins), height=2.2, sharex=True, squeeze=False)
     for column, margin in enumerate(margins):
         for label in (0, 1):
-            x = s.clone().requires_grad_()
-            value = phi(x, torch.tensor(label), margin)
-            (slope,) = torch.autograd.grad(value.sum(), x)
-            for axis, line in zip(axes[:, column], (value.detach(), slope), strict=True):
+            lines = phi(s, label, margin), phi_slope(s, label, margin)
+            for axis, line in zip(axes[:, column], lines, strict=True):
                 axis.plot(
                     s,
                     line,

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from emargin.config import Experiment
-from emargin.losses import RELEASED_SCALE
+from emargin.errors import InputError
+from emargin.losses import RELEASED_SCALE, MarginMap, phi, psi
 from emargin.losses.cosines import adjacent_products, unit_rows
 from emargin.losses.emargin import _log_difference
+from emargin.losses.margin import Parabolas, parabolas_of
 
 
 def stacked_losses(
@@ -48,11 +50,12 @@ def _info_nce(exponents: Tensor, positive: Tensor, sides: int) -> Tensor:
 
 
 def _original(s: Tensor, cosines: Tensor, rows: Tensor, temperature: Tensor, margin: Tensor, reading: str) -> Tensor:
-    scale, y = 1 / temperature, rows[..., :-1]
-    positive = _margin_map(cosines, y, scale, margin)
+    parabolas, scale, y = _parabolas(phi), 1 / temperature, rows[..., :-1]
+    positive = _exponents(parabolas, cosines, y, scale, margin)
     if reading == "pair":
-        return _log_sums(s / temperature[..., None], (0, 1))[..., :-1] - positive - 0.5 * margin**2 * scale * y
-    exponents = _margin_map(s, rows[..., None], scale[..., None], margin[..., None])
+        constant = parabolas.constant(margin) * scale * y
+        return _log_sums(s / temperature[..., None], (0, 1))[..., :-1] - positive - constant
+    exponents = _exponents(parabolas, s, rows[..., None], scale[..., None], margin[..., None])
     return _log_sums(exponents, (0, 1))[..., :-1] - positive
 
 
@@ -60,9 +63,10 @@ def _released(
     s: Tensor, plain: Tensor, rows: Tensor, temperature: Tensor, margin: Tensor, sides: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The anchors' losses, and the logarithms of the two sums whose difference is the argument of their logarithm."""
-    scale, sign = (RELEASED_SCALE / temperature, -1.0) if sides == 2 else (torch.ones_like(temperature), 1.0)
-    sums = _log_sums(_margin_map(s, rows[..., None], scale[..., None], margin[..., None], sign), (0,))
-    constant = 0.5 * margin**2 * scale * rows
+    scale, function = (RELEASED_SCALE / temperature, psi) if sides == 2 else (torch.ones_like(temperature), phi)
+    parabolas = _parabolas(function)
+    sums = _log_sums(_exponents(parabolas, s, rows[..., None], scale[..., None], margin[..., None]), (0,))
+    constant = parabolas.constant(margin) * scale * rows
     if sides == 2:
         sums = sums + constant
         total, subtracted = torch.logaddexp(sums[..., 1:-1], sums[..., :-2]), plain[..., :-1]
@@ -73,10 +77,24 @@ def _released(
     return _log_difference(total, subtracted) - positive, total, subtracted
 
 
-def _margin_map(s: Tensor, y: Tensor, scale: Tensor, margin: Tensor, sign: float = 1.0) -> Tensor:
-    """`emargin.losses.cosines.Exponent`, where scale and margin are tensors: the constant is left out here, too."""
+def _parabolas(function: MarginMap) -> Parabolas:
+    """Those of phi or psi. Raises InputError where it was rewritten: then experiments have to train alone."""
+    parabolas = parabolas_of(function, 1.0)
+    if parabolas is None:
+        raise InputError(
+            "experiments side by side need the margin map as parabolas",
+            found="another map in emargin.losses.margin",
+            wanted="phi and psi as released",
+            todo="train them one after another",
+        )
+    return parabolas
+
+
+def _exponents(parabolas: Parabolas, s: Tensor, y: Tensor, scale: Tensor, margin: Tensor) -> Tensor:
+    """`emargin.losses.exponent.Exponent`, where scale and margin are tensors: the constant is left out here, too."""
+    (a_0, _), (a_1, b_1) = parabolas.coefficients(margin)
     d = torch.where(y, torch.minimum(s, margin), s)
-    return (d * (0.5 * scale * torch.where(y, 1.0, sign)) - margin * scale * y) * d
+    return (d * (scale * torch.where(y, a_1, a_0)) + b_1 * scale * y) * d
 
 
 def _log_sums(exponents: Tensor, exclude: tuple[int, ...]) -> Tensor:

@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 from filelock import FileLock
 
+from companion import gpu
 from companion.gpu.together import groups, origin_of, prepare_cells
 from companion.grid.plan import cell_folder, once, plan, read_grid, values_of
 from companion.grid.store import Store, read_cell, state
@@ -162,6 +163,7 @@ def run_cell(
     (folder / "rows.csv").unlink(missing_ok=True)  # a run that is killed leaves no old rows beside a new record
     _discard_damaged(folder / "resume.pt", cell)
     lasting = {}
+    gpu.enable()
     try:
         run_in(folder, cell, (dataset or load)(cell), device=device, progress=progress, maps=is_drawn(cell))
         return "done"

@@ -1,5 +1,8 @@
 """InfoNCE and eMargin (the paper's equation 1 and section 3), as defined and as released.
 
+`emargin.losses.reference` has the definitions in their plainest form; here they are computed from embeddings, without
+the matrix of all pairs.
+
 Embeddings are `(B, T, C)`. `scope` says what an anchor is contrasted with: "sequence", the T frames of its own
 sequence, as the paper writes it, or "flattened", all N = B * T frames of the batch in row-major order, as the released
 code does; there the last frame of a sequence and the first of the next count as adjacent.
@@ -12,16 +15,19 @@ import torch
 from torch import Tensor
 
 from emargin.errors import InputError
-from emargin.losses.cosines import PairLabels, log_sums
+from emargin.losses import reference
 from emargin.losses.exponent import Exponent
+from emargin.losses.log_sums import PairLabels, log_sums
+from emargin.losses.margin import RELEASED_SCALE, MarginMap, parabolas_of, phi, psi
 
 SCOPES = ("sequence", "flattened")
 READINGS = ("anchor", "pair", "all-pairs")
-RELEASED_SCALE = 0.05  # the factor on the margin term of the released two-sided loss; the paper has none
 
 
 def info_nce(embedding: Tensor, *, temperature: float, sides: int = 1, scope: str = "sequence") -> Tensor:
-    """InfoNCE over adjacent frames; the positive is not in the denominator, so the value can be negative.
+    """Compute InfoNCE with adjacent frames as positives.
+
+    The positive is not in the denominator, so the value can be negative.
 
     One side (the paper's equation 1), anchors j = 0 .. N-2:
 
@@ -32,7 +38,33 @@ def info_nce(embedding: Tensor, *, temperature: float, sides: int = 1, scope: st
         l_j = -log(exp(S_{j,j-1}/tau) + exp(S_{j,j+1}/tau))
               + log(sum_{k not in {j-1, j, j+1}} exp(S_jk/tau) + sum_{k not in {j-1, j}} exp(S_{j-1,k}/tau))
 
-    Returns the mean over anchors and groups, a scalar. Raises InputError for fewer than 3 frames a group.
+    Parameters
+    ----------
+    embedding : Tensor
+        `(B, T, C)`.
+    temperature : float
+        tau, above 0.
+    sides : int
+        1 or 2.
+    scope : str
+        "sequence" or "flattened": what an anchor is contrasted with.
+
+    Returns
+    -------
+    Tensor
+        The mean over anchors and groups, a scalar.
+
+    Raises
+    ------
+    InputError
+        For fewer than 3 frames in a group, other sides or scopes, a temperature that is not positive.
+
+    Examples
+    --------
+    Orthonormal frames: log(N - 2), at any temperature.
+
+    >>> info_nce(torch.eye(6)[None], temperature=0.1)
+    tensor(1.3863)
     """
     if sides not in (1, 2):
         raise InputError("sides of InfoNCE", found=sides, wanted="1 or 2")
@@ -49,7 +81,7 @@ def info_nce(embedding: Tensor, *, temperature: float, sides: int = 1, scope: st
     return (torch.logaddexp(outer, previous) - torch.logaddexp(positive[:, :-1], positive[:, 1:])).mean()
 
 
-def emargin(
+def emargin_loss(
     embedding: Tensor,
     labels: Tensor,
     *,
@@ -59,75 +91,135 @@ def emargin(
     scope: str = "sequence",
     frames: Tensor | None = None,
     threshold: float | None = None,
+    phi: MarginMap = phi,
 ) -> Tensor:
-    """eMargin as the paper defines it: InfoNCE of one side with S replaced by M = phi(S, y) (equation 2).
+    """Compute eMargin as the paper defines it: InfoNCE of one side with S replaced by M = phi(S, y, m) (equation 2).
 
-        phi(s, y) = (1 - y) s^2 / 2 + y max(0, m - s)^2 / 2
+        phi(s, y, m) = (1 - y) s^2 / 2 + y max(0, m - s)^2 / 2
         l_t = -M_{t,t+1}/tau + log sum_{k not in {t, t+1}} exp(M_tk/tau),   t = 0 .. N-2
 
-    The paper labels adjacent pairs only. What M_tk is for the other pairs is the reading:
-    "anchor": phi(S_tk, y_t), the label of the anchor for its whole row; "pair": S_tk, the margin acts on the adjacent
-    pair alone (Algorithm 1 to the letter); "all-pairs": phi(S_tk, y_tk) with y_tk from cos(x_t, x_k).
+    The paper labels adjacent pairs only. What M_tk is for the other pairs is the reading.
 
-    labels: bool, `(B, T - 1)` for scope "sequence", `(N - 1,)` or longer for "flattened". "all-pairs" needs the input
-    `frames` `(B, T, D)` and the `threshold`. Returns a scalar. Raises InputError for an unknown reading or shapes that
-    do not fit.
+    Parameters
+    ----------
+    embedding : Tensor
+        `(B, T, C)`.
+    labels : Tensor
+        Pseudo-labels of adjacent frames, bool, `(B, T - 1)` for scope "sequence", `(N - 1,)` or longer for "flattened".
+    temperature, margin : float
+        tau and m, above 0.
+    reading : str
+        "anchor": M_tk = phi(S_tk, y_t, m), the label of the anchor for its whole row. "pair": M_tk = S_tk, the margin
+        acts on the adjacent pair alone (Algorithm 1 to the letter). "all-pairs": M_tk = phi(S_tk, y_tk, m), where
+        y_tk = 1 unless cos(x_t, x_k) > threshold.
+    scope : str
+        "sequence" or "flattened": what an anchor is contrasted with.
+    frames, threshold : Tensor, float
+        The input `(B, T, D)` and theta, which "all-pairs" needs.
+    phi : callable
+        Any map (cosines, labels, margin) -> values of the cosines' shape, where labels are bool and fit the cosines'
+        shape. The paper's own, and psi, are computed a block of pairs at a time; for any other all pairs are in memory.
+
+    Returns
+    -------
+    Tensor
+        The mean over anchors and groups, a scalar.
+
+    Raises
+    ------
+    InputError
+        For an unknown reading or scope, for shapes that do not fit, for a temperature or margin that is not positive.
+
+    Examples
+    --------
+    Another margin, a hinge without its corner:
+
+    >>> def softplus_margin(s, y, margin):
+    ...     return torch.where(y, torch.nn.functional.softplus(margin - s).square() / 2, s.square() / 2)
+    >>> embedding, labels = torch.eye(6)[None], torch.tensor([[0, 0, 1, 0, 0]])
+    >>> emargin_loss(embedding, labels, temperature=0.5, margin=5.0, phi=softplus_margin)
+    tensor(1.3863)
     """
+    if reading not in READINGS:
+        raise InputError("unknown reading of eMargin", found=repr(reading), wanted=", ".join(READINGS))
     rows = _groups(embedding, scope, temperature, margin)
     y = _labels(labels, rows)
-    exponent = Exponent(1 / temperature, margin)
+    parabolas = parabolas_of(phi, margin)
+    if parabolas is None:
+        pairs = _pair_labels(frames, threshold, rows).of(slice(None)) if reading == "all-pairs" else None
+        return reference.emargin(reference.cosine_matrix(rows), y, temperature, margin, reading, pairs, phi).mean()
+    exponent = Exponent(1 / temperature, margin, parabolas)
     if reading == "pair":
         negatives, _, cosines = log_sums(rows, Exponent(1 / temperature), exclude=(0, 1))
         return (negatives[:, :-1] - exponent(cosines, y) - exponent.offset * y.to(rows.dtype)).mean()
     if reading == "anchor":
         row_labels = torch.cat([y, y[:, -1:]], dim=1)  # the last frame is no anchor: any label does
-    elif reading == "all-pairs":
-        if frames is None or threshold is None:
-            raise InputError(
-                "reading all-pairs labels every pair of frames", found="no frames or no threshold", wanted="both"
-            )
-        row_labels = PairLabels(frames.reshape(*rows.shape[:2], -1), threshold)
     else:
-        raise InputError("unknown reading of eMargin", found=repr(reading), wanted=", ".join(READINGS))
-    negatives, reference, cosines = log_sums(rows, exponent, exclude=(0, 1), labels=row_labels)
-    constant = exponent.offset * (reference[:, :-1] - y.to(rows.dtype))
+        row_labels = _pair_labels(frames, threshold, rows)
+    negatives, has_constant, cosines = log_sums(rows, exponent, exclude=(0, 1), labels=row_labels)
+    constant = exponent.offset * (has_constant[:, :-1] - y.to(rows.dtype))
     return (negatives[:, :-1] - exponent(cosines, y) + constant).mean()
 
 
 def emargin_released(
     embedding: Tensor, labels: Tensor, *, temperature: float, margin: float, sides: int = 2
 ) -> tuple[Tensor, Tensor]:
-    """eMargin as the released code computes it, on the flattened batch. The margin is in the denominator alone.
+    """Compute eMargin as the released code does, on the flattened batch. The margin is in the denominator alone.
 
     Two sides (all released configurations), anchors j = 1 .. N-2, with gamma = 0.05 and E_jj = 0:
 
-        psi(s, y) = -(1 - y) s^2 / 2 + y max(0, m - s)^2 / 2,     E_jk = exp(gamma psi(S_jk, y_j) / tau)
+        psi(s, y, m) = -(1 - y) s^2 / 2 + y max(0, m - s)^2 / 2,     E_jk = exp(gamma psi(S_jk, y_j, m) / tau)
         l_j = -log(exp(S_{j,j-1}/tau) + exp(S_{j,j+1}/tau)) + log|sum_k E_jk + sum_k E_{j-1,k} - exp(S_{j,j-1}/tau)|
 
     One side, anchors j = 0 .. N-2; no temperature under the sum, and the self term is phi(0, y_j):
 
-        l_j = -S_{j,j+1}/tau + log|sum_{k != j} exp phi(S_jk, y_j) + exp phi(0, y_j) - exp(S_{j,j+1}/tau)|
+        l_j = -S_{j,j+1}/tau + log|sum_{k != j} exp phi(S_jk, y_j, m) + exp phi(0, y_j, m) - exp(S_{j,j+1}/tau)|
 
     The released code takes log(.), NaN where the argument is negative; log|.| has the same gradient and a value.
 
-    labels: bool, `(N - 1,)` or longer. Returns (loss, share of anchors whose argument is not positive), both scalars.
+    Parameters
+    ----------
+    embedding : Tensor
+        `(B, T, C)`, N = B T frames.
+    labels : Tensor
+        Pseudo-labels of adjacent frames, bool, `(N - 1,)` or longer.
+    temperature, margin : float
+        tau and m, above 0.
+    sides : int
+        2, as in all released configurations, or 1.
+
+    Returns
+    -------
+    loss : Tensor
+        The mean over anchors, a scalar.
+    share : Tensor
+        The share of anchors whose logarithm has an argument that is not positive, a scalar.
+
+    Raises
+    ------
+    InputError
+        For other sides, shapes that do not fit, a temperature or margin that is not positive.
     """
+    if sides not in (1, 2):
+        raise InputError("sides of the released eMargin", found=sides, wanted="1 or 2")
     rows = _groups(embedding, "flattened", temperature, margin)
     y = _labels(labels, rows)
+    parabolas = parabolas_of(psi if sides == 2 else phi, margin)
+    if parabolas is None:
+        losses, excess = reference.released(reference.cosine_matrix(rows), y, temperature, margin, sides)
+        return losses.mean(), (excess <= 0).to(rows.dtype).mean()
     y = torch.cat([y, y[:, -1:]], dim=1)  # the last frame is no anchor; with this label, labels that agree stay uniform
-    exponent = Exponent(RELEASED_SCALE / temperature, margin, sign=-1.0) if sides == 2 else Exponent(1.0, margin)
-    sums, reference, cosines = log_sums(rows, exponent, exclude=(0,), labels=y)
+    exponent = Exponent(RELEASED_SCALE / temperature if sides == 2 else 1.0, margin, parabolas)
+    sums, has_constant, cosines = log_sums(rows, exponent, exclude=(0,), labels=y)
     plain = cosines / temperature
-    constant = exponent.offset * reference
+    constant = exponent.offset * has_constant
     if sides == 2:
         sums = sums + constant
         positive = torch.logaddexp(plain[:, :-1], plain[:, 1:])
         total, subtracted = torch.logaddexp(sums[:, 1:-1], sums[:, :-2]), plain[:, :-1]
-    elif sides == 1:
+    else:
         positive = plain
         total, subtracted = (torch.logaddexp(sums, torch.zeros_like(sums)) + constant)[:, :-1], plain
-    else:
-        raise InputError("sides of the released eMargin", found=sides, wanted="1 or 2")
     return (_log_difference(total, subtracted) - positive).mean(), (total <= subtracted).to(rows.dtype).mean()
 
 
@@ -175,3 +267,12 @@ def _labels(labels: Tensor, rows: Tensor) -> Tensor:
             wanted=f"{groups} group(s) of {n - 1} pairs",
         )
     return y[:, : n - 1].to(torch.bool)
+
+
+def _pair_labels(frames: Tensor | None, threshold: float | None, rows: Tensor) -> PairLabels:
+    """Labels of all pairs of frames, in the groups of the rows `(G, N, C)`."""
+    if frames is None or threshold is None:
+        raise InputError(
+            "reading all-pairs labels every pair of frames", found="no frames or no threshold", wanted="both"
+        )
+    return PairLabels(frames.reshape(*rows.shape[:2], -1), threshold)

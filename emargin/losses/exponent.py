@@ -1,35 +1,38 @@
-"""The exponent under the sums of a loss: the cosine, or the margin map of it."""
+"""The exponent under the sums of a loss: the cosine, or the margin map of it, as the fast path computes it."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from emargin.losses.margin import Parabolas
+
 
 @dataclass(frozen=True)
 class Exponent:
     """The exponent e(s, y) under the sums, for a cosine s with label y.
 
-    Without a margin: e = s * scale. With one, the margin map phi of the paper's equation 2, less its constant
-    m^2 / 2, which the loss adds where it does not cancel (at m = 100 float32 would lose the rest beside it):
+    Without a margin: e = s * scale. With one, phi or psi of `emargin.losses.margin` by its parabolas, less the constant
+    m^2 / 2 of label 1, which the loss adds where it does not cancel:
 
-        e(s, 0) = sign * s^2 / 2 * scale
-        e(s, 1) = (max(0, m - s)^2 - m^2) / 2 * scale = d (d / 2 - m) * scale,   d = min(s, m)
+        e(s, y) = scale (phi(s, y, m) - y m^2 / 2) = scale (a_y d + b_y) d,   d = min(s, m) where y = 1, else s
     """
 
     scale: float
     margin: float | None = None
-    sign: float = 1.0
+    parabolas: Parabolas = Parabolas()
 
     @property
     def offset(self) -> float:
         """The constant left out where y = 1."""
-        return 0.0 if self.margin is None else 0.5 * self.margin**2 * self.scale
+        return 0.0 if self.margin is None else self.parabolas.constant(self.margin) * self.scale
 
     @property
     def bound(self) -> float:
         """The largest |e| over cosines."""
-        return self.scale if self.margin is None else self.scale * (self.margin + 0.5)
+        if self.margin is None:
+            return self.scale
+        return self.scale * max(abs(a) + abs(b) for a, b in self.parabolas.coefficients(self.margin))
 
     def __call__(self, s: Tensor, y: Tensor | bool | None) -> Tensor:
         a, b = self.coefficients(y, s.dtype)
@@ -42,15 +45,18 @@ class Exponent:
         return b if self.margin is None else self.clipped(s, y) * (2 * a) + b
 
     def coefficients(self, y: Tensor | bool | None, dtype: torch.dtype) -> tuple[Tensor | float, Tensor | float]:
-        """(a, b) of e = (a d + b) d with d = min(s, m) where y = 1 and d = s elsewhere; numbers for a single label."""
+        """(a, b) of e = (a d + b) d, scale included; numbers for a single label."""
         if self.margin is None:
             return 0.0, self.scale
-        equal, unequal = 0.5 * self.sign * self.scale, 0.5 * self.scale
+        similar, dissimilar = (
+            tuple(number * self.scale for number in label) for label in self.parabolas.coefficients(self.margin)
+        )
         if isinstance(y, bool):
-            return (unequal, -self.margin * self.scale) if y else (equal, 0.0)
+            return dissimilar if y else similar
+        (a_0, _), (a_1, b_1) = similar, dissimilar  # b_0 is 0
         y = y.to(dtype)
-        a = equal if equal == unequal else equal + (unequal - equal) * y
-        return a, -self.margin * self.scale * y
+        a = a_0 if a_0 == a_1 else a_0 + (a_1 - a_0) * y
+        return a, b_1 * y
 
     def clipped(self, s: Tensor, y: Tensor | bool | None) -> Tensor:
         """d; s itself where no cosine is above the margin or no label is 1."""

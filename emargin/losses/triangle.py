@@ -16,10 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-BLOCK, LEAF = 800, 256  # rows of a square (2.6 MB in float32, about two cores' second-level caches), of a leaf
-KEPT = 2**21  # cosines that stay for the backward pass: all of them up to N = 1,900, and 8 MB at any N
-# An operation on a CUDA device takes a time to start whatever its size: squares of 256 MB, whole on the diagonal.
-CUDA_BLOCK, CUDA_KEPT = 8192, 2**26
+from emargin.losses.memory import BLOCK, CUDA_BLOCK, CUDA_KEPT, KEPT, LEAF
 
 
 @dataclass(frozen=True)
@@ -122,8 +119,7 @@ class Triangle:
     def _fresh(self, like: Tensor) -> Tensor:
         """A place for the blocks that stay, or for the largest that do not, and for the spares.
 
-        In one piece, for both passes: a page that the system has to map anew costs more than an operation on what it
-        holds, and glibc gives memory back to the system the sooner, the smaller the largest piece that it has freed.
+        In one piece, for both passes, for the allocator's sake: see `emargin.losses.memory`.
         """
         staying = sum(self.sizes[self.first_staying :])
         return like.new_empty(max(staying, self.largest) + self.spares * self.largest)

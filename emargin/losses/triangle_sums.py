@@ -1,22 +1,18 @@
 """Sums over the triangle of cosines, and their gradient, with torch's own operations on blocks.
 
-For each anchor the sum over k of exp e(S_jk, y_j), which `emargin.losses.cosines.log_sums` takes the logarithm of. A block
+For each anchor the sum over k of exp e(S_jk, y_j), which `emargin.losses.log_sums` takes the logarithm of. A block
 is met in few passes, since each goes through a cache. Where all anchors have one label, or no label counts, a block is
 symmetric in what it gives to rows and to columns: one exponential serves both. Otherwise each side has its own.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from emargin.losses.exponent import Exponent
-    from emargin.losses.triangle import Blocks, Triangle
+from emargin.losses.exponent import Exponent
+from emargin.losses.triangle import Blocks, Triangle
 
 LOG2_E = math.log2(math.e)
 

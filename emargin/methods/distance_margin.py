@@ -2,8 +2,8 @@
 
 import torch
 
-from emargin.losses.cosines import log_sums
 from emargin.losses.exponent import Exponent
+from emargin.losses.log_sums import log_sums
 from emargin.methods.repair import Repair, of_three_frames
 from emargin.pseudo_labels import pseudo_labels
 

@@ -1,6 +1,6 @@
 """InfoNCE + eMargin (the paper's section 3)."""
 
-from emargin.losses import emargin, emargin_released
+from emargin.losses import emargin_loss, emargin_released
 from emargin.methods.base import Method
 from emargin.pseudo_labels import pseudo_labels
 
@@ -26,7 +26,7 @@ class EMargin(Method):
                 embedding, labels, temperature=experiment.temperature, margin=experiment.margin, sides=experiment.sides
             )
             return value, measurements | {"nonpositive_share": share}
-        value = emargin(
+        value = emargin_loss(
             embedding,
             labels,
             temperature=experiment.temperature,

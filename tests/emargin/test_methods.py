@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from emargin.encoders import FrameEncoder
-from emargin.losses import emargin, emargin_released, info_nce
+from emargin.losses import emargin_loss, emargin_released, info_nce
 from emargin.methods import METHODS
 from emargin.pseudo_labels import pseudo_labels
 from emargin.training import build
@@ -65,7 +65,7 @@ def test_emargin_released(small, labels):
 def test_emargin_original(small, reading):
     value, _, embedding = loss_of(small(fidelity="original", reading=reading), BATCH)
     y = pseudo_labels(BATCH, threshold=0.4)
-    expected = emargin(embedding, y, temperature=0.5, margin=5.0, reading=reading, frames=BATCH, threshold=0.4)
+    expected = emargin_loss(embedding, y, temperature=0.5, margin=5.0, reading=reading, frames=BATCH, threshold=0.4)
     assert value.item() == expected.item()
 
 

@@ -273,7 +273,7 @@ def changed_methods(source: Source) -> set[str]:
 
 
 def test_a_constant_of_a_loss_concerns_the_methods_that_use_it():
-    source = edited("emargin.losses.emargin", "RELEASED_SCALE = 0.05", "RELEASED_SCALE = 0.06")
+    source = edited("emargin.losses.margin", "RELEASED_SCALE = 0.05", "RELEASED_SCALE = 0.06")
     assert changed_methods(source) == {"emargin released", "emargin-vicreg original", "emargin-labels original"}
 
 

@@ -10,7 +10,7 @@ from companion.bench import baselines, cell, losses
 from emargin.encoders import EMBEDDING
 from emargin.evaluation.features import encode_both
 from emargin.evaluation.probing import EPOCHS, linear_probe
-from emargin.losses import emargin, emargin_released, info_nce
+from emargin.losses import emargin_loss, emargin_released, info_nce
 from emargin.pseudo_labels import pseudo_labels
 from emargin.training import train
 
@@ -24,7 +24,7 @@ EMARGIN = {
         baselines.lean_emargin_released,
     ),
     "anchor": (
-        lambda z, y: emargin(z, y, **SETTINGS, scope="flattened"),
+        lambda z, y: emargin_loss(z, y, **SETTINGS, scope="flattened"),
         baselines.plain_emargin_anchor,
         baselines.lean_emargin_anchor,
     ),

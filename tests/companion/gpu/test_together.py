@@ -17,7 +17,7 @@ from emargin import encoders, training
 from emargin.data.dataset import Dataset
 from emargin.errors import InputError, NonFiniteGradient
 from emargin.experiment import run
-from emargin.losses import emargin, emargin_released, info_nce
+from emargin.losses import emargin_loss, emargin_released, info_nce
 from emargin.training import build, train
 from tests.conftest import make_dataset
 
@@ -178,7 +178,7 @@ def test_stacked_losses_are_the_losses(small, fields):
         else:
             single.append(
                 {
-                    "loss": emargin(z, y, temperature=tau, margin=m, reading=form.reading, scope=form.scope),
+                    "loss": emargin_loss(z, y, temperature=tau, margin=m, reading=form.reading, scope=form.scope),
                     "label_share": y.float().mean(),
                 }
             )
@@ -198,6 +198,20 @@ def test_stacked_losses_are_the_losses(small, fields):
     torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-12)
 
 
+def test_stacked_losses_refuse_a_margin_map_that_was_rewritten(small, monkeypatch):
+    monkeypatch.setattr("companion.gpu.stacked_losses.parabolas_of", lambda function, margin: None)
+    column = torch.ones(1, 1, 1)
+    for fidelity in ("original", "released"):
+        with pytest.raises(InputError, match="train them one after another"):
+            stacked_losses(
+                torch.rand(1, 2, 5, 4),
+                torch.ones(1, 2 * 4 if fidelity == "original" else 9).bool(),
+                form=small(fidelity=fidelity),
+                temperature=column,
+                margin=column,
+            )
+
+
 def test_stacked_losses_survive_a_large_margin(small):
     """m^2 / 2 tau is 5e5 there; beside it float32 would have one digit left of the loss."""
     embedding = torch.rand(1, 1, 40, 8, generator=torch.Generator().manual_seed(0))
@@ -209,7 +223,7 @@ def test_stacked_losses_survive_a_large_margin(small):
         temperature=torch.full((1, 1, 1), 0.01),
         margin=torch.full((1, 1, 1), 100.0),
     )["loss"]
-    wanted = emargin(embedding[0].double(), labels[0], temperature=0.01, margin=100.0)
+    wanted = emargin_loss(embedding[0].double(), labels[0], temperature=0.01, margin=100.0)
     torch.testing.assert_close(value[0], wanted, rtol=1e-3, atol=0, check_dtype=False)
 
 

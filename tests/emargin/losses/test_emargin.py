@@ -2,163 +2,134 @@
 
 import json
 import math
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from emargin import losses
 from emargin.errors import InputError
-from emargin.losses import emargin, emargin_released, fused, info_nce
-from emargin.losses.cosines import PairLabels, log_sums
+from emargin.losses import READINGS, SCOPES, emargin_loss, emargin_released, info_nce, phi, psi, reference
 from emargin.losses.emargin import _log_difference
 from emargin.losses.exponent import Exponent
+from emargin.losses.log_sums import PairLabels, log_sums
+from emargin.losses.margin import Parabolas, _agree
+from emargin.losses.reference import cosine_matrix
 from emargin.losses.triangle import Triangle
 from emargin.pseudo_labels import pseudo_labels
+from tests.emargin.losses.test_reference import softplus_margin
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "released_losses.json").read_text())["cases"]
 SHAPES = [(1, 3, 2), (2, 5, 4), (3, 8, 6)]
 TEMPERATURES = [0.05, 0.5]
 MARGINS = [0.3, 5.0, 100.0]
+THRESHOLD = 0.2
 
 
 def embedding(shape, seed=0, dtype=torch.float64):
     return torch.tensor(np.random.default_rng(seed).standard_normal(shape), dtype=dtype, requires_grad=True)
 
 
-def cosines(rows):
-    """The matrix of cosines by three loops."""
-    rows = rows.detach().tolist()
-    n = len(rows)
-    s = [[0.0] * n for _ in range(n)]
-    for i in range(n):
-        for j in range(n):
-            dot = norm_i = norm_j = 0.0
-            for c in range(len(rows[0])):
-                dot += rows[i][c] * rows[j][c]
-                norm_i += rows[i][c] ** 2
-                norm_j += rows[j][c] ** 2
-            s[i][j] = dot / math.sqrt(norm_i * norm_j)
-    return s
+def frames(shape):
+    return torch.tensor(np.random.default_rng(9).standard_normal((*shape[:2], 3)))
 
 
-def log_sum(exponents):
-    if not exponents:
-        return -math.inf
-    top = max(exponents)
-    return top + math.log(sum(math.exp(e - top) for e in exponents))
-
-
-def phi(s, y, m):
-    return 0.5 * max(0.0, m - s) ** 2 if y else 0.5 * s**2
-
-
-def psi(s, y, m):
-    return 0.5 * max(0.0, m - s) ** 2 if y else -0.5 * s**2
-
-
-def log_difference(a, b):
-    """log|e^a - e^b|."""
-    return max(a, b) + math.log(abs(math.exp(a - max(a, b)) - math.exp(b - max(a, b))))
-
-
-def slow_info_nce(s, tau, sides):
-    n, total = len(s), []
-    if sides == 1:
-        for j in range(n - 1):
-            total.append(-s[j + 1][j] / tau + log_sum([s[i][j] / tau for i in range(n) if i not in (j, j + 1)]))
-    else:
-        for j in range(1, n - 1):
-            first = [s[i][j] / tau for i in range(n) if i not in (j - 1, j, j + 1)]
-            second = [s[i][j - 1] / tau for i in range(n) if i not in (j - 1, j)]
-            total.append(log_sum(first + second) - log_sum([s[j - 1][j] / tau, s[j + 1][j] / tau]))
-    return sum(total) / len(total)
-
-
-def slow_emargin(s, y, tau, m, reading, pair_y=None):
-    n, total = len(s), []
-    for t in range(n - 1):
-        negatives = []
-        for k in range(n):
-            if k in (t, t + 1):
-                continue
-            if reading == "anchor":
-                negatives.append(phi(s[t][k], y[t], m) / tau)
-            elif reading == "pair":
-                negatives.append(s[t][k] / tau)
-            else:
-                negatives.append(phi(s[t][k], pair_y[t][k], m) / tau)
-        total.append(-phi(s[t][t + 1], y[t], m) / tau + log_sum(negatives))
-    return sum(total) / len(total)
-
-
-def slow_released(s, y, tau, m, sides):
-    n, total, negative = len(s), [], 0
-    if sides == 1:
-        for j in range(n - 1):
-            terms = [phi(0.0 if i == j else s[i][j], y[j], m) for i in range(n)]
-            a, b = log_sum(terms), s[j + 1][j] / tau
-            total.append(-s[j + 1][j] / tau + log_difference(a, b))
-            negative += a <= b
-    else:
-
-        def column(j):
-            return [0.05 * psi(s[i][j], y[j], m) / tau for i in range(n) if i != j]
-
-        for j in range(1, n - 1):
-            a, b = log_sum(column(j) + column(j - 1)), s[j][j - 1] / tau
-            total.append(-log_sum([s[j - 1][j] / tau, s[j + 1][j] / tau]) + log_difference(a, b))
-            negative += a <= b
-    return sum(total) / len(total), negative / len(total)
+def dissimilar(x, scope):
+    """Labels of all pairs of frames."""
+    return ~(cosine_matrix(x, scope) > THRESHOLD)
 
 
 def label_patterns(shape):
-    mixed = np.random.default_rng(5).random(shape) < 0.5
-    return [torch.zeros(shape, dtype=torch.bool), torch.ones(shape, dtype=torch.bool), torch.tensor(mixed)]
+    """Of the pairs of groups of N frames, `shape` (G, N): alike, and mixed."""
+    groups, n = shape
+    mixed = torch.tensor(np.random.default_rng(5).random((groups, n - 1)) < 0.5)
+    return [torch.zeros_like(mixed), torch.ones_like(mixed), mixed]
 
 
-def per_sequence(z, slow):
-    return sum(slow(cosines(rows), b) for b, rows in enumerate(z)) / len(z)
+def assert_same_with_gradient(value, expected, leaf):
+    torch.testing.assert_close(value, expected, rtol=1e-11, atol=1e-12)
+    (found,), (wanted,) = (torch.autograd.grad(loss, leaf, retain_graph=True) for loss in (value, expected))
+    torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-9 * max(1.0, wanted.abs().max().item()))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("tau", TEMPERATURES)
 @pytest.mark.parametrize("sides", [1, 2])
-def test_info_nce_equals_its_definition(shape, tau, sides):
+@pytest.mark.parametrize("scope", SCOPES)
+def test_info_nce_equals_its_definition(shape, tau, sides, scope):
     z = embedding(shape)
-    expected = per_sequence(z, lambda s, b: slow_info_nce(s, tau, sides))
-    assert info_nce(z, temperature=tau, sides=sides).item() == pytest.approx(expected, rel=1e-12)
-    flat = slow_info_nce(cosines(z.flatten(0, 1)), tau, sides)
-    assert info_nce(z, temperature=tau, sides=sides, scope="flattened").item() == pytest.approx(flat, rel=1e-12)
+    expected = reference.info_nce(cosine_matrix(z, scope), tau, sides).mean()
+    assert_same_with_gradient(info_nce(z, temperature=tau, sides=sides, scope=scope), expected, z)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("tau", TEMPERATURES)
 @pytest.mark.parametrize("m", MARGINS)
-@pytest.mark.parametrize("reading", ["anchor", "pair", "all-pairs"])
-def test_emargin_equals_its_definition(shape, tau, m, reading):
-    b, t, _ = shape
-    z, x = embedding(shape), torch.tensor(np.random.default_rng(9).standard_normal((b, t, 3)))
-    x_cosines = [cosines(rows) for rows in x]
-    pair_y = [[[not x_cosines[g][i][j] > 0.2 for j in range(t)] for i in range(t)] for g in range(b)]
-    patterns = [pseudo_labels(x, threshold=0.2)] if reading == "all-pairs" else label_patterns((b, t - 1))
-    for y in patterns:
-        expected = per_sequence(z, lambda s, g, y=y: slow_emargin(s, y[g].tolist(), tau, m, reading, pair_y[g]))
-        value = emargin(z, y, temperature=tau, margin=m, reading=reading, frames=x, threshold=0.2)
-        assert value.item() == pytest.approx(expected, rel=1e-11)
+@pytest.mark.parametrize("reading", READINGS)
+@pytest.mark.parametrize("scope", SCOPES)
+def test_emargin_equals_its_definition(shape, tau, m, reading, scope):
+    z, x = embedding(shape), frames(shape)
+    s, pairs = cosine_matrix(z, scope), dissimilar(x, scope)
+    for y in label_patterns(s.shape[:2]):
+        expected = reference.emargin(s, y, tau, m, reading, pairs).mean()
+        settings = {"temperature": tau, "margin": m, "reading": reading, "scope": scope}
+        value = emargin_loss(z, y, **settings, frames=x, threshold=THRESHOLD)
+        assert_same_with_gradient(value, expected, z)
 
 
-@pytest.mark.parametrize("reading", ["anchor", "pair", "all-pairs"])
+@pytest.mark.parametrize("reading", READINGS)
 def test_emargin_flattened_crosses_sequences(reading):
-    z, x = embedding((2, 4, 3)), torch.tensor(np.random.default_rng(9).standard_normal((2, 4, 3)))
-    y = pseudo_labels(x.flatten(0, 1), threshold=0.2)
-    x_cosines = cosines(x.flatten(0, 1))
-    pair_y = [[not c > 0.2 for c in row] for row in x_cosines]
-    expected = slow_emargin(cosines(z.flatten(0, 1)), y.tolist(), 0.1, 5.0, reading, pair_y)
-    value = emargin(z, y, temperature=0.1, margin=5.0, reading=reading, scope="flattened", frames=x, threshold=0.2)
-    assert value.item() == pytest.approx(expected, rel=1e-12)
+    z, x = embedding((2, 4, 3)), frames((2, 4, 3))
+    y = pseudo_labels(x.flatten(0, 1), threshold=THRESHOLD)
+    settings = {"temperature": 0.1, "margin": 5.0, "reading": reading, "threshold": THRESHOLD}
+    value = emargin_loss(z, y, **settings, scope="flattened", frames=x)
+    one_sequence = emargin_loss(z.reshape(1, 8, 3), y[None], **settings, frames=x.reshape(1, 8, 3))
+    apart = emargin_loss(z, torch.stack([y[:3], y[4:]]), **settings, frames=x)
+    assert value.item() == pytest.approx(one_sequence.item(), rel=1e-12)
+    assert abs(value.item() - apart.item()) > 0.1
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("m", [0.3, 5.0])
+@pytest.mark.parametrize("reading", READINGS)
+@pytest.mark.parametrize("scope", SCOPES)
+def test_another_margin_is_a_function_that_the_loss_is_given(shape, m, reading, scope):
+    z, x = embedding(shape), frames(shape)
+    s, pairs = cosine_matrix(z, scope), dissimilar(x, scope)
+    settings = {"temperature": 0.2, "margin": m, "reading": reading, "scope": scope, "frames": x}
+    for y in label_patterns(s.shape[:2]):
+        expected = reference.emargin(s, y, 0.2, m, reading, pairs, softplus_margin).mean()
+        value = emargin_loss(z, y, **settings, threshold=THRESHOLD, phi=softplus_margin)
+        assert_same_with_gradient(value, expected, z)
+        if y.any():
+            assert abs(value.item() - emargin_loss(z, y, **settings, threshold=THRESHOLD).item()) > 1e-6
+
+
+@pytest.mark.parametrize("reading", READINGS)
+@pytest.mark.parametrize("function", [phi, psi])
+def test_a_map_of_the_paper_by_another_name_gives_what_the_fast_path_gives(reading, function):
+    z, x, y = embedding((2, 9, 4)), frames((2, 9, 4)), label_patterns((2, 9))[2]
+    settings = {"temperature": 0.1, "margin": 0.5, "reading": reading, "frames": x, "threshold": THRESHOLD}
+    expected = emargin_loss(z, y, **settings, phi=lambda *arguments: function(*arguments))
+    assert_same_with_gradient(emargin_loss(z, y, **settings, phi=function), expected, z)
+
+
+@pytest.mark.parametrize("sides", [1, 2])
+def test_losses_follow_a_map_that_is_rewritten_in_its_file(monkeypatch, sides):
+    def rewritten(s, y, margin):
+        return 0.25 * s * s * (1 - y.to(s.dtype)) + 0.5 * y * (margin - s)
+
+    z, y = embedding((2, 5, 4)), label_patterns((2, 5))[2]
+    before = emargin_released(z, y.new_ones(9), temperature=0.2, margin=5.0, sides=sides)[0].item()
+    for changed in (phi, psi):
+        monkeypatch.setattr(changed, "__code__", rewritten.__code__)
+    _agree.cache_clear()
+    expected = reference.emargin(cosine_matrix(z), y, 0.2, 5.0, phi=rewritten).mean()
+    assert_same_with_gradient(emargin_loss(z, y, temperature=0.2, margin=5.0), expected, z)
+    losses, excess = reference.released(cosine_matrix(z, "flattened"), y.new_ones(1, 9), 0.2, 5.0, sides)
+    value, share = emargin_released(z, y.new_ones(9), temperature=0.2, margin=5.0, sides=sides)
+    assert_same_with_gradient(value, losses.mean(), z)
+    assert share.item() == (excess <= 0).double().mean().item() and abs(value.item() - before) > 0.1
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -167,12 +138,12 @@ def test_emargin_flattened_crosses_sequences(reading):
 @pytest.mark.parametrize("sides", [1, 2])
 def test_released_emargin_equals_its_closed_form(shape, tau, m, sides):
     z = embedding(shape, seed=3)
-    s = cosines(z.flatten(0, 1))
-    for y in label_patterns(len(s)):
+    s = cosine_matrix(z, "flattened")
+    for y in label_patterns(s.shape[:2]):
         value, share = emargin_released(z, y, temperature=tau, margin=m, sides=sides)
-        expected, expected_share = slow_released(s, y.tolist(), tau, m, sides)
-        assert value.item() == pytest.approx(expected, rel=1e-11)
-        assert share.item() == pytest.approx(expected_share, abs=1e-12)
+        losses, excess = reference.released(s, y, tau, m, sides)
+        assert_same_with_gradient(value, losses.mean(), z)
+        assert share.item() == pytest.approx((excess <= 0).double().mean().item(), abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +167,7 @@ def test_values_of_the_released_code(case):
     assert z.grad.norm().item() == pytest.approx(case["grad_norm"][0], rel=1e-9)
 
 
-@pytest.mark.parametrize("scope", ["sequence", "flattened"])
+@pytest.mark.parametrize("scope", SCOPES)
 @pytest.mark.parametrize("sides", [1, 2])
 def test_gradient_of_info_nce(scope, sides):
     assert torch.autograd.gradcheck(
@@ -205,13 +176,13 @@ def test_gradient_of_info_nce(scope, sides):
 
 
 @pytest.mark.parametrize("m", [0.3, 5.0])
-@pytest.mark.parametrize("reading", ["anchor", "pair", "all-pairs"])
+@pytest.mark.parametrize("reading", READINGS)
 def test_gradient_of_emargin(reading, m):
     x = torch.tensor(np.random.default_rng(9).standard_normal((2, 5, 3)))
     y = pseudo_labels(x, threshold=0.2)
     assert y.any() and not y.all()
     assert torch.autograd.gradcheck(
-        lambda z: emargin(z, y, temperature=0.2, margin=m, reading=reading, frames=x, threshold=0.2),
+        lambda z: emargin_loss(z, y, temperature=0.2, margin=m, reading=reading, frames=x, threshold=0.2),
         embedding((2, 5, 3)),
     )
 
@@ -267,7 +238,7 @@ def test_emargin_on_equal_and_orthonormal_rows(tau):
     equal, orthonormal = torch.ones(1, t, 3).double(), torch.eye(t)[None].double()
 
     def value(rows, y, reading):
-        return emargin(rows, torch.full((1, t - 1), y), temperature=tau, margin=5.0, reading=reading).item()
+        return emargin_loss(rows, torch.full((1, t - 1), y), temperature=tau, margin=5.0, reading=reading).item()
 
     for y in (False, True):
         assert value(equal, y, "anchor") == pytest.approx(math.log(t - 2), abs=1e-12)
@@ -287,7 +258,7 @@ def test_float32_is_correct_at_low_temperature_and_large_margin(loss, m):
         if loss == "released":
             values.append(emargin_released(z, torch.ones(100, dtype=torch.bool), temperature=0.05, margin=m)[0].item())
         else:
-            values.append(emargin(z, y, temperature=0.05, margin=m, reading=loss, frames=x, threshold=0.4).item())
+            values.append(emargin_loss(z, y, temperature=0.05, margin=m, reading=loss, frames=x, threshold=0.4).item())
     assert math.isfinite(values[1])
     assert values[1] == pytest.approx(values[0], rel=2e-6, abs=2e-4)
 
@@ -299,28 +270,28 @@ def test_all_pairs_without_a_dissimilar_pair_are_not_measured_from_the_margins_c
         z = torch.tensor(np.random.default_rng(1).random((1, 50, 16)), dtype=dtype)
         y = torch.zeros(1, 49, dtype=torch.bool)
         values.append(
-            emargin(
+            emargin_loss(
                 z, y, temperature=0.05, margin=100.0, reading="all-pairs", frames=torch.ones(1, 50, 3), threshold=0.4
             ).item()
         )
     assert values[1] == pytest.approx(values[0], rel=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("path", "stay"), [("triangle", 0), ("triangle", 2), ("triangle", 10), ("rows", 0), ("fused", 0), ("fused", 2)]
-)
-@pytest.mark.parametrize("labels", ["none", "zero", "one", "mixed", "pairs"])
-@pytest.mark.parametrize("exclude", [(0,), (0, 1), (-1, 0, 1), (-1, 0)])
-@pytest.mark.parametrize("shape", [(1, 70, 4), (2, 64, 4), (3, 33, 4), (1, 5, 4)])
-def test_blocks_give_the_sums_and_gradients_of_the_whole_matrix(monkeypatch, shape, exclude, labels, path, stay):
+BLOCKS = {
+    "labels": ["none", "zero", "one", "mixed", "pairs"],
+    "exclude": [(0,), (0, 1), (-1, 0, 1), (-1, 0)],
+    "shape": [(1, 70, 4), (2, 64, 4), (3, 33, 4), (1, 5, 4)],
+}
+
+
+def in_small_blocks(monkeypatch, stay):
+    """Blocks of 32 rows, so that a small matrix has several; so many stay for the backward pass."""
     monkeypatch.setattr("emargin.losses.triangle.BLOCK", 32)
     monkeypatch.setattr("emargin.losses.triangle.LEAF", 8)
     monkeypatch.setattr("emargin.losses.triangle.KEPT", stay * 32**2)
-    if path == "rows":
-        monkeypatch.setattr("emargin.losses.cosines.SAFE_EXPONENT", 0.0)
-    if path == "fused":
-        monkeypatch.setattr("emargin.losses.cosines._is_fused", lambda unit: True)
-        monkeypatch.setattr("emargin.losses.fused._compiled", lambda function: function)
+
+
+def assert_sums_are_those_of_the_whole_matrix(shape, exclude, labels):
     groups, n, _ = shape
     z, x = embedding(shape), torch.tensor(np.random.default_rng(9).standard_normal((groups, n, 3)))
     exponent = Exponent(2.0) if labels == "none" else Exponent(2.0, 0.7)
@@ -337,7 +308,7 @@ def test_blocks_give_the_sums_and_gradients_of_the_whole_matrix(monkeypatch, sha
     lag = torch.arange(n) - torch.arange(n)[:, None]
     kept = ~torch.isin(lag, torch.tensor(exclude))
     full_y = torch.zeros_like(s).bool() if y is None else y.of(slice(None)) if labels == "pairs" else y[..., None]
-    e = 2 * s if y is None else 2 * torch.where(full_y, 0.5 * (0.7 - s).clamp(min=0) ** 2, 0.5 * s**2)
+    e = 2 * s if y is None else 2 * phi(s, full_y, 0.7)
     expected = torch.logsumexp(e.masked_fill(~kept, -math.inf), -1)
     torch.testing.assert_close(found + reference * exponent.offset, expected, rtol=1e-12, atol=1e-12)
     upstream = torch.tensor(np.random.default_rng(4).standard_normal((groups, n)))
@@ -349,9 +320,20 @@ def test_blocks_give_the_sums_and_gradients_of_the_whole_matrix(monkeypatch, sha
         torch.testing.assert_close(got, wanted, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize(("path", "stay"), [("triangle", 0), ("triangle", 2), ("triangle", 10), ("rows", 0)])
+@pytest.mark.parametrize("labels", BLOCKS["labels"])
+@pytest.mark.parametrize("exclude", BLOCKS["exclude"])
+@pytest.mark.parametrize("shape", BLOCKS["shape"])
+def test_blocks_give_the_sums_and_gradients_of_the_whole_matrix(monkeypatch, shape, exclude, labels, path, stay):
+    in_small_blocks(monkeypatch, stay)
+    if path == "rows":
+        monkeypatch.setattr("emargin.losses.log_sums.SAFE_EXPONENT", 0.0)
+    assert_sums_are_those_of_the_whole_matrix(shape, exclude, labels)
+
+
 def test_no_block_stays_where_no_gradient_is_asked_for_nor_after_it(monkeypatch):
     made = []
-    monkeypatch.setattr("emargin.losses.cosines.Triangle", lambda *a, **k: made.append(Triangle(*a, **k)) or made[-1])
+    monkeypatch.setattr("emargin.losses.log_sums.Triangle", lambda *a, **k: made.append(Triangle(*a, **k)) or made[-1])
     for leaf in (embedding((1, 61, 4)), embedding((1, 61, 4)).detach()):
         log_sum, _, _ = log_sums(leaf, Exponent(2.0), exclude=(0,))
         assert (made[-1].first_staying < len(made[-1].parts)) is leaf.requires_grad
@@ -383,44 +365,6 @@ def test_no_memory_is_read_before_it_is_written(monkeypatch, labels):
         assert torch.equal(one, other)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-@pytest.mark.parametrize("block", [8192, 256])  # one block; several, which are compiled
-@pytest.mark.parametrize("labels", ["none", "one", "mixed"])
-def test_cuda_gives_the_sums_and_gradients_of_the_cpu(monkeypatch, labels, block):
-    monkeypatch.setattr("emargin.losses.triangle.CUDA_BLOCK", block)
-    z = torch.tensor(np.random.default_rng(2).standard_normal((1, 1000, 16)), dtype=torch.float32)
-    y = {"none": None, "one": torch.ones(1, 1000).bool(), "mixed": torch.arange(1000)[None] % 3 == 0}[labels]
-    exponent = Exponent(2.0) if y is None else Exponent(2.0, 0.7)
-    outcomes = []
-    for device in ("cpu", "cuda"):
-        leaf = z.to(device).requires_grad_()
-        found, _, cosines = log_sums(leaf, exponent, exclude=(0, 1), labels=None if y is None else y.to(device))
-        (found.sum() + cosines.sum()).backward()
-        outcomes.append((found.detach().cpu(), leaf.grad.cpu()))
-    for one, other in zip(*outcomes, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.long
-def test_compiled_blocks_give_what_the_same_lines_give():
-    if shutil.which("g++") is None:
-        pytest.skip("torch's compiler needs a C++ compiler on a CPU")
-    draw = np.random.default_rng(3)
-
-    def anchors(*shape):
-        return tuple(torch.tensor(draw.standard_normal(shape), dtype=torch.float32) for _ in range(3))
-
-    for rows, columns in ((33, 33), (33, 20), (70, 65)):
-        s = torch.tensor(draw.uniform(-1, 1, (2, rows, columns)), dtype=torch.float32)
-        numbers = torch.arange(rows)[:, None], torch.arange(columns) + (0 if rows == columns else rows)
-        own, other, there = anchors(2, rows, 1), anchors(2, 1, columns), torch.arange(columns).expand(2, 1, -1) < 18
-        for function, given in (
-            (fused.block_sums, (s, own, other, there, *numbers, 0, 1)),
-            (fused.block_weights, (s, own, other, own[0], other[0], *numbers, -1, 1)),
-        ):
-            torch.testing.assert_close(fused._compiled(function)(*given), function(*given), rtol=1e-5, atol=1e-5)
-
-
 @pytest.mark.parametrize("length", [0.0, 1e-13, 1e-11])
 def test_rows_of_next_to_no_length_have_the_gradient_of_torchs_normalisation(length):
     z = embedding((1, 6, 4)).detach()
@@ -440,7 +384,7 @@ def test_rows_of_next_to_no_length_have_the_gradient_of_torchs_normalisation(len
     [
         lambda z: info_nce(z, temperature=0.2),
         lambda z: info_nce(z, temperature=0.2, sides=2, scope="flattened"),
-        lambda z: emargin(z, torch.ones(2, 4), temperature=0.2, margin=5.0),
+        lambda z: emargin_loss(z, torch.ones(2, 4), temperature=0.2, margin=5.0),
         lambda z: emargin_released(z, torch.ones(10), temperature=0.2, margin=5.0)[0],
     ],
 )
@@ -482,7 +426,7 @@ def test_denominator_repels_in_info_nce_and_attracts_in_released_emargin():
     assert similarity_gradient(lambda z: emargin_released(z, ones, temperature=0.5, margin=5.0, sides=1)[0], 40) < 0
 
 
-@pytest.mark.parametrize("exponent", [Exponent(4.0), Exponent(2.0, 5.0), Exponent(2.0, 0.3, sign=-1.0)])
+@pytest.mark.parametrize("exponent", [Exponent(4.0), Exponent(2.0, 5.0), Exponent(2.0, 0.3, Parabolas(-1.0))])
 def test_no_exponent_exceeds_its_bound(exponent):
     s = torch.linspace(-1, 1, 201, dtype=torch.float64)
     largest = max(exponent(s, y).abs().max().item() for y in (False, True))
@@ -509,10 +453,10 @@ def test_zero_rows_and_groups_without_negatives_give_finite_gradients():
         (lambda z: info_nce(z, temperature=0.1, scope="batch"), "scope.*'batch'"),
         (lambda z: info_nce(z[:, :2], temperature=0.1), "2 frames.*at least 3"),
         (lambda z: info_nce(z[0], temperature=0.1), "embedding"),
-        (lambda z: emargin(z, torch.ones(2, 4), temperature=0.1, margin=0.0), "margin"),
-        (lambda z: emargin(z, torch.ones(2, 2), temperature=0.1, margin=5.0), "pseudo-labels do not fit"),
-        (lambda z: emargin(z, torch.ones(2, 4), temperature=0.1, margin=5.0, reading="row"), "reading.*'row'"),
-        (lambda z: emargin(z, torch.ones(2, 4), temperature=0.1, margin=5.0, reading="all-pairs"), "no frames"),
+        (lambda z: emargin_loss(z, torch.ones(2, 4), temperature=0.1, margin=0.0), "margin"),
+        (lambda z: emargin_loss(z, torch.ones(2, 2), temperature=0.1, margin=5.0), "pseudo-labels do not fit"),
+        (lambda z: emargin_loss(z, torch.ones(2, 4), temperature=0.1, margin=5.0, reading="row"), "reading.*'row'"),
+        (lambda z: emargin_loss(z, torch.ones(2, 4), temperature=0.1, margin=5.0, reading="all-pairs"), "no frames"),
         (lambda z: emargin_released(z, torch.ones(10), temperature=0.1, margin=5.0, sides=3), "sides.*3"),
     ],
 )
@@ -530,3 +474,12 @@ def test_the_logarithm_of_a_difference_is_finite_at_a_tie():
     assert torch.isfinite(found).all() and (found[3:] - nearest[1:].float()).abs().max() < 1
     found.sum().backward()
     assert torch.isfinite(a.grad).all() and a.grad[0] > 0 and a.grad[1] < 0
+
+
+def test_four_frames_by_hand():
+    angles = torch.deg2rad(torch.tensor([0.0, 0.0, 60.0, 60.0], dtype=torch.float64))
+    z, y = torch.stack([angles.cos(), angles.sin()], dim=1)[None], torch.tensor([[0, 1, 0]])
+    by_hand = (2 * math.log(2) - 2 + math.log(1 + math.e)) / 3
+    assert info_nce(z, temperature=0.5).item() == pytest.approx(by_hand, rel=1e-12)
+    by_hand = (2 * math.log(2) - 1.5 + math.log1p(math.exp(-4.25))) / 3
+    assert emargin_loss(z, y, temperature=0.5, margin=5.0, reading="anchor").item() == pytest.approx(by_hand, rel=1e-12)

@@ -1,26 +1,22 @@
-"""The triangle of `emargin.losses.triangle` with one kernel for all that happens to a block between its matrix products.
+"""The sums of `emargin.losses.triangle_sums` with one kernel for all that happens to a block between its products.
 
-For CUDA devices. On a CPU a block fits the cache and another pass over it costs little. On a GPU a block must be large
-to keep the device busy, each pass goes through the device's memory, and a dozen of them take several times as long as
-the products. So torch's compiler makes one kernel of what a sum needs and one of what a gradient needs; it takes some
-seconds when they first run.
+For CUDA devices, once `companion.gpu.enable` has been called. On a CPU a block fits the cache and another pass over it
+costs little. On a GPU a block must be large to keep the device busy, each pass goes through the device's memory, and a
+dozen of them take several times as long as the products. So torch's compiler makes one kernel of what a sum needs and
+one of what a gradient needs; it takes some seconds when they first run.
 
 A block is described for the anchors of its rows and for those of its columns, each by three numbers an anchor: with
 d = min(s, clip) the exponent is e = (a d + b) d.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from emargin.losses.exponent import Exponent
-    from emargin.losses.triangle import Blocks, Triangle
+from emargin.losses.exponent import Exponent
+from emargin.losses.triangle import Blocks, Triangle
 
 Anchors = tuple[Tensor, Tensor, Tensor]  # a, b, clip
 
@@ -28,7 +24,7 @@ Anchors = tuple[Tensor, Tensor, Tensor]  # a, b, clip
 def labelled_sums(
     triangle: Triangle, unit: Tensor, exponent: Exponent, exclude: tuple[int, ...], labels: Tensor | None
 ) -> Tensor:
-    """For each anchor the sum that `emargin.losses.cosines.log_sums` takes the logarithm of, `(G, P)`."""
+    """For each anchor the sum that `emargin.losses.log_sums` takes the logarithm of, `(G, P)`."""
     sums, anchors = unit.new_zeros(unit.shape[:2]), _anchors(triangle, exponent, labels, unit)
     there = torch.arange(triangle.padded_n, device=unit.device).expand(unit.shape[:2]).contiguous() < triangle.n
     for blocks, _, s in triangle.blocks(unit):
