@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -40,7 +41,6 @@ def main() -> int:
     """Return 0 where all records have the fingerprints of the present text in the end, else 1."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--before", type=Path, help="a checkout of the commit before")
-    parser.add_argument("--jobs", type=int, default=1, help="cells at once (default: 1)")
     parser.add_argument(
         "--rows-below",
         type=float,
@@ -51,12 +51,13 @@ def main() -> int:
     parser.add_argument("--worker", choices=("data", "cell", "codes"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        json.dump(WORKERS[options.worker](json.load(sys.stdin)), sys.stdout)
+        for line in sys.stdin:
+            print(json.dumps(WORKERS[options.worker](json.loads(line))), flush=True)
         return 0
-    return _restamp(options.before.resolve(), options.jobs, options.rows_below)
+    return _restamp(options.before.resolve(), options.rows_below)
 
 
-def _restamp(before: Path, jobs: int, rows_below: float) -> int:
+def _restamp(before: Path, rows_below: float) -> int:
     stores = {path: json.loads(path.read_text()) for path in sorted(home().glob("results/*/provenance.json"))}
     records = [(path, digest, record) for path, found in stores.items() for digest, record in found.items()]
     cells = [record["experiment"] for _, _, record in records]
@@ -89,12 +90,15 @@ def _restamp(before: Path, jobs: int, rows_below: float) -> int:
         (worker, key, digest, {"experiment": cell, "rows": seconds[digest] <= rows_below})
         for worker, key, digest, cell in work
     ]
-    with ThreadPoolExecutor(jobs) as pool:
-        outcomes = pool.map(lambda item: _compared(before, item[0], item[2], item[3]), work)
-        for number, ((worker, key, digest, _), outcome) in enumerate(zip(work, outcomes, strict=True), 1):
-            equal[worker, key] = outcome["equal"]
+    for kind in ("data", "cell"):
+        part = [item for item in work if item[0] == kind]
+        with ThreadPoolExecutor(2) as pool:  # the two texts side by side
+            answers = list(pool.map(partial(_answers, worker=kind, work=part), (before, home())))
+        for (worker, key, digest, _), old, new in zip(part, *answers, strict=True):
+            equal[worker, key] = old == new
+            outcome = {"equal": old == new, "outcome": new} | ({} if old == new else {"before": old})
             proofs.setdefault(worker, {})[digest] = outcome
-            print(f"[{number}/{len(work)}] {worker} {'equal' if outcome['equal'] else 'DIFFERS'}: {key}", flush=True)
+            print(f"{worker} {'equal' if old == new else 'DIFFERS'}: {key}", flush=True)
     stamped = 0
     for path, digest, stages, new in ahead:
         record = stores[path][digest]
@@ -127,37 +131,40 @@ def _key(cell: dict, names: tuple[str, ...]) -> tuple:
     return tuple(cell.get(name) for name in names)
 
 
-def _compared(before: Path, worker: str, digest: str, question: dict) -> dict:
-    """Run a cell, or load its data, in both texts; kept by the fingerprints of both."""
-    codes = [_ask(folder, "codes", [question["experiment"]])[0] for folder in (before, home())]
-    place = hashlib.sha256(json.dumps([worker, digest, codes, question["rows"]], sort_keys=True).encode()).hexdigest()[
-        :16
-    ]
-    file = home() / "runs" / "restamp" / f"{place}.json"
-    if file.exists():
-        return json.loads(file.read_text())
-    then, now = (_ask(folder, worker, question) for folder in (before, home()))
-    same = then == now
-    outcome = {"equal": same, "outcome": now} | ({} if same else {"before": then})
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_text(file, json.dumps(outcome))
-    return outcome
+def _answers(folder: Path, worker: str, work: list[tuple]) -> list[dict]:
+    """Return a worker's answers in a checkout. Each is kept by the code that gave it."""
+    codes = _ask(folder, "codes", [question["experiment"] for *_, question in work])
+    files = []
+    for (_, _, digest, question), code in zip(work, codes, strict=True):
+        name = hashlib.sha256(json.dumps([worker, digest, code, question["rows"]], sort_keys=True).encode())
+        files.append(home() / "runs" / "restamp" / f"{name.hexdigest()[:16]}.json")
+    ahead = [(file, question) for file, (*_, question) in zip(files, work, strict=True) if not file.exists()]
+    with _started(folder, worker) as process:
+        for number, (file, question) in enumerate(ahead, 1):
+            process.stdin.write(json.dumps(question) + "\n")
+            process.stdin.flush()
+            answer = process.stdout.readline()
+            if not answer:
+                raise RuntimeError(f"{worker} in {folder} ended at {question}")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_text(file, answer)
+            print(f"{folder.name}: {number} of {len(ahead)} {worker}", file=sys.stderr, flush=True)
+    return [json.loads(file.read_text()) for file in files]
 
 
-def _ask(folder: Path, worker: str, question) -> object:
-    """Ask a worker in a checkout, on one thread, so that the order of sums is the same."""
+def _ask(folder: Path, worker: str, question: object) -> list:
+    """Ask a worker in a checkout once."""
+    with _started(folder, worker) as process:
+        return json.loads(process.communicate(json.dumps(question) + "\n")[0])
+
+
+def _started(folder: Path, worker: str) -> subprocess.Popen:
+    """Start a worker in a checkout, on one thread, so that the order of sums is the same."""
     environment = os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", "companion.grid.restamp", "--worker", worker],
-        input=json.dumps(question),
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env=environment,
+    command = [sys.executable, "-m", "companion.grid.restamp", "--worker", worker]
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=folder, env=environment
     )
-    if done.returncode:
-        raise RuntimeError(f"{worker} in {folder} ended with status {done.returncode}: {done.stderr[-2000:]}")
-    return json.loads(done.stdout)
 
 
 def _commit(folder: Path) -> str:
