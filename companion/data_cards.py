@@ -18,9 +18,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from emargin.config import Experiment
-from emargin.data.catalogue import REAL, UCR, data_root, real_folder, recordings_of, settings_of
+from emargin.data.catalogue import SETS, Entry, entry_of, series_there, settings_of
 from emargin.data.dataset import Sequences
-from emargin.data.fetch.verify import LICENCES, UCR_LICENCE
 from emargin.data.loading import load_recordings
 from emargin.data.protocols import statistics_of, test_subjects_of, within_recordings
 from emargin.data.recordings import UNLABELLED, RecordingSet
@@ -28,24 +27,12 @@ from emargin.errors import InputError
 from emargin.losses.cosines import adjacent_cosines
 from emargin.paths import home
 from emargin.pseudo_labels import detection
+from emargin.resolve import resolve
 from emargin.rows import writable_folder, write_text
 
 QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
 TOLERANCES = (0, 1)  # pairs
-EPOCH = 30  # seconds that a frame of Sleep-EDF's features stands for
 SCALINGS = ("raw", "standardised")
-
-
-# Title, and the key in the bibliography where the set is there.
-ORIGINS = {
-    "harth": ("HARTH (UCI data set 779)", "logacjov2021harth"),
-    "sleepeeg": ("Sleep-EDF (PhysioNet), or SleepEEG as TF-C prepared it", "kemp2000sleepedf"),
-    "ecg": ("MIT-BIH Atrial Fibrillation Database (PhysioNet)", "moody1983afdb"),
-    "mitbih": ("MIT-BIH Arrhythmia Database (PhysioNet)", "moody2001mitbih"),
-    "dsads": ("Daily and Sports Activities (UCI data set 256)", "barshan2010dsads"),
-    "spsw-har": ("SP-SW-HAR, smartphone part (Zenodo record 8398688)", "mateysanz2023spsw"),
-    "sleepedf-features": ("spectral features of Sleep-EDF, from matteo-omizzolo/sleep-EDF", "omizzolo2025sleep"),
-}
 
 
 def card(name: str) -> dict:
@@ -66,17 +53,17 @@ def card(name: str) -> dict:
 
     Raises MissingData or InputError where `load` does.
     """
-    experiment = Experiment(dataset=name)
+    experiment, entry = resolve(Experiment(dataset=name)), entry_of(name)
     recordings, checksum = load_recordings(experiment)
     tested = test_subjects_of(recordings, settings_of(name), experiment.fold)
     sequences = [within_recordings([recording], recordings, experiment) for recording in recordings.recordings]
     on_test = [recording.subject in tested for recording in recordings.recordings]
     labels = [one.labels for one in sequences]
     transitions = _transitions(labels)
-    people = not name.startswith(UCR)  # its subjects are the files TRAIN and TEST
-    seconds = _seconds_a_value(name, recordings)
+    people = not entry.has_series  # the subjects of a set of the UCR archive are its files TRAIN and TEST
+    seconds = _seconds_a_value(entry, recordings)
     values = sum(len(recording.values) for recording in recordings.recordings)
-    facts = _origin(name, recordings.source) | {
+    facts = _origin(entry, recordings.source) | {
         "source": recordings.source,
         "checksum": checksum,
         "people": len({recording.subject for recording in recordings.recordings}) if people else None,
@@ -109,22 +96,17 @@ def card(name: str) -> dict:
     return _rounded(facts)
 
 
-def _origin(name: str, source: str) -> dict:
+def _origin(entry: Entry, source: str) -> dict:
     if source == "simulated":
         return {"title": "simulated by this module", "licence": "MIT", "citation": None}
-    if name.startswith(UCR):
-        return {"title": "UCR time series archive, 2018", "licence": UCR_LICENCE, "citation": "dau2019ucr"}
-    title, citation = ORIGINS.get(recordings_of(name), ("the reader's own recordings", None))
-    return {"title": title, "licence": LICENCES.get(recordings_of(name)), "citation": citation}
+    return {"title": entry.origin, "licence": entry.licence, "citation": entry.citation}
 
 
-def _seconds_a_value(name: str, recordings: RecordingSet) -> float | None:
+def _seconds_a_value(entry: Entry, recordings: RecordingSet) -> float | None:
     """Seconds from one row of the recordings' values to the next, where they are known."""
-    if name.startswith(UCR):
+    if entry.has_series:
         return None
-    if recordings.framed:
-        return EPOCH if name == "sleepedf-features" else None
-    return 1 / recordings.sampling_rate
+    return entry.frame_seconds if recordings.framed else 1 / recordings.sampling_rate
 
 
 def _geometry(
@@ -204,15 +186,14 @@ def _rounded(value):
 
 def names_there() -> list[str]:
     """Sets whose cards can be computed now: the real ones that are there, then the three simulators."""
-    real = [name for name in REAL if recordings_of(name) == name and real_folder(name).is_dir()]
-    ucr = [UCR + folder.name for folder in sorted((data_root() / "ucr").glob("[!.]*")) if folder.is_dir()]
-    return [*real, *ucr, "harth-sim", "sleepeeg-sim", "ecg-sim"]
+    real = [entry.name for entry in SETS if entry.folder.is_dir()]
+    return [*real, *series_there(), *(entry.simulator for entry in SETS if entry.simulator)]
 
 
 def _order(item: tuple[str, dict]) -> tuple:
     """Recordings of people first, then simulators, then the archive of single series."""
     name, facts = item
-    return name.startswith(UCR), facts["source"] != "real", name
+    return facts.get("people") is None, facts["source"] != "real", name
 
 
 def read_cards(path: Path | None = None) -> dict[str, dict]:

@@ -1,8 +1,9 @@
 """The command line: `emargin run`, `emargin grid`, `emargin methods`, `emargin data` (also `python -m emargin ...`)."""
 
 import argparse
-import dataclasses
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -17,16 +18,23 @@ from emargin.data.fetch.verify import overview, verify
 from emargin.data.loading import load
 from emargin.errors import InputError, NonFiniteGradient
 from emargin.experiment import default_folder
-from emargin.methods import METHODS
+from emargin.flags import add_flags, help_of, settings_from
+from emargin.methods import METHODS, declaration
 from emargin.paths import home
+from emargin.resolve import resolve
 from emargin.rows import read_rows, writable_folder, write_text
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit status: 0 done, 2 bad input or a run that had to stop, 130 interrupted."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, settings = parser.parse_known_args(arguments)
+    if settings and options.command is not _run:
+        parser.error(f"unrecognized arguments: {' '.join(settings)}")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # where a reader's own methods are, which the installed command leaves out
     try:
-        return options.command(options)
+        return _run(options, settings) if options.command is _run else options.command(options)
     except (InputError, NonFiniteGradient) as error:
         print(f"emargin: {error}", file=sys.stderr)
         return 2
@@ -43,16 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     runner = commands.add_parser("run", help="run one experiment, or a grid of them")
     runner.set_defaults(command=_run)
-    for field in dataclasses.fields(Experiment):
-        flag = f"--{field.name.replace('_', '-')}"
-        if field.type is bool:
-            runner.add_argument(flag, action="store_true", default=argparse.SUPPRESS)
-        else:
-            kind = next(kind for kind in (int, float, str) if kind.__name__ in str(field.type))
-            default = "that of the data set or method" if field.default is None else field.default
-            runner.add_argument(
-                flag, type=kind, default=argparse.SUPPRESS, metavar=kind.__name__.upper(), help=f"default: {default}"
-            )
+    add_flags(runner)
     runner.add_argument("--grid", type=Path, metavar="FILE", help="run the cells of a grid file instead")
     runner.add_argument(
         "--out", type=Path, metavar="FOLDER", help="where results go (default: a folder of its own under runs/)"
@@ -195,17 +194,17 @@ def _merge(options: argparse.Namespace) -> int:
     return 0
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace, settings: Sequence[str] = ()) -> int:
     chosen = {
         name: value
         for name, value in vars(options).items()
         if name not in ("command", "grid", "out", "device", "together")
     }
     if options.grid is not None:
-        if chosen:
+        if chosen or settings:
             raise InputError(
                 "a grid file says all about its cells",
-                found=", ".join(f"--{name}" for name in chosen),
+                found=", ".join([*(f"--{name}" for name in chosen), *settings]),
                 wanted="--grid, --out and --device alone",
             )
         run_grid(
@@ -215,7 +214,8 @@ def _run(options: argparse.Namespace) -> int:
             together=options.together,
         )
         return 0
-    experiment = Experiment.from_dict(chosen)
+    asked = Experiment.from_dict(chosen)
+    experiment = resolve(replace(asked, **settings_from(asked.method, settings)))
     print(experiment)
     folder = writable_folder(options.out or default_folder(experiment))
     if (folder / "rows.csv").exists() and set(read_rows(folder / "rows.csv").digest) != {experiment.digest}:
@@ -248,8 +248,11 @@ def _choose(options: argparse.Namespace) -> int:
 
 
 def _methods(options: argparse.Namespace) -> int:
-    for name, method in METHODS.items():
-        print(f"{name:20s} {method.summary}")
+    for name in METHODS:
+        declared = declaration(name)
+        print(f"{name:20s} {declared.summary}")
+        if declared.fields:
+            print(help_of(name))
     return 0
 
 

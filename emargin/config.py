@@ -1,49 +1,97 @@
-"""Experiment: everything that a run depends on, checked when it is made."""
+"""Experiment: what a run is asked to do, as plain data. What it leaves open, `emargin.resolve` fills in."""
+
+from __future__ import annotations
 
 import dataclasses
-import difflib
-import hashlib
 import json
-import math
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any, Self, get_type_hints
 
-from emargin.data.catalogue import DATASETS, READABLE, SIMULATED, UCR, Settings, real_folder, settings_of
-from emargin.data.surrogates import SURROGATES
 from emargin.errors import InputError
-from emargin.losses import READINGS, SCOPES
-from emargin.methods import METHODS, REPAIRS
-from emargin.pseudo_labels import RULES
+from emargin.fields import Plain, in_range, known, typed
 
 FIDELITIES = ("released", "original")
 PROTOCOLS = ("original", "released")
 SOURCES = ("auto", "real", "simulated")
-# those that not every method has
-LOSS_FIELDS = ("reading", "labels", "margin", "threshold", "sides", "scope", "weight", "label_share")
-QUICK_ITERATIONS, QUICK_LENGTH = 40, 100  # the quick profile: the same code on simulators, smaller
+SURROGATES = ("phase", "frames")
+SPLITS = ("validation",)
+CHOICES = {
+    "fidelity": FIDELITIES,
+    "protocol": PROTOCOLS,
+    "source": SOURCES,
+    "surrogate": SURROGATES,
+    "split": SPLITS,
+}
+BOUNDS: dict[str, dict[str, float]] = {
+    "temperature": {"above": 0},
+    "learning_rate": {"above": 0},
+    "weight_decay": {"least": 0},
+    "iterations": {"least": 0},
+    "seed": {"least": 0, "below": 2**32},
+    **{name: {"least": 1} for name in ("fold", "batch_size", "n_fft", "hop", "sequence_length", "stride")},
+}
+# Settings of methods that every committed row and record names; None where the method has no such setting.
+RECORDED = ("reading", "labels", "sides", "scope", "margin", "threshold", "weight", "label_share")
 
 
-@dataclass(frozen=True)
+class NoSetting(InputError, AttributeError):
+    """An experiment was asked for a setting that it does not name."""
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class Experiment:
-    """One cell of the grid. Fields left at None take the data set's or the method's own value.
+    """What is asked of a run. Two are equal that ask the same, on every machine.
 
-    dataset: a name of the catalogue, `ucr-NAME`, or the path of a folder with the reader's own recordings.
-    source: "real", "simulated", or "auto": real where the files are there, else the simulator of that name.
-    surrogate: a control made of the recordings: "phase", their Fourier phases at random, or "frames", their frames in
-    random order. None takes them as they are.
-    protocol: how data are joined, split and standardised: "original" or "released". fold: which split, from 1.
-    method, fidelity: what is trained, as its own paper defines it ("original") or as the released code computes it.
-    reading, labels: of eMargin: "anchor", "pair", "all-pairs"; pseudo-labels by the rule "paper" or "released".
-    sides, scope: InfoNCE and eMargin: contrast with one or both neighbours, in a "sequence" or "flattened" batch.
-    seed: of the weights, the order of batches and the method's own draws.
-    quick: the quick profile; it belongs to the simulators alone and is switched off for real data.
-    temperature, margin, threshold: tau, m, theta. weight: of the term that a repair adds. label_share: of the labelled
-    training frames, what a method that uses labels sees. iterations: optimiser steps (0 for untrained methods).
-    batch_size: sequences a step.
-    learning_rate, weight_decay: of AdamW. n_fft, hop: STFT window and step in samples.
-    sequence_length: T in frames. stride: frames from the start of a sequence to the next.
+    Whatever is no field below is a setting of the method, which declares its own (`emargin methods` lists them):
 
-    Raises InputError for an unknown name or a value out of range.
+        Experiment(dataset="mitbih", method="emargin", margin=3, threshold=0.2).margin
+
+    Fields left at None take the data set's or the method's own value once the experiment is resolved
+    (`emargin.resolve`), and only then are names of data sets, methods and settings checked.
+
+    Parameters
+    ----------
+    dataset
+        A name of the catalogue, `ucr-NAME`, or the path of a folder with the reader's own recordings.
+    source
+        "real", "simulated", or "auto": real where the files are there, else the simulator of that name.
+    protocol
+        How data are joined, split and standardised: "original" or "released".
+    fold
+        Which split, from 1.
+    method, fidelity
+        What is trained, as its own paper defines it ("original") or as the released code computes it. A name, the
+        place of a class, "package.module:Class", or the class itself, which goes by its place.
+    seed
+        Of the weights, the order of batches and the method's own draws.
+    quick
+        The quick profile; it belongs to the simulators alone and is switched off for real data.
+    temperature
+        tau.
+    iterations
+        Optimiser steps (0 for untrained methods).
+    batch_size
+        Sequences a step.
+    learning_rate, weight_decay
+        Of AdamW.
+    n_fft, hop
+        STFT window and step in samples.
+    sequence_length, stride
+        T, and from the start of a sequence to the next, in frames.
+    surrogate
+        A control made of the recordings: "phase", their Fourier phases at random, or "frames", their frames in random
+        order. None takes them as they are.
+    split
+        "validation": people held out of the training side take the test side's place. None: the test side.
+    settings
+        The method's own settings as a mapping, in place of single keywords or beside them.
+
+    Raises
+    ------
+    InputError
+        For a value of the wrong type or out of range.
     """
 
     dataset: str = "ecg-sim"
@@ -52,15 +100,9 @@ class Experiment:
     fold: int = 1
     method: str = "emargin"
     fidelity: str = "released"
-    reading: str | None = None
-    labels: str | None = None
-    sides: int | None = None
-    scope: str | None = None
     seed: int = 1
     quick: bool = False
     temperature: float | None = None
-    margin: float | None = None
-    threshold: float | None = None
     iterations: int | None = None
     batch_size: int = 8
     learning_rate: float = 1e-3
@@ -70,212 +112,141 @@ class Experiment:
     sequence_length: int | None = None
     stride: int | None = None
     surrogate: str | None = None
-    weight: float | None = None
-    label_share: float | None = None
+    split: str | None = None
 
-    def __post_init__(self):
-        for field in dataclasses.fields(self):
-            self._set(field.name, _typed(field, getattr(self, field.name)))
-        _known("method", self.method, METHODS)
-        _known("fidelity", self.fidelity, FIDELITIES)
-        _known("protocol", self.protocol, PROTOCOLS)
-        _known("source", self.source, SOURCES)
-        if self.surrogate is not None:
-            _known("surrogate", self.surrogate, SURROGATES)
-        self._complete_data(self._settings())
-        self._complete_loss()
-        self._check_ranges()
-
-    def _settings(self) -> Settings:
-        """The catalogue's entry; settles `source` and `quick` on the way."""
-        archived = self.dataset.startswith(UCR)
-        own = self.dataset not in DATASETS and not archived and Path(self.dataset).is_dir()
-        if not own and not archived:
-            if "/" in self.dataset:
-                raise InputError(
-                    "the folder of recordings is not there",
-                    found=self.dataset,
-                    wanted="a folder with dataset.json and one npz file a recording",
-                )
-            _known("dataset", self.dataset, DATASETS)
-        simulated_only = self.dataset in SIMULATED
-        has_simulator = simulated_only or f"{self.dataset}-sim" in SIMULATED
-        if self.source == "auto":
-            there = own or (self.dataset in READABLE and real_folder(self.dataset).is_dir())
-            self._set("source", "real" if there or not has_simulator else "simulated")
-        if self.source == "real" and simulated_only:
-            raise InputError(
-                "no real recordings behind this name",
-                found=self.dataset,
-                wanted=", ".join(sorted(set(DATASETS) - set(SIMULATED))),
-                todo="choose one of these, or source simulated",
-            )
-        if self.source == "simulated" and not has_simulator:
-            raise InputError("no simulator for this data set", found=self.dataset, wanted=", ".join(SIMULATED))
-        if self.source == "real":
-            self._set("quick", False)
-        return settings_of(self.dataset)
-
-    def _complete_data(self, settings: Settings):
-        for name in ("n_fft", "hop", "temperature"):
-            if getattr(self, name) is None:
-                self._set(name, getattr(settings, name))
-            elif getattr(settings, name) is None:
-                raise InputError(
-                    f"{name} has no meaning for {self.dataset}: its frames are no STFT",
-                    found=getattr(self, name),
-                    wanted="nothing",
-                    todo=f"leave {name} out",
-                )
-        if METHODS[self.method].untrained:
-            self._set("iterations", 0)
-        elif self.iterations is None:
-            self._set("iterations", QUICK_ITERATIONS if self.quick else settings.iterations)
-        if self.sequence_length is None:
-            self._set(
-                "sequence_length",
-                min(QUICK_LENGTH, settings.sequence_length) if self.quick else settings.sequence_length,
-            )
-        if self.stride is None:
-            overlapping = settings.stride < settings.sequence_length
-            self._set("stride", min(settings.stride, self.sequence_length) if overlapping else self.sequence_length)
-
-    def _complete_loss(self):
-        released = self.fidelity == "released"
-        if self.method in REPAIRS and released:
-            raise InputError(
-                f"no released code computes {self.method}",
-                found="fidelity released",
-                wanted="original",
-                todo="choose fidelity original",
-            )
-        emargin, contrast = self.method == "emargin", self.method in ("emargin", "infonce")
-        defaults = {
-            "reading": "anchor" if emargin and not released else None,
-            "labels": ("released" if released else "paper") if emargin else None,
-            "margin": 5.0 if emargin else None,
-            "threshold": 0.4 if emargin else None,
-            "sides": (2 if released else 1) if contrast else None,
-            "scope": ("flattened" if released else "sequence") if contrast else None,
-            "weight": None,
-            "label_share": None,
+    def _settings(self) -> dict[str, Plain]:
+        """The settings of the method that are named, without those of `RECORDED` that have no value."""
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name not in CORE and (value is not None or name not in RECORDED)
         }
-        if self.method in REPAIRS:
-            defaults |= REPAIRS[self.method].settings
-        for name, value in defaults.items():
-            if getattr(self, name) is None:
-                self._set(name, value)
-            elif value is None:
+
+    # Each setting is kept by its name. As a field of the class, `dataclasses.replace` hands them over.
+    settings: Mapping[str, Plain] = property(_settings)  # type: ignore[assignment]
+
+    def __init__(self, *values: Any, **named: Any):
+        if len(values) > len(CORE):
+            raise TypeError(f"Experiment takes at most {len(CORE)} values without a name, {len(values)} given")
+        given = dict(zip(CORE, values, strict=False))
+        if twice := given.keys() & named.keys():
+            raise TypeError(f"Experiment got two values for {', '.join(sorted(twice))}")
+        given |= dict(named.pop("settings", {})) | named
+        if isinstance(given.get("method"), type):
+            given["method"] = reference(given["method"])
+        for field in dataclasses.fields(Experiment):
+            if field.name in CORE:
+                self._set(field.name, _core(field, given.pop(field.name, field.default)))
+        for name in (*RECORDED, *sorted(given.keys() - set(RECORDED))):
+            value = given.get(name)
+            if hasattr(Experiment, name):
                 raise InputError(
-                    f"{name} has no meaning for {self.method}, fidelity {self.fidelity}",
-                    found=getattr(self, name),
-                    wanted="nothing",
-                    todo=f"leave {name} out",
+                    f"{name!r} can be no setting", found=repr(value), wanted="a name that is no attribute of Experiment"
                 )
-        for name, names in (("reading", READINGS), ("labels", RULES), ("scope", SCOPES)):
-            if getattr(self, name) is not None:
-                _known(name, getattr(self, name), names)
-        if emargin and released and self.scope != "flattened":
-            raise InputError("the released eMargin works on the flattened batch", found=self.scope, wanted="flattened")
-        if emargin and not released and self.sides != 1:
-            raise InputError("the paper's eMargin has one side", found=self.sides, wanted=1)
+            if not isinstance(value, Plain):
+                raise InputError(
+                    f"{name} has the wrong type", found=repr(value), wanted="text, a number, True, False or None"
+                )
+            self._set(name, value)
 
-    def _check_ranges(self):
-        def check(name, holds, wanted):
-            value = getattr(self, name)
-            if value is not None and not holds(value):
-                raise InputError(f"{name} is out of range", found=value, wanted=wanted)
-
-        for name in ("temperature", "margin", "learning_rate", "weight"):
-            check(name, lambda v: 0 < v < float("inf"), "a positive number")
-        check("threshold", lambda v: -1 <= v <= 1, "a cosine, from -1 to 1")
-        check("label_share", lambda v: 0 < v <= 1, "a share, above 0 and at most 1")
-        check("weight_decay", lambda v: 0 <= v < float("inf"), "zero or more")
-        check("sides", lambda v: v in (1, 2), "1 or 2")
-        check("iterations", lambda v: v >= 0, "zero or more")
-        check("seed", lambda v: 0 <= v < 2**32, "zero or more, below 2^32")
-        for name in ("fold", "batch_size", "n_fft", "hop", "sequence_length", "stride"):
-            check(name, lambda v: v >= 1, "one or more")
-
-    def _set(self, name, value):
+    def _set(self, name: str, value: Plain) -> None:
         object.__setattr__(self, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        raise NoSetting(
+            f"no setting {name!r} in this experiment",
+            found=", ".join(self.settings) if "method" in self.__dict__ else None,
+            wanted="a setting that its method declares",
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return vars(self) == vars(other) if isinstance(other, Experiment) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(frozenset(vars(self).items()))
+
+    def __repr__(self) -> str:
+        plain = vars(Experiment())
+        named = [f"{name}={value!r}" for name, value in vars(self).items() if value != plain.get(name)]
+        return f"{type(self).__name__}({', '.join(named)})"
 
     @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits that stand for all fields that have a value."""
-        values = {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
-        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+        """Sixteen hexadecimal digits that stand for all fields with a value: of a resolved experiment alone.
 
-    def for_method(self, method: str, fidelity: str = "released") -> "Experiment":
-        """The same data, seed and training for another method, whose loss has its own defaults.
-
-        The number of steps of a method without training is not taken over.
+        Raises
+        ------
+        InputError
+            For an experiment that is not resolved.
         """
-        left = LOSS_FIELDS if not METHODS[self.method].untrained else (*LOSS_FIELDS, "iterations")
-        kept = {name: value for name, value in dataclasses.asdict(self).items() if name not in left}
-        return Experiment(**kept | {"method": method, "fidelity": fidelity})
+        raise InputError(
+            "an experiment has a digest once its values are settled",
+            found=f"{self!r}, which is not resolved",
+            wanted="a resolved experiment",
+            todo="call emargin.resolve.resolve on it",
+        )
+
+    def for_method(self, method: str | type, fidelity: str = "released") -> Self:
+        """Return the same data, seed and training for another method, whose settings are its own."""
+        kept = {name: getattr(self, name) for name in CORE}
+        return type(self)(**kept | {"method": method, "fidelity": fidelity})
 
     def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+        """Return all fields and settings as a JSON object."""
+        return json.dumps(vars(self), sort_keys=True)
 
     @classmethod
-    def from_json(cls, text: str) -> "Experiment":
+    def from_json(cls, text: str) -> Self:
+        """Return the experiment that `to_json` wrote."""
         return cls.from_dict(json.loads(text))
 
     @classmethod
-    def from_dict(cls, values: dict) -> "Experiment":
-        """Raises InputError for a name that is no field."""
-        for name in values:
-            _known("parameter", name, [field.name for field in dataclasses.fields(cls)])
+    def from_dict(cls, values: Mapping[str, Plain]) -> Self:
+        """Return the experiment with these values, by name."""
         return cls(**values)
 
     @classmethod
-    def from_notebook(cls, names: dict) -> "Experiment":
-        """From a notebook's `globals()`, straight after its parameters cell.
+    def from_notebook(cls, names: Mapping[str, object]) -> Self:
+        """Return the experiment of a notebook's `globals()`, straight after its parameters cell.
 
-        papermill only warns of a misspelt parameter and injects it all the same; here it meets the check of names.
+        papermill only warns of a misspelt parameter and injects it all the same; here it becomes a setting, which
+        `resolve` refuses.
         """
-        plain = str | int | float | bool | None
         return cls.from_dict(
-            {name: value for name, value in names.items() if not name.startswith("_") and isinstance(value, plain)}
-        )
-
-    def __str__(self) -> str:
-        method = " ".join(
-            str(part)
-            for part in (self.method, self.fidelity, self.reading, self.labels and f"labels {self.labels}")
-            if part
-        )
-        profile = "quick profile, " if self.quick else ""
-        control = f", surrogate {self.surrogate}" if self.surrogate else ""
-        return (
-            f"{self.dataset} ({self.source} data{control}, {profile}protocol {self.protocol}, fold {self.fold}), "
-            f"{method}, seed {self.seed}, {self.iterations} iterations"
+            {name: value for name, value in names.items() if not name.startswith("_") and isinstance(value, Plain)}
         )
 
 
-def _known(what: str, name, names):
-    if name not in names:
-        close = difflib.get_close_matches(str(name), list(names), n=1)
+CORE = tuple(field.name for field in dataclasses.fields(Experiment) if field.name != "settings")
+_TYPES = get_type_hints(Experiment)
+
+
+def reference(method: type) -> str:
+    """Return the place of a class, "package.module:Class".
+
+    Raises
+    ------
+    InputError
+        For a class that is not found there, such as one that was defined within a function.
+    """
+    place = f"{method.__module__}:{method.__qualname__}"
+    if getattr(sys.modules.get(method.__module__), method.__qualname__, None) is not method:
         raise InputError(
-            f"unknown {what}",
-            found=repr(name),
-            wanted=", ".join(map(str, names)),
-            todo=f"did you mean {close[0]!r}?" if close else None,
+            f"the class {method.__qualname__} cannot be named",
+            found=f"another thing or nothing at {place}",
+            wanted="a class at the top of its module or notebook, and its last definition",
+            todo="define it there, and hand over the class of that name",
         )
+    return place
 
 
-def _typed(field: dataclasses.Field, value):
-    """The value in the field's type; whole floats and ints stand for each other, as papermill may pass either."""
-    wanted = str(field.type) if not isinstance(field.type, type) else field.type.__name__
-    kind, optional = wanted.split(" | ")[0], wanted.endswith("None")
-    if value is None and optional:
+def _core(field: dataclasses.Field, value: Plain) -> Plain:
+    """The value of a field in its type, checked for what can be said without data set and method."""
+    *kinds, last = getattr(_TYPES[field.name], "__args__", (_TYPES[field.name],))
+    if value is None and last is type(None):
         return None
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if kind == "float" and number:
-        return float(value)
-    if kind == "int" and number and math.isfinite(value) and value == int(value):
-        return int(value)
-    if kind in ("str", "bool") and type(value).__name__ == kind:
-        return value
-    raise InputError(f"{field.name} has the wrong type", found=repr(value), wanted=wanted)
+    value = typed(field.name, kinds[0] if kinds else last, value)
+    if field.name in CHOICES:
+        known(field.name, value, CHOICES[field.name])
+    in_range(field.name, value, **BOUNDS.get(field.name, {}))
+    return value

@@ -22,6 +22,7 @@ from emargin.evaluation.features import Features, encode_both
 from emargin.evaluation.tsne import tsne
 from emargin.methods import Method
 from emargin.paths import home
+from emargin.resolve import resolving
 from emargin.stages import code_versions
 from emargin.training import build, default_device, load_checkpoint, save_atomically, train
 
@@ -54,6 +55,7 @@ class Result:
         return float(self.rows.set_index("metric").value[metric])
 
 
+@resolving
 def run(
     experiment: Experiment,
     *,
@@ -94,11 +96,15 @@ def run(
     return result
 
 
+@resolving
 def default_folder(experiment: Experiment) -> Path:
-    """`runs/DATASET-METHOD-FIDELITY-seedN-DIGEST` in the checkout, where git ignores it."""
+    """`runs/DATASET-METHOD-FIDELITY-seedN-DIGEST` in the checkout, where git ignores it.
+
+    Of a method that goes by its place, "package.module:Class", the class alone.
+    """
     parts = (
         Path(experiment.dataset).name,
-        experiment.method,
+        experiment.method.rpartition(":")[2],
         experiment.fidelity,
         f"seed{experiment.seed}",
         experiment.digest[:8],

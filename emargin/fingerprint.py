@@ -27,7 +27,7 @@ from emargin.errors import InputError
 
 SIZE = 16  # hexadecimal digits
 PACKAGE = __name__.partition(".")[0]
-METADATA = {"title", "summary", "fields", "settings"}  # of a class: words, and what the experiment's digest says
+METADATA = {"title", "summary", "fields", "fidelities"}  # of a class: words, and what the experiment's digest says
 EXPERIMENT = ("experiment", "self.experiment")  # what the code calls it wherever a field picks a branch
 ROOT = Path(__file__).resolve().parents[1]  # the folder that the package lies in
 
@@ -605,10 +605,13 @@ class _Text:
             for statement in node.body
             if not (isinstance(statement, ast.Assign | ast.AnnAssign) and set(_defined(statement)) <= METADATA)
         ]
-        head = f"{self._node(node.bases)},{self._node(node.keywords)},{self._node(node.decorator_list)}"
+        head = f"{self._node(node.bases)},{self._node(node.keywords)},{self._node(self._decorators(node))}"
         text = f"Class({head},{self._body(kept)})"
         self.in_class = outside
         return text
+
+    def _decorators(self, node: ast.FunctionDef | ast.ClassDef) -> list[ast.expr]:
+        return [decorator for decorator in node.decorator_list if self.resolved(decorator) not in self.reading.left_out]
 
     def _FunctionDef(self, node: ast.FunctionDef) -> str:
         name = ""
@@ -616,7 +619,7 @@ class _Text:
             name = self._name(node.name)
         elif self.in_class:
             name = node.name
-        decorators = self._node(node.decorator_list)
+        decorators = self._node(self._decorators(node))
         parameters = self._parameters(node.args, node.returns)
         self.scopes.append(self._variables(node.args, node.body, numbered=False))
         inside, self.in_class = self.in_class, False

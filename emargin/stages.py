@@ -9,23 +9,23 @@ a resumed run equals an uninterrupted one (`tests/emargin/test_training.py`), an
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 
-from emargin.config import Experiment
-from emargin.data.catalogue import UCR, recordings_of, settings_of
+from emargin.config import CORE, Experiment
+from emargin.data.catalogue import entry_of, settings_of
 from emargin.fingerprint import Source, Stage, fingerprint
 from emargin.methods import METHODS
 
 SETTINGS = frozenset(
     {
         "emargin.config:Experiment",
+        "emargin.resolve:resolving",
+        "emargin.fields:Field",
         "emargin.methods:METHODS",
-        "emargin.methods:REPAIRS",
-        "emargin.data.catalogue:DATASETS",
-        "emargin.data.catalogue:settings_of",
-        "emargin.data.catalogue:real_folder",
-        "emargin.data.catalogue:recordings_of",
+        "emargin.data.catalogue:Entry",
         "emargin.data.catalogue:Settings",
+        "emargin.data.catalogue:entry_of",
+        "emargin.data.catalogue:settings_of",
     }
 )
 WITHOUT_NUMBERS = frozenset(
@@ -42,22 +42,10 @@ WITHOUT_NUMBERS = frozenset(
         "emargin.training:SAVE_EVERY",
         "emargin.data.cache:framed",
         "emargin.data.checksums:files_digest",
-        "emargin.data.loading:HOW_TO_GET",
-        "emargin.data.loading:_real_files",
         "emargin.rows:tidy",
     }
 )
 METHOD = frozenset({"emargin.methods.base:Method"})  # encodes for a metric, by the code of its training
-READERS = "emargin.data.loading:READERS"
-READER_OF = {
-    "harth": ("emargin.data.loading:_harth",),
-    "sleepeeg": ("emargin.data.loading:_sleepeeg",),
-    "ecg": ("emargin.data.readers.rhythms:load_afdb",),
-    "mitbih": ("emargin.data.readers.rhythms:load_mitbih",),
-    "dsads": ("emargin.data.readers.npz:load_folder",),
-    "spsw-har": ("emargin.data.readers.npz:load_folder",),
-    "sleepedf-features": ("emargin.data.loading:_sleepedf_features",),
-}
 
 
 @dataclass(frozen=True)
@@ -132,28 +120,25 @@ def stages_of(experiment: Experiment) -> dict[str, Stage]:
     Parameters
     ----------
     experiment : Experiment
+        Resolved.
     """
-    left_out = SETTINGS | WITHOUT_NUMBERS
-    data_facts = _facts(experiment, "protocol", "source", "surrogate")
-    chosen = METHODS[experiment.method]
-    is_series = experiment.dataset.startswith(UCR)
+    entry, left_out = entry_of(experiment.dataset), SETTINGS | WITHOUT_NUMBERS
+    place = METHODS.places.get(experiment.method, experiment.method)
     stages = {
         "data": Stage(
-            ("emargin.data.loading:load", *_readers(experiment)),
-            left_out | _other_readers(experiment),
-            data_facts,
+            ("emargin.data.loading:load", entry.reader_for(experiment.source)),
+            left_out,
+            _facts(experiment, "protocol", "source", "surrogate", "split"),
             _settings(experiment.dataset),
         ),
-        "train": Stage(
-            ("emargin.training:train", f"{chosen.__module__}:{chosen.__qualname__}"),
-            left_out,
-            _facts(experiment, "fidelity"),
-        ),
+        "train": Stage(("emargin.training:train", place), left_out, _facts(experiment, "fidelity")),
     }
     for name, metric in METRICS.items():
         others = frozenset().union(*(other.alone for other in METRICS.values() if other is not metric)) - metric.alone
         stages[name] = Stage(
-            metric.series if is_series else metric.frames, left_out | METHOD | others, _facts(experiment, "protocol")
+            metric.series if entry.has_series else metric.frames,
+            left_out | METHOD | others,
+            _facts(experiment, "protocol"),
         )
     return stages
 
@@ -208,7 +193,7 @@ def _facts(experiment: Experiment, *names: str) -> tuple[tuple[str, str | None],
 
 def _settings(dataset: str) -> str:
     """Return those settings of a data set that no field of the experiment holds."""
-    known = {field.name for field in fields(Experiment)}
+    known = set(CORE)
     return json.dumps(
         {
             name: value
@@ -217,22 +202,3 @@ def _settings(dataset: str) -> str:
         },
         sort_keys=True,
     )
-
-
-def _readers(experiment: Experiment) -> tuple[str, ...]:
-    if experiment.source == "simulated":
-        return ("emargin.data.simulated:simulate",)
-    if experiment.dataset.startswith(UCR):
-        return ("emargin.data.readers.ucr:load_ucr",)
-    return READER_OF.get(recordings_of(experiment.dataset), ("emargin.data.readers.npz:load_folder",))
-
-
-def _other_readers(experiment: Experiment) -> frozenset[str]:
-    """Return the readers that the loading names and that this data set does without."""
-    every = {
-        READERS,
-        "emargin.data.readers.ucr:load_ucr",
-        "emargin.data.readers.npz:load_folder",
-        "emargin.data.simulated:simulate",
-    }
-    return frozenset(every - set(_readers(experiment)))

@@ -17,6 +17,7 @@ from emargin.errors import InputError, NonFiniteGradient
 from emargin.evaluation.collapse import mean_cosine, participation_ratio
 from emargin.methods import METHODS, Method
 from emargin.optimiser import AdamW
+from emargin.resolve import resolving
 
 LOG_EVERY = 10  # steps between two points of the curve
 SAVE_EVERY = 50  # steps between two checkpoints: what a killed run can lose
@@ -29,12 +30,14 @@ def default_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+@resolving
 def build(experiment: Experiment, n_features: int, device: torch.device | str = "cpu") -> Method:
     """The experiment's method with weights drawn from its seed; the caller's random state is left as it was."""
     with _reproducible(experiment.seed, device):
         return METHODS[experiment.method](experiment, n_features).to(device)
 
 
+@resolving
 def train(
     experiment: Experiment,
     dataset: Dataset,

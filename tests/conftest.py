@@ -7,6 +7,7 @@ from threadpoolctl import threadpool_limits
 
 from emargin.config import Experiment
 from emargin.data.dataset import Dataset, Sequences
+from emargin.resolve import resolve
 
 torch.set_num_threads(1)  # small tensors: a second thread costs more than it brings, most of all on a busy machine
 threadpool_limits(1)
@@ -44,9 +45,11 @@ def small():
     """Experiments at the small data set's size."""
 
     def make(**fields) -> Experiment:
-        return Experiment(
-            **{"dataset": "ecg-sim", "sequence_length": 10, "batch_size": 3, "iterations": 12, "temperature": 0.5}
-            | fields
+        return resolve(
+            Experiment(
+                **{"dataset": "ecg-sim", "sequence_length": 10, "batch_size": 3, "iterations": 12, "temperature": 0.5}
+                | fields
+            )
         )
 
     return make

@@ -2,7 +2,6 @@
 
 import ast
 import base64
-import dataclasses
 import io
 from pathlib import Path
 
@@ -54,21 +53,21 @@ def test_the_book_shows_every_notebook():
 @each_notebook
 def test_parameters_are_fields_of_experiment(path):
     from emargin.config import Experiment
+    from emargin.resolve import resolve
 
     values = parameters(path)
     assert values, "the parameters cell sets nothing"
-    assert set(values) <= {field.name for field in dataclasses.fields(Experiment)}
-    Experiment(**values)
+    resolve(Experiment(**values))
 
 
 @each_notebook
 def test_parameters_are_checked_before_anything_else_is_set(path):
-    """`from_notebook` refuses a name that is no field: papermill injects a misspelt one and only warns."""
+    """`resolve` refuses a name that is no field or setting: papermill injects a misspelt one and only warns."""
     cells = code_cells(path)
     (position,) = [number for number, cell in enumerate(cells) if "parameters" in tags(cell)]
     assert position == 0
     statements = [line for line in ast.parse(cells[1].source).body if not isinstance(line, ast.Import | ast.ImportFrom)]
-    assert ast.unparse(statements[0]).endswith("Experiment.from_notebook(globals())")
+    assert ast.unparse(statements[0]).endswith("resolve(Experiment.from_notebook(globals()))")
 
 
 @each_notebook

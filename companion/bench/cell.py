@@ -27,7 +27,7 @@ from companion.bench import surroundings
 from companion.bench.baselines import plain_emargin_released, plain_pseudo_labels
 from companion.bench.losses import print_targets, target
 from companion.bench.surroundings import alone, machine, wait
-from emargin.config import QUICK_ITERATIONS, Experiment
+from emargin.config import Experiment
 from emargin.data.catalogue import real_folder
 from emargin.data.dataset import Dataset
 from emargin.data.loading import load
@@ -36,6 +36,7 @@ from emargin.evaluation import clustering
 from emargin.evaluation.features import encode
 from emargin.evaluation.probing import EPOCHS, LEARNING_RATE, linear_probe, scores
 from emargin.methods import Method
+from emargin.resolve import QUICK_ITERATIONS, resolve
 from emargin.training import build, train
 
 ITERATIONS = 200
@@ -69,7 +70,8 @@ def measure(datasets: list[str], quick: bool, threads: int, out: Path | None = N
     Raises InputError, before the first cell, for an unknown data set, no thread, or an `out` without a folder.
     """
     experiments = [
-        Experiment(dataset=name, quick=quick, iterations=QUICK_ITERATIONS if quick else ITERATIONS) for name in datasets
+        resolve(Experiment(dataset=name, quick=quick, iterations=QUICK_ITERATIONS if quick else ITERATIONS))
+        for name in datasets
     ]
     surroundings.check(threads, out)
     figures = machine(threads) | {"scaled": True, "cells": []}

@@ -28,6 +28,7 @@ from emargin.data.loading import load
 from emargin.encoders import FrameEncoder
 from emargin.errors import InputError
 from emargin.methods import COMPARED, METHODS
+from emargin.resolve import resolve
 from emargin.training import train
 
 WARM_UP = 8  # steps before the first that is timed; the peak of memory is read after them
@@ -66,7 +67,7 @@ def measure(methods: list[str], dataset: str, threads: int, out: Path | None = N
     thread, or an `out` whose folder is not there.
     """
     experiments = [
-        Experiment(dataset=dataset, method=name, fidelity=fidelity, iterations=WARM_UP + TURNS * TURN + 1)
+        resolve(Experiment(dataset=dataset, method=name, fidelity=fidelity, iterations=WARM_UP + TURNS * TURN + 1))
         for name in methods
         for fidelity in FIDELITIES
     ]

@@ -28,6 +28,7 @@ from emargin.data.dataset import Dataset
 from emargin.data.loading import load
 from emargin.errors import InputError
 from emargin.methods import Method
+from emargin.resolve import resolve
 from emargin.training import Curve, train
 
 SEEDS, TEMPERATURES = 12, (0.1, 0.5)  # 24 configurations
@@ -76,7 +77,7 @@ def measure(
         if number < 1:
             raise InputError(f"number of {what}", found=number, wanted="1 or more")
     experiments = [
-        Experiment(dataset=dataset, quick=quick, iterations=steps, seed=seed, temperature=temperature)
+        resolve(Experiment(dataset=dataset, quick=quick, iterations=steps, seed=seed, temperature=temperature))
         for temperature in TEMPERATURES
         for seed in range(1, seeds + 1)
     ]

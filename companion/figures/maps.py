@@ -96,7 +96,7 @@ def pairs(maps: Sequence[Map]) -> list[tuple[Map | None, Map | None]]:
     """
     controls = [drawn for drawn in maps if METHODS[drawn.cell.method].untrained]
     rows = list(itertools.zip_longest(controls[::2], controls[1::2]))
-    for method in METHODS:
+    for method in dict.fromkeys([*METHODS, *(drawn.cell.method for drawn in maps)]):
         own = [drawn for drawn in maps if drawn.cell.method == method and drawn not in controls]
         rows += itertools.zip_longest(
             *([drawn for drawn in own if drawn.cell.fidelity == fidelity] for fidelity in ("released", "original"))

@@ -24,7 +24,6 @@ started as a whole (`captured`).
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -150,7 +149,7 @@ def _is_trained(cell: Experiment, folder: Path, origin: dict) -> bool:
 
 
 def _shared() -> list[str]:
-    return [field.name for field in fields(Experiment) if field.name not in FREE]
+    return [name for name in vars(Experiment()) if name not in FREE]
 
 
 def _check(experiments: list[Experiment], dataset: Dataset, precision: str) -> None:

@@ -12,10 +12,11 @@ from emargin.config import Experiment
 from emargin.data.loading import checksum_of
 from emargin.errors import InputError
 from emargin.paths import home
+from emargin.resolve import resolve
 from emargin.stages import code_versions, lacking
 
 FRAMES_FIELDS = ("dataset", "source", "surrogate", "protocol", "quick", "n_fft", "hop")  # folds share their frames
-FILES_FIELDS = ("dataset", "source", "surrogate", "quick")  # what the checksum of the files depends on
+FILES_FIELDS = ("dataset", "source", "surrogate", "quick", "split")  # what the checksum of the files depends on
 
 
 def read_grid(path: Path) -> list[Experiment]:
@@ -45,7 +46,8 @@ def read_grid(path: Path) -> list[Experiment]:
                 wanted="a value in every list",
             )
         cells += [
-            Experiment.from_dict(dict(zip(lists, values, strict=True))) for values in itertools.product(*lists.values())
+            resolve(Experiment.from_dict(dict(zip(lists, values, strict=True))))
+            for values in itertools.product(*lists.values())
         ]
     if not cells:
         raise InputError(f"grid file {path} has no cells", found="an empty list", wanted="at least one block")

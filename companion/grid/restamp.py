@@ -29,6 +29,7 @@ from companion.grid.runner import DATA_FIELDS, run_in
 from emargin.config import Experiment
 from emargin.data.loading import load
 from emargin.paths import home
+from emargin.resolve import resolve
 from emargin.rows import read_rows, write_text
 from emargin.stages import MAP_NAME, code_versions, map_version
 from emargin.training import train
@@ -174,7 +175,7 @@ def _commit(folder: Path) -> str:
 
 
 def _experiment(fields: dict) -> Experiment:
-    return Experiment.from_dict(fields)
+    return resolve(Experiment.from_dict(fields))
 
 
 def _codes(cells: list[dict]) -> list[dict]:

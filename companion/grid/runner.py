@@ -23,12 +23,13 @@ from companion.grid.plan import cell_folder, once, plan, read_grid, values_of
 from companion.grid.store import Store, read_cell, state
 from emargin import rows as results
 from emargin.config import Experiment
-from emargin.data.catalogue import UCR
+from emargin.data.catalogue import entry_of
 from emargin.data.dataset import Dataset
 from emargin.data.loading import checksum_of, load
 from emargin.errors import InputError, MissingData, NonFiniteGradient
 from emargin.evaluation import series
 from emargin.experiment import run
+from emargin.resolve import resolve
 from emargin.stages import code_versions
 from emargin.training import default_device, load_checkpoint
 
@@ -38,6 +39,7 @@ DATA_FIELDS = (
     "surrogate",
     "protocol",
     "fold",
+    "split",
     "quick",
     "n_fft",
     "hop",
@@ -105,7 +107,7 @@ def _company(cells: list[Experiment], most: int) -> dict[str, list[Experiment]]:
 
     Those of the UCR archive are short and train alone.
     """
-    longer = [cell for cell in cells if not cell.dataset.startswith(UCR)]
+    longer = [cell for cell in cells if not entry_of(cell.dataset).has_series]
     pieces = [group[start : start + most] for group in groups(longer) for start in range(0, len(group), most)]
     return {piece[0].digest: piece for piece in pieces}
 
@@ -212,7 +214,7 @@ def run_in(
     if not file.exists() or file.read_text() != origin:
         (folder / "resume.pt").unlink(missing_ok=True)
         results.write_text(file, origin)
-    if cell.dataset.startswith(UCR):
+    if entry_of(cell.dataset).has_series:
         series.run(cell, data, folder, device=device or default_device(), progress=progress)
     else:
         run(cell, dataset=data, device=device, folder=folder, progress=progress, maps=maps)
@@ -220,7 +222,7 @@ def run_in(
 
 def is_drawn(cell: Experiment) -> bool:
     """Whether the book shows a map of the cell: one seed, one protocol, and no setting but those of its set and method."""
-    plain = Experiment.from_dict({name: getattr(cell, name) for name in (*results.IDENTITY, "quick")})
+    plain = resolve(Experiment.from_dict({name: getattr(cell, name) for name in (*results.IDENTITY, "quick")}))
     return (cell.protocol, cell.seed) == ("original", 1) and cell == plain
 
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields as fields_of
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +59,8 @@ class Store:
         """
         wide = self.rows[self.rows.metric != "failed"].pivot(index="digest", columns="metric", values="value")
         there = [cell for cell in cells if cell.digest in wide.index]
-        fields = pd.DataFrame([vars(cell) for cell in there], columns=[field.name for field in fields_of(Experiment)])
+        names = dict.fromkeys(name for cell in (Experiment(), *there) for name in vars(cell))
+        fields = pd.DataFrame([vars(cell) for cell in there], columns=list(names))
         return fields.join(wide.loc[[cell.digest for cell in there]].reset_index(drop=True))
 
     def arrays(self, digest: str) -> dict[str, np.ndarray]:

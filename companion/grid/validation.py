@@ -13,65 +13,19 @@ from filelock import FileLock
 from companion.grid.plan import once
 from emargin import rows as results
 from emargin.config import Experiment
-from emargin.data.dataset import Dataset, Sequences
+from emargin.data.dataset import Dataset
 from emargin.data.loading import checksum_of
-from emargin.data.protocols import statistics_of
+from emargin.data.protocols import hold_out
 from emargin.errors import InputError, NonFiniteGradient
 from emargin.evaluation.features import encode_both
 from emargin.evaluation.probing import further_probes
 from emargin.stages import code_versions
 from emargin.training import default_device, train
 
-SHARE = 0.25  # of the training people, at least one, who are held out
-SPLIT_SEED = 0
 ROWS = 1000  # training frames a class at most for the probe that decides
 DECIDES = "converged_balanced_accuracy"
 SETTINGS = ("margin", "weight", "temperature", "label_share")  # fields that a choice may be between
 COLUMNS = ("dataset", "fold", "method", "fidelity", *SETTINGS, "seed", "digest", "code", "data", "people", DECIDES)
-
-
-def hold_out(dataset: Dataset) -> Dataset:
-    """The training side alone, split by people: those to train on, and a quarter, who take the test side's place.
-
-    Frames are standardised again with statistics of the people who are left to train on.
-    Raises InputError where people are not told apart, or there is only one.
-    """
-    whole = dataset.train
-    people = [] if whole.subjects is None else np.unique(whole.subjects)
-    if len(people) < 2:
-        raise InputError(
-            f"data set {dataset.name}: no people to hold out of its training side",
-            found=f"{len(people)} people told apart",
-            wanted="at least 2",
-            todo="use protocol original",
-        )
-    order = np.random.default_rng(SPLIT_SEED).permutation(people)
-    held = torch.isin(whole.subjects, torch.from_numpy(order[: max(1, round(SHARE * len(people)))]))
-    train_side, held_side = _only(whole, ~held), _only(whole, held)
-    mean, std = statistics_of(train_side.frames)
-    for side in (train_side, held_side):
-        side.frames.sub_(mean).div_(std)
-    return Dataset(
-        dataset.name,
-        dataset.source,
-        dataset.classes,
-        train_side,
-        held_side,
-        dataset.draw,
-        f"{dataset.checksum}, validation",
-    )
-
-
-def _only(sequences: Sequences, kept: torch.Tensor) -> Sequences:
-    """The sequences of the kept people, whose frames are copied; kept: `(F,)`, whole recordings."""
-    place = kept.cumsum(0) - 1
-    return Sequences(
-        sequences.frames[kept],
-        sequences.labels[kept],
-        place[sequences.starts[kept[sequences.starts]]],
-        sequences.length,
-        sequences.subjects[kept],
-    )
 
 
 def score(experiment: Experiment, dataset: Dataset, device: torch.device | str | None = None) -> dict:

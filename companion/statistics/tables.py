@@ -15,6 +15,7 @@ import pandas as pd
 from companion.grid.store import Store
 from companion.statistics.intervals import SPLIT, Bootstrap
 from emargin.config import FIDELITIES, Experiment
+from emargin.data.catalogue import SETS
 from emargin.errors import InputError
 from emargin.methods import METHODS
 from emargin.rows import short
@@ -37,14 +38,9 @@ PAPER_METRICS = {
 }
 PAPER_NAMES = {1: {"TS2Vec + SoftCLT": "SoftCLT"}, 2: {"Random Init": "Random Init."}}  # where a title is another
 PAPER_SEEDS = 3
-PAPER_SETS = {"harth": "HARTH", "sleepeeg": "SleepEEG", "ecg": "ECG"}
-NEAREST = {"mitbih": "ecg", "dsads": "harth", "spsw-har": "harth", "sleepedf-features": "sleepeeg"}
-SET_TITLES = {
-    "mitbih": "MIT-BIH Arrhythmia",
-    "dsads": "Daily and Sports Activities",
-    "spsw-har": "SP-SW-HAR",
-    "sleepedf-features": "features of Sleep-EDF",
-}
+PAPER_SETS = {entry.name: entry.title for entry in SETS if entry.nearest == entry.name}
+NEAREST = {entry.name: entry.nearest for entry in SETS if entry.name not in PAPER_SETS and entry.nearest}
+SET_TITLES = {entry.name: entry.title for entry in SETS if entry.name not in PAPER_SETS}  # of those beside the paper's
 COLUMNS = ("paper", *FIDELITIES)
 
 
@@ -116,7 +112,7 @@ def runs_of(store: Store, cells: Sequence[Experiment]) -> dict[tuple[str, str], 
             found=sorted({str(split_of(cell)) for cell in cells}),
             wanted="cells of one data set, source, protocol and fold",
         )
-    order = list(METHODS)
+    order = [*METHODS, *(cell.method for cell in cells if cell.method not in METHODS)]
     reasons = dict(store.rows.loc[store.rows.metric == "failed", ["digest", "note"]].itertuples(index=False))
     lines: dict[str, dict[str, dict[int, Experiment]]] = {}
     for cell in sorted(cells, key=lambda cell: (order.index(cell.method), line_of(cell), cell.seed)):

@@ -1,6 +1,12 @@
-"""The data sets by name, with the settings of each.
+"""The data sets by name: all that is fixed for each, in one entry.
 
-The paper's three sets, in the geometry of the paper's section 4 where it is unambiguous:
+`SETS` has one entry a data set: where its files are got, what reads them, the settings of its frames, its titles and
+its licence. To add a data set, write its reader and one entry here.
+
+    entry = entry_of("ecg-released")
+    entry.reader, entry.settings.n_fft, entry.folder
+
+The paper's three sets come in the geometry of the paper's section 4 where it is unambiguous:
 
 - `harth`: text and released configuration agree.
 - `ecg`: the text's D 252, T 500; `ecg-released` is the released configuration's D 1502, T 200, with its own draw.
@@ -9,19 +15,23 @@ The paper's three sets, in the geometry of the paper's section 4 where it is una
 
 The name of a geometry frames the same recordings in another way, and that is all that differs: temperature and
 iterations stay the paper's, the margin is the paper's 5 for all sets. Each of the five names has a simulator (`-sim`)
-and a white noise (`-noise`). Four further real sets take the hyperparameters of the nearest of the three; any set of
-the UCR archive is `ucr-NAME`.
+and a white noise (`-noise`). Four further real sets take the hyperparameters of the nearest of the three. Any set of
+the UCR archive is `ucr-NAME`, and a folder with the reader's own recordings goes by its path.
 """
 
+import difflib
 import math
 import os
-from dataclasses import dataclass, replace
+import re
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from emargin.data.readers.npz import read_description
-from emargin.data.readers.ucr import classes_and_length
 from emargin.errors import InputError, MissingData
 from emargin.paths import home
+
+UCR = "ucr-"  # what the name of a set of the UCR archive starts with
+SIMULATE = "emargin.data.simulated:simulate"
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,134 @@ class Settings:
     draw: tuple[int, ...]
     standardise: str
     window: int | None = None
+
+
+@dataclass(frozen=True)
+class Download:
+    """How the public files of a data set are got.
+
+    Attributes
+    ----------
+    address : str
+        Of the archive, of the record that lists the archives, or of the folder that holds the files, by `kind`.
+    by_hand : str
+        What to do with what lies there, without this module; `{folder}` stands for the set's folder.
+    kind : {"zip", "zenodo", "files"}
+        One zip archive; a record of Zenodo with zip archives; the single files that `checksums` lists.
+    files : tuple of str
+        Patterns of the files that are taken from an archive, at any depth. By default all that are not hidden.
+    install : str or None
+        "module:function", called as `function(unpacked, folder)`, makes the set's folder from the unpacked archive,
+        where it takes more than to pick `files`.
+    checksums : str or None
+        A table in `emargin/data/fetch/published`, or `SHA256SUMS.txt`, the list that PhysioNet keeps beside the files.
+        None where nothing was published.
+    """
+
+    address: str
+    by_hand: str
+    kind: str = "zip"
+    files: tuple[str, ...] = ("[!.]*",)
+    install: str | None = None
+    checksums: str | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One name of the catalogue.
+
+    Attributes
+    ----------
+    name : str
+        What experiments call it.
+    title, origin : str
+        For tables and pages: a short title, and what the files are and where from.
+    settings : Settings or None
+        None where they follow from the files; `settings_of` reads them then.
+    reader : str or None
+        "module:function", called as `function(folder)`, returns a `RecordingSet`. None for simulations.
+    geometries : dict
+        Further names of the same recordings, with their settings.
+    simulator : str or None
+        What `emargin.data.simulated.simulate` calls the simulation that stands in for the recordings.
+    nearest : str or None
+        The set of the paper whose values stand beside those of this one.
+    licence, citation : str or None
+        Of the files; the key in the bibliography.
+    download : Download or None
+        None where the files cannot be fetched; `unfetched` says why, and `how_to_get` what to do.
+    how_to_get : str
+        What to do where the files are missing, if it is more than to fetch them or to put them in place; `{folder}`
+        stands for the set's folder.
+    unfetched : str
+        Why the files cannot be fetched.
+    files : tuple of str
+        Patterns of the files in the folder that the recordings are read from.
+    reads_windows : bool
+        The files may hold windows that must become the frames, so the reader is told `n_fft` and `hop`, in samples.
+    frame_seconds : float or None
+        What a frame of ready features stands for, where that is known.
+    has_series : bool
+        A recording is a series of one class, and the archive has a split of its own: scored by series, never joined
+        end to end, and of no known person or sampling rate.
+    size : tuple of int or None
+        Of a set with series: number of classes, samples in a series.
+    is_folder : bool
+        A folder with the reader's own recordings, and `name` is its path.
+    recordings : str
+        Name of the recordings, which the geometries of a set share. By default `name`.
+    subfolder : str
+        The folder of the files below that of all real data. By default `recordings`.
+    """
+
+    name: str
+    title: str
+    origin: str
+    settings: Settings | None = None
+    reader: str | None = None
+    geometries: dict[str, Settings] = field(default_factory=dict)
+    simulator: str | None = None
+    nearest: str | None = None
+    licence: str | None = None
+    citation: str | None = None
+    download: Download | None = None
+    how_to_get: str = ""
+    unfetched: str = "no download is known"
+    files: tuple[str, ...] = ("[!.]*",)
+    reads_windows: bool = False
+    frame_seconds: float | None = None
+    has_series: bool = False
+    size: tuple[int, int] | None = None
+    is_folder: bool = False
+    recordings: str = ""
+    subfolder: str = ""
+
+    def __post_init__(self):
+        object.__setattr__(self, "recordings", self.recordings or self.name)
+        object.__setattr__(self, "subfolder", self.subfolder or self.recordings)
+
+    @property
+    def folder(self) -> Path:
+        """Where the real recordings are looked for."""
+        return Path(self.name) if self.is_folder else data_root() / self.subfolder
+
+    @property
+    def instructions(self) -> str:
+        """What to do where the files are missing."""
+        if self.how_to_get:
+            return self.how_to_get.format(folder=self.folder)
+        if self.download is None:
+            return f"put its files into {self.folder}"
+        return f"emargin data fetch {self.recordings}, which says how to do it by hand, too"
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files that the recordings are read from: none where they are not there."""
+        return [path for pattern in self.files for path in self.folder.glob(pattern) if path.is_file()]
+
+    def reader_for(self, source: str) -> str:
+        """The function that gives the recordings of a source, "real" or "simulated", as "module:function"."""
+        return SIMULATE if source == "simulated" else self.reader
 
 
 HARTH = Settings(
@@ -95,24 +233,265 @@ SPSW_HAR = replace(HARTH, n_fft=24, hop=12, sequence_length=24, stride=2, draw=(
 # Frames are epochs of 30 s already. T is 120, one hour: a record has 7 to 23 sequences (T 200 would leave four).
 SLEEPEDF_FEATURES = replace(SLEEPEEG, n_fft=None, hop=None, sequence_length=120, stride=120)
 
-PAPER = {
-    "harth": HARTH,
-    "sleepeeg": SLEEPEEG,
-    "sleepeeg-paper": SLEEPEEG_PAPER,
-    "ecg": ECG,
-    "ecg-released": ECG_RELEASED,
+PHYSIONET = Download(
+    address="https://physionet.org/files/{}/1.0.0/",
+    by_hand="put its RECORDS, SHA256SUMS.txt, *.hea, *.dat and *.atr into {folder}",
+    kind="files",
+    checksums="SHA256SUMS.txt",
+)
+SETS = (
+    Entry(
+        name="harth",
+        title="HARTH",
+        origin="HARTH (UCI data set 779)",
+        citation="logacjov2021harth",
+        licence="CC BY 4.0",
+        settings=HARTH,
+        reader="emargin.data.readers.harth:load_harth",
+        simulator="harth-sim",
+        nearest="harth",
+        download=Download(
+            address="https://archive.ics.uci.edu/static/public/779/harth.zip",
+            by_hand="put its S006.csv to S029.csv into {folder}",
+            files=("S[0-9][0-9][0-9].csv",),
+            checksums="harth.git-blobs.txt",
+        ),
+    ),
+    Entry(
+        name="sleepeeg",
+        title="SleepEEG",
+        origin="Sleep-EDF (PhysioNet), or SleepEEG as TF-C prepared it",
+        citation="kemp2000sleepedf",
+        licence="ODC-By 1.0 (Sleep-EDF)",
+        settings=SLEEPEEG,
+        geometries={"sleepeeg-paper": SLEEPEEG_PAPER},
+        reader="emargin.data.readers.sleep:load_sleep",
+        reads_windows=True,
+        simulator="sleepeeg-sim",
+        nearest="sleepeeg",
+        how_to_get="emargin data fetch sleepeeg gets the windows that TF-C prepared, emargin data fetch sleepedf the "
+        "nights they were cut from",
+        download=Download(
+            address="https://figshare.com/ndownloader/articles/19930178/versions/1",
+            by_hand="put its train.pt and val.pt into {folder}",
+            files=("train.pt", "val.pt"),
+        ),
+    ),
+    Entry(
+        name="ecg",
+        title="ECG",
+        origin="MIT-BIH Atrial Fibrillation Database (PhysioNet)",
+        citation="moody1983afdb",
+        licence="ODC-By 1.0",
+        settings=ECG,
+        geometries={"ecg-released": ECG_RELEASED},
+        reader="emargin.data.readers.rhythms:load_afdb",
+        simulator="ecg-sim",
+        nearest="ecg",
+        download=replace(PHYSIONET, address=PHYSIONET.address.format("afdb")),
+    ),
+    Entry(
+        name="mitbih",
+        title="MIT-BIH Arrhythmia",
+        origin="MIT-BIH Arrhythmia Database (PhysioNet)",
+        citation="moody2001mitbih",
+        licence="ODC-By 1.0",
+        settings=ECG,
+        geometries={"mitbih-released": ECG_RELEASED},
+        reader="emargin.data.readers.rhythms:load_mitbih",
+        nearest="ecg",
+        download=replace(PHYSIONET, address=PHYSIONET.address.format("mitdb")),
+    ),
+    Entry(
+        name="dsads",
+        title="Daily and Sports Activities",
+        origin="Daily and Sports Activities (UCI data set 256)",
+        citation="barshan2010dsads",
+        licence="CC BY 4.0",
+        settings=DSADS,
+        reader="emargin.data.readers.npz:load_folder",
+        nearest="harth",
+        download=Download(
+            address="https://archive.ics.uci.edu/static/public/256/daily+and+sports+activities.zip",
+            by_hand='unpack it, and convert it with emargin.data.fetch.convert.convert_dsads("UNPACKED/data", '
+            '"{folder}")',
+            install="emargin.data.fetch.convert:install_dsads",
+        ),
+    ),
+    Entry(
+        name="spsw-har",
+        title="SP-SW-HAR",
+        origin="SP-SW-HAR, smartphone part (Zenodo record 8398688)",
+        citation="mateysanz2023spsw",
+        licence="CC BY 4.0",
+        settings=SPSW_HAR,
+        reader="emargin.data.readers.npz:load_folder",
+        nearest="harth",
+        download=Download(
+            address="https://zenodo.org/api/records/8398688",  # lists the files of the record, with their MD5
+            by_hand='unpack its archive, and convert it with emargin.data.fetch.convert.convert_spsw("UNPACKED/DATA", '
+            '"{folder}")',
+            kind="zenodo",
+            install="emargin.data.fetch.convert:install_spsw",
+        ),
+    ),
+    Entry(
+        name="sleepedf-features",
+        title="features of Sleep-EDF",
+        origin="spectral features of Sleep-EDF, from matteo-omizzolo/sleep-EDF",
+        citation="omizzolo2025sleep",
+        licence="ODC-By 1.0 (Sleep-EDF)",
+        settings=SLEEPEDF_FEATURES,
+        reader="emargin.data.readers.sleepedf_features:load_sleepedf_features",
+        frame_seconds=30,
+        nearest="sleepeeg",
+        unfetched="a third party computed them from Sleep-EDF and keeps them in a repository, not in an archive",
+        how_to_get="take the files data/processed/sleep_edf_subjects/SC4*.npz of the public repository "
+        "matteo-omizzolo/sleep-EDF (MIT licence), commit a30daa3f; write X and y of each night as the arrays features "
+        "(float32) and labels (int8) of an npz file of the same name into {folder}, and beside them dataset.json: "
+        '{{"classes": ["W", "N1", "N2", "N3", "REM"]}}',
+    ),
+)
+# Sleep-EDF's own nights, which can be fetched by this name for the reader of sleepeeg.
+NIGHTS = Entry(
+    name="sleepedf",
+    title="Sleep-EDF",
+    origin="Sleep-EDF (PhysioNet)",
+    reader="emargin.data.readers.sleepedf:load_sleepedf",
+    subfolder="sleepeeg",
+    download=Download(
+        address="https://physionet.org/files/sleep-edfx/1.0.0/sleep-cassette/",
+        by_hand="put its SC4*-PSG.edf and SC4*-Hypnogram.edf into {folder}",
+        kind="files",
+        checksums="sleepedf.sha256.txt",
+    ),
+)
+# Classes, and samples in a series, of the sets of the UCR archive that the book is about: an experiment on them is the
+# same on a machine without their files.
+UCR_SIZES = {
+    "Adiac": (37, 176),
+    "CricketX": (12, 300),
+    "FacesUCR": (14, 131),
+    "FiftyWords": (50, 270),
+    "SwedishLeaf": (15, 128),
+    "WordSynonyms": (25, 270),
 }
-SIMULATED = {f"{name}-{kind}": settings for kind in ("sim", "noise") for name, settings in PAPER.items()}
-REAL = PAPER | {
-    "mitbih": ECG,
-    "mitbih-released": ECG_RELEASED,
-    "dsads": DSADS,
-    "spsw-har": SPSW_HAR,
-    "sleepedf-features": SLEEPEDF_FEATURES,
-}
-READABLE = tuple(REAL)  # those whose public files this module reads
-DATASETS = REAL | SIMULATED
-UCR = "ucr-"  # what the name of a set of the UCR archive starts with
+UCR_ADDRESS = "https://www.timeseriesclassification.com/aeon-toolkit/{series}.zip"
+
+
+def _all_names() -> dict[str, Entry]:
+    """The entries of the real sets, of their geometries, and of what simulates them, by name."""
+    real = {}
+    for entry in SETS:
+        real[entry.name] = entry
+        real |= {
+            name: replace(entry, name=name, settings=settings, recordings=entry.name)
+            for name, settings in entry.geometries.items()
+        }
+    simulated = {
+        f"{name}-{kind}": Entry(
+            name=f"{name}-{kind}",
+            title=f"{name}-{kind}",
+            origin="simulated by this module",
+            licence="MIT",
+            settings=entry.settings,
+            simulator=f"{entry.recordings}-{kind}",
+            recordings=f"{entry.recordings}-{kind}",
+        )
+        for kind in ("sim", "noise")
+        for name, entry in real.items()
+        if entry.simulator
+    }
+    return real | simulated
+
+
+DATASETS = _all_names()
+
+
+def entry_of(dataset: str) -> Entry:
+    """The entry of a name of the catalogue, of `ucr-NAME`, or of a folder with the reader's own recordings.
+
+    Raises
+    ------
+    InputError
+        For any other name, and for the path of a folder that is not there.
+    """
+    if dataset in DATASETS:
+        return DATASETS[dataset]
+    if dataset.startswith(UCR):
+        return _series(dataset)
+    if Path(dataset).is_dir():
+        return Entry(
+            name=dataset,
+            title=Path(dataset).name,
+            origin="the reader's own recordings",
+            reader="emargin.data.readers.npz:load_folder",
+            files=("*.npz", "dataset.json"),
+            is_folder=True,
+        )
+    if "/" in dataset:
+        raise InputError(
+            "the folder of recordings is not there",
+            found=dataset,
+            wanted="a folder with dataset.json and one npz file a recording",
+        )
+    close = difflib.get_close_matches(dataset, DATASETS, n=1)
+    raise InputError(
+        "unknown dataset",
+        found=repr(dataset),
+        wanted=f"{', '.join(DATASETS)}, {UCR}NAME, or the path of a folder",
+        todo=f"did you mean {close[0]!r}?" if close else None,
+    )
+
+
+def _series(dataset: str) -> Entry:
+    """The entry of a set of the UCR archive."""
+    series = dataset.removeprefix(UCR)
+    if not re.fullmatch(r"[\w-]+", series):
+        raise InputError("no name of a set of the UCR archive", found=repr(dataset), wanted=f"{UCR}NAME, as {UCR}Adiac")
+    size = UCR_SIZES.get(series)
+    return Entry(
+        name=dataset,
+        title=series,
+        origin="UCR time series archive, 2018",
+        citation="dau2019ucr",
+        licence="for research (UCR archive)",
+        settings=size and series_settings(*size),
+        size=size,
+        has_series=True,
+        reader="emargin.data.readers.ucr:load_ucr",
+        subfolder=f"ucr/{series}",
+        download=Download(
+            address=UCR_ADDRESS.format(series=series),
+            by_hand=f"put {series}_TRAIN.tsv and {series}_TEST.tsv of the UCR time series archive of 2018 into "
+            "{folder}",
+            install="emargin.data.fetch.convert:install_ucr",
+        ),
+    )
+
+
+def public_of(name: str) -> Entry:
+    """The entry of public recordings: of a real set by any of its geometries, of `sleepedf`, or of `ucr-NAME`.
+
+    Raises
+    ------
+    InputError
+        For any other name.
+    """
+    with suppress(InputError):
+        entry = NIGHTS if name == NIGHTS.name else entry_of(name)
+        if entry.reader and not entry.is_folder:
+            return DATASETS.get(entry.recordings, entry)
+    raise InputError(
+        "no public data set of this name",
+        found=repr(name),
+        wanted=f"{', '.join(entry.name for entry in SETS)}, {NIGHTS.name} or {UCR}NAME",
+    )
+
+
+def series_there() -> list[str]:
+    """Names of the sets of the UCR archive whose folders are there."""
+    return [UCR + path.name for path in sorted((data_root() / "ucr").glob("[!.]*")) if path.is_dir()]
 
 
 def data_root() -> Path:
@@ -120,29 +499,33 @@ def data_root() -> Path:
     return Path(os.environ.get("EMARGIN_DATA") or home() / "data")
 
 
-def real_folder(name: str) -> Path:
-    """Where the real recordings of a named set are looked for."""
-    if name.startswith(UCR):
-        return data_root() / "ucr" / name.removeprefix(UCR)
-    return data_root() / recordings_of(name)
+def real_folder(dataset: str) -> Path:
+    """Where the real recordings of a data set are looked for."""
+    return entry_of(dataset).folder
 
 
-def recordings_of(name: str) -> str:
+def recordings_of(dataset: str) -> str:
     """The name of the recordings that a name of the catalogue frames: "ecg-released-sim" frames "ecg-sim"."""
-    return name.replace("-released", "").replace("-paper", "")
+    return entry_of(dataset).recordings
 
 
 def settings_of(dataset: str) -> Settings:
     """Settings of a name of the catalogue, of `ucr-NAME`, or of a folder with the reader's own recordings.
 
-    Raises MissingData for a set of the UCR archive that is not there, InputError for a folder that cannot be used.
+    Raises
+    ------
+    MissingData
+        For a set of the UCR archive that is neither in `UCR_SIZES` nor on this machine.
+    InputError
+        For a folder that cannot be used, and for an unknown name.
     """
-    if dataset in DATASETS:
-        return DATASETS[dataset]
-    return ucr_settings(dataset) if dataset.startswith(UCR) else own_settings(Path(dataset))
+    entry = entry_of(dataset)
+    if entry.settings is not None:
+        return entry.settings
+    return own_settings(entry.folder) if entry.is_folder else series_settings(*_size_of_files(entry))
 
 
-def ucr_settings(name: str) -> Settings:
+def series_settings(n_classes: int, length: int) -> Settings:
     """Settings for a set of the UCR archive: every series is one sequence, so T follows from its length.
 
     Frames are 16 samples, an eighth of the shortest series here, at steps of 4: series of 128 to 300 samples make 29 to
@@ -150,20 +533,15 @@ def ucr_settings(name: str) -> Settings:
     The six sets here have fewer than 160,000 training samples, for which the paper's rule says 200 iterations. The
     archive's own split leaves train_share unused, and no original set is near: the temperature is the middle one of
     the paper's three. Every class of the archive has a nominal draw of 1000 frames.
-    Raises MissingData if the set is not there.
+
+    Parameters
+    ----------
+    n_classes : int
+        Number of classes.
+    length : int
+        Samples in a series.
     """
-    folder = real_folder(name)
-    if not folder.is_dir():
-        there = sorted(path.name for path in folder.parent.glob("[!.]*") if path.is_dir())
-        raise MissingData(
-            f"the UCR set {name.removeprefix(UCR)} is not here",
-            found=f"no folder {folder}",
-            wanted=", ".join(UCR + other for other in there) or "a folder of the archive's .tsv files",
-            todo="get it from the UCR time series archive of 2018; another place: set EMARGIN_DATA to "
-            "the folder that holds ucr/",
-        )
     n_fft, hop = 16, 4
-    n_classes, length = classes_and_length(folder)
     frames = max((length - n_fft) // hop + 1, 1)
     return Settings(
         n_fft=n_fft,
@@ -178,12 +556,28 @@ def ucr_settings(name: str) -> Settings:
     )
 
 
+def _size_of_files(entry: Entry) -> tuple[int, int]:
+    """Number of classes, and samples in a series, of a set of the UCR archive. Raises MissingData."""
+    from emargin.data.readers.ucr import classes_and_length  # imports numpy, which the catalogue does without
+
+    if not entry.folder.is_dir():
+        raise MissingData(
+            f"the UCR set {entry.title} is not here, and its settings follow from its files",
+            found=f"no folder {entry.folder}",
+            wanted=", ".join(sorted({*series_there(), *(UCR + name for name in UCR_SIZES)})),
+            todo=f"{entry.instructions}; another place: set EMARGIN_DATA to the folder that holds ucr/",
+        )
+    return classes_and_length(entry.folder)
+
+
 def own_settings(folder: Path) -> Settings:
     """Settings for the reader's own recordings: one-second frames, half overlapping, as in HARTH and ECG.
 
     Frames that are features already are taken as they come. T is 100; all of it can be set in the Experiment.
     Raises InputError if `dataset.json` is missing or cannot be read, or its sampling rate is no positive number.
     """
+    from emargin.data.readers.npz import read_description  # imports numpy, which the catalogue does without
+
     description = read_description(folder / "dataset.json")
     rate = description.get("sampling_rate")
     number = isinstance(rate, int | float) and not isinstance(rate, bool)

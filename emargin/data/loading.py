@@ -1,31 +1,33 @@
 """Load the data set of an experiment: read or simulate recordings, then frame, split and standardise them."""
 
 from dataclasses import replace
-from pathlib import Path
+from pkgutil import resolve_name
 
 import numpy as np
 
 from emargin.config import Experiment
 from emargin.data import cache, protocols
-from emargin.data.catalogue import DATASETS, UCR, real_folder, recordings_of, settings_of
+from emargin.data.catalogue import Entry, entry_of, settings_of
 from emargin.data.checksums import files_digest
 from emargin.data.dataset import Dataset
 from emargin.data.framing import frame_labels
-from emargin.data.readers import npz, rhythms, ucr
 from emargin.data.recordings import Recording, RecordingSet
 from emargin.data.surrogates import random_phases
 from emargin.errors import InputError, MissingData
+from emargin.resolve import resolving
 
 SIMULATOR_SEED = 0  # the simulated recordings are the same for all seeds of an experiment
 
 
+@resolving
 def load(experiment: Experiment) -> Dataset:
-    """The experiment's data set, framed, split and standardised.
+    """Load the experiment's data set, framed, split and standardised.
 
     Raises MissingData, which tells how to get the files, where real recordings are asked for and not there; InputError
     for recordings that cannot be used.
     """
-    if experiment.dataset.startswith(UCR) and experiment.protocol == "released":
+    entry = entry_of(experiment.dataset)
+    if entry.has_series and experiment.protocol == "released":
         raise InputError(
             "protocol released joins recordings end to end, and the series of a UCR set are no pieces of one recording",
             found=experiment.dataset,
@@ -37,7 +39,7 @@ def load(experiment: Experiment) -> Dataset:
         phases = " phase" if experiment.surrogate == "phase" else ""
         recordings, checksum = cache.framed(
             experiment.dataset + phases,
-            _real_files(experiment.dataset),
+            entry.paths,
             lambda: load_recordings(experiment),
             n_fft=experiment.n_fft,
             hop=experiment.hop,
@@ -45,31 +47,41 @@ def load(experiment: Experiment) -> Dataset:
         )
     if experiment.surrogate:
         checksum += f", surrogate {experiment.surrogate}"
-    return protocols.build(recordings, settings_of(experiment.dataset), experiment, checksum)
+    dataset = protocols.build(recordings, settings_of(experiment.dataset), experiment, checksum)
+    return protocols.hold_out(dataset) if experiment.split == "validation" else dataset
 
 
+@resolving
 def checksum_of(experiment: Experiment) -> str | None:
     """The checksum that `load` would give the data set, without loading it; None where its files are not there."""
+    entry = entry_of(experiment.dataset)
     if experiment.source == "simulated":
-        checksum = _simulator(experiment)[1]
+        checksum = _simulation(entry, experiment)
+    elif paths := entry.paths:
+        checksum = files_digest(paths)
     else:
-        files = _real_files(experiment.dataset)
-        if not files:
-            return None
-        checksum = files_digest(files)
-    return checksum + (f", surrogate {experiment.surrogate}" if experiment.surrogate else "")
+        return None
+    checksum += f", surrogate {experiment.surrogate}" if experiment.surrogate else ""
+    return checksum + (", validation" if experiment.split == "validation" else "")
 
 
+@resolving
 def load_recordings(experiment: Experiment) -> tuple[RecordingSet, str]:
     """The recordings as they come from the source, and a checksum of their files (or the simulator's seed).
 
     In a geometry of raw windows they come as frames already. Phases are at random where the experiment wants the
     surrogate "phase"; the order of frames is, with the surrogate "frames", where recordings are framed.
     """
-    recordings, checksum = _simulated(experiment) if experiment.source == "simulated" else _real(experiment)
+    entry, window = entry_of(experiment.dataset), settings_of(experiment.dataset).window
+    if experiment.source == "simulated":
+        simulate = resolve_name(entry.reader_for("simulated"))
+        recordings = simulate(entry.simulator, seed=SIMULATOR_SEED, quick=experiment.quick)
+        checksum = _simulation(entry, experiment)
+    else:
+        recordings = _read(entry, window or experiment.n_fft, window or experiment.hop)
+        checksum = files_digest(entry.paths)
     if experiment.surrogate == "phase":
         recordings = random_phases(recordings)
-    window = settings_of(experiment.dataset).window
     return (recordings if window is None else raw_windows(recordings, window)), checksum
 
 
@@ -91,104 +103,31 @@ def raw_windows(recordings: RecordingSet, window: int) -> RecordingSet:
     return replace(recordings, recordings=tuple(framed), sampling_rate=None, framed=True)
 
 
-def _simulated(experiment: Experiment) -> tuple[RecordingSet, str]:
-    from emargin.data.simulated import simulate  # imports much of scipy, which readings of real data do without
-
-    simulator, checksum = _simulator(experiment)
-    return simulate(simulator, seed=SIMULATOR_SEED, quick=experiment.quick), checksum
+def _simulation(entry: Entry, experiment: Experiment) -> str:
+    """What stands for the simulated recordings in place of a checksum."""
+    return f"{entry.simulator} seed {SIMULATOR_SEED} {'quick' if experiment.quick else 'full'}"
 
 
-def _simulator(experiment: Experiment) -> tuple[str, str]:
-    """The simulator's name, and what stands for its recordings."""
-    name = recordings_of(experiment.dataset)
-    simulator = name if name.endswith(("-sim", "-noise")) else f"{name}-sim"
-    return simulator, f"{simulator} seed {SIMULATOR_SEED} {'quick' if experiment.quick else 'full'}"
-
-
-def _real(experiment: Experiment) -> tuple[RecordingSet, str]:
-    name = experiment.dataset
-    if name not in DATASETS and not name.startswith(UCR):
-        return npz.load_folder(Path(name)), files_digest(_real_files(name))
-    folder = real_folder(name)
-    if name.startswith(UCR):
-        read, how = ucr.load_ucr, ""  # a set that is not there has no settings, so no Experiment
-    else:
-        read, how = READERS[recordings_of(name)], HOW_TO_GET[recordings_of(name)]
-    if not folder.is_dir():
-        simulator = "; or take source simulated" if f"{name}-sim" in DATASETS else ""
+def _read(entry: Entry, n_fft: int | None, hop: int | None) -> RecordingSet:
+    """The real recordings. n_fft, hop: window and step of their frames, in samples."""
+    if not entry.folder.is_dir():
+        simulator = "; or take source simulated" if entry.simulator else ""
         raise MissingData(
-            f"the real recordings of {name} are not here",
-            found=f"no folder {folder}",
+            f"the real recordings of {entry.name} are not here",
+            found=f"no folder {entry.folder}",
             wanted="its files in their public format",
-            todo=f"{how.format(folder=folder)}; another place: set EMARGIN_DATA to the folder that "
-            f"holds {folder.name}/{simulator}",
+            todo=f"{entry.instructions}; another place: set EMARGIN_DATA to the folder that holds {entry.subfolder}/"
+            f"{simulator}",
         )
-    recordings = read(folder, experiment) if read is _sleepeeg else read(folder)
-    return recordings, files_digest(_real_files(name))
-
-
-def _real_files(name: str) -> list[Path]:
-    """The files that a real set is read from: none where it is not there."""
-    if name not in DATASETS and not name.startswith(UCR):
-        paths = [*Path(name).glob("*.npz"), Path(name) / "dataset.json"]
-    else:
-        paths = real_folder(name).glob("[!.]*")
-    return [path for path in paths if path.is_file()]
-
-
-def _harth(folder: Path) -> RecordingSet:
-    from emargin.data.readers.harth import load_harth  # these three wait, like simulate: no run needs them all
-
-    return load_harth(folder)
-
-
-def _sleepeeg(folder: Path, experiment: Experiment) -> RecordingSet:
-    """SleepEEG from what the folder holds: TF-C's .pt files, whose windows must be the frames, or Sleep-EDF's .edf."""
-    prepared, nights = any(folder.glob("[!.]*.pt")), any(folder.glob("[!.]*.edf"))
-    if prepared and nights:
-        raise InputError(
-            f"{folder}: two sources of SleepEEG",
-            found="*.pt and *.edf",
-            wanted="the .pt files that TF-C prepared, or the .edf files of Sleep-EDF",
-            todo="move one kind to another folder",
-        )
-    if prepared:
-        from emargin.data.readers.sleepeeg import load_sleepeeg
-
-        window = settings_of(experiment.dataset).window
-        return load_sleepeeg(folder, n_fft=window or experiment.n_fft, hop=window or experiment.hop)
-    if nights:
-        from emargin.data.readers.sleepedf import load_sleepedf
-
-        return load_sleepedf(folder)
-    raise MissingData(
-        f"{folder}: neither .pt nor .edf files", wanted="the files of TF-C or of Sleep-EDF", todo=HOW_TO_GET["sleepeeg"]
-    )
-
-
-def _sleepedf_features(folder: Path) -> RecordingSet:
-    """Nights of Sleep-EDF as features, in npz files called SC4ssNE0; subject ss has up to two nights N."""
-    recordings = npz.load_folder(folder)
-    return replace(
-        recordings,
-        recordings=tuple(
-            Recording(night.name, night.name[:5], night.values, night.labels) for night in recordings.recordings
-        ),
-    )
-
-
-READERS = {
-    "harth": _harth,
-    "sleepeeg": _sleepeeg,
-    "ecg": rhythms.load_afdb,
-    "mitbih": rhythms.load_mitbih,
-    "dsads": npz.load_folder,
-    "spsw-har": npz.load_folder,
-    "sleepedf-features": _sleepedf_features,
-}
-HOW_TO_GET = {name: f"emargin data fetch {name}, which says how to do it by hand, too" for name in READERS} | {
-    "sleepeeg": "emargin data fetch sleepeeg gets the windows that TF-C prepared, emargin data fetch sleepedf the "
-    "nights they were cut from",
-    "sleepedf-features": "compute spectral features of Sleep-EDF's epochs, and write them as npz recordings, one a "
-    "night, with dataset.json, into {folder}; names as in Sleep-EDF, SC4ssNE0",
-}
+    read = resolve_name(entry.reader_for("real"))
+    recordings = read(entry.folder, n_fft=n_fft, hop=hop) if entry.reads_windows else read(entry.folder)
+    if entry.size:
+        size = len(recordings.classes), len(recordings.recordings[0].values)
+        if size != entry.size:
+            raise InputError(
+                f"{entry.folder}: not the set of the archive that the catalogue knows",
+                found="{} classes, {} samples a series".format(*size),
+                wanted="{} classes, {} samples a series".format(*entry.size),
+                todo=f"get the archive's files again, or give the folder and its files another name than {entry.title}",
+            )
+    return recordings

@@ -14,6 +14,7 @@ from emargin.data.recordings import Recording, RecordingSet
 from emargin.data.surrogates import order_of_frames
 from emargin.errors import InputError
 
+HELD_OUT = 0.25  # of the training people, at least one, whom the split "validation" scores
 SPLIT_SEED = 0  # the split by subject is one and the same for all seeds of an experiment
 QUICK_DRAW = 150  # frames a class at most that the quick profile clusters
 
@@ -146,3 +147,48 @@ def statistics_of(frames: Tensor) -> tuple[Tensor, Tensor]:
     mean, std = wide.mean(0), wide.std(0, correction=0)
     std = torch.where(std > 1e-8 * mean.abs().clamp(min=1e-8), std, torch.ones_like(std))
     return mean.float(), std.float()
+
+
+def hold_out(dataset: Dataset) -> Dataset:
+    """The training side alone, split by people: those to train on, and a quarter, who take the test side's place.
+
+    It is what an experiment with `split="validation"` is trained and scored on; the test side is never looked at.
+    Frames are standardised again with statistics of the people who are left to train on.
+    Raises InputError where people are not told apart, or there is only one.
+    """
+    whole = dataset.train
+    people = [] if whole.subjects is None else np.unique(whole.subjects)
+    if len(people) < 2:
+        raise InputError(
+            f"data set {dataset.name}: no people to hold out of its training side",
+            found=f"{len(people)} people told apart",
+            wanted="at least 2",
+            todo="use protocol original",
+        )
+    order = np.random.default_rng(SPLIT_SEED).permutation(people)
+    held = torch.isin(whole.subjects, torch.from_numpy(order[: max(1, round(HELD_OUT * len(people)))]))
+    train_side, held_side = _only(whole, ~held), _only(whole, held)
+    mean, std = statistics_of(train_side.frames)
+    for side in (train_side, held_side):
+        side.frames.sub_(mean).div_(std)
+    return Dataset(
+        dataset.name,
+        dataset.source,
+        dataset.classes,
+        train_side,
+        held_side,
+        dataset.draw,
+        f"{dataset.checksum}, validation",
+    )
+
+
+def _only(sequences: Sequences, kept: Tensor) -> Sequences:
+    """The sequences of the kept people, whose frames are copied; kept: `(F,)`, whole recordings."""
+    place = kept.cumsum(0) - 1
+    return Sequences(
+        sequences.frames[kept],
+        sequences.labels[kept],
+        place[sequences.starts[kept[sequences.starts]]],
+        sequences.length,
+        sequences.subjects[kept],
+    )

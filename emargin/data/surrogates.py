@@ -17,7 +17,6 @@ import numpy as np
 from emargin.data.recordings import Recording, RecordingSet
 from emargin.errors import InputError
 
-SURROGATES = ("phase", "frames")
 SEED = 0  # the surrogate of a recording is one and the same for all seeds of an experiment
 
 

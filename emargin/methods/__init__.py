@@ -1,45 +1,102 @@
-"""One file a method; these dictionaries name them for the configuration, the command line and the book."""
+"""One file a method; these tables name them for experiments, the command line and the book.
 
-from emargin.methods.base import Method
-from emargin.methods.cosine_margin import CosineMargin
-from emargin.methods.cost import CoST
-from emargin.methods.cpc import CPC
-from emargin.methods.distance_margin import DistanceMargin
-from emargin.methods.emargin import EMargin
-from emargin.methods.emargin_vicreg import EMarginVICReg
-from emargin.methods.infonce import InfoNCE
-from emargin.methods.infots import InfoTS
-from emargin.methods.labelled import EMarginLabels, InfoNCELabels, Supervised
-from emargin.methods.mfclr import MFCLR
-from emargin.methods.random import Random, RandomCalibrated
-from emargin.methods.repair import Repair
-from emargin.methods.simmtm import SimMTM
-from emargin.methods.softclt import SoftCLT
-from emargin.methods.timedrl import TimeDRL
-from emargin.methods.tnc import TNC
-from emargin.methods.ts2vec import TS2Vec
+Names, their order and what a method declares can be read without torch. `METHODS[name]` imports the method's file.
+"""
 
-COMPARED: dict[str, type[Method]] = {  # in the order of the paper's tables; the controls first
-    "random": Random,
-    "random-calibrated": RandomCalibrated,
-    "infonce": InfoNCE,
-    "cpc": CPC,
-    "tnc": TNC,
-    "infots": InfoTS,
-    "cost": CoST,
-    "simmtm": SimMTM,
-    "timedrl": TimeDRL,
-    "ts2vec": TS2Vec,
-    "softclt": SoftCLT,
-    "mfclr": MFCLR,
-    "emargin": EMargin,
-}
-REPAIRS: dict[str, type[Repair]] = {  # what the book tries in eMargin's place, and their controls
-    "distance-margin": DistanceMargin,
-    "cosine-margin": CosineMargin,
-    "emargin-vicreg": EMarginVICReg,
-    "emargin-labels": EMarginLabels,
-    "infonce-labels": InfoNCELabels,
-    "supervised": Supervised,
-}
-METHODS: dict[str, type[Method]] = COMPARED | REPAIRS
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import TYPE_CHECKING
+
+from emargin.fields import Field
+from emargin.methods.declarations import Declaration, imported, of_class, of_source
+
+if TYPE_CHECKING:
+    from emargin.methods.base import Method
+
+__all__ = ["COMPARED", "METHODS", "REPAIRS", "Declaration", "Field", "Method", "declaration", "name_of"]
+
+
+class Methods(Mapping[str, "type[Method]"]):
+    """Classes of methods by name, each imported when it is asked for.
+
+    `METHODS["package.module:Class"]` gives a class that has no name here.
+    """
+
+    def __init__(self, places: dict[str, str]):
+        self.places = places
+
+    def __getitem__(self, name: str) -> "type[Method]":
+        if name not in self.places and ":" not in name:
+            raise KeyError(name)
+        return imported(self.places.get(name, name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.places
+
+
+COMPARED = Methods(  # in the order of the paper's tables; the controls first
+    {
+        "random": "emargin.methods.random:Random",
+        "random-calibrated": "emargin.methods.random:RandomCalibrated",
+        "infonce": "emargin.methods.infonce:InfoNCE",
+        "cpc": "emargin.methods.cpc:CPC",
+        "tnc": "emargin.methods.tnc:TNC",
+        "infots": "emargin.methods.infots:InfoTS",
+        "cost": "emargin.methods.cost:CoST",
+        "simmtm": "emargin.methods.simmtm:SimMTM",
+        "timedrl": "emargin.methods.timedrl:TimeDRL",
+        "ts2vec": "emargin.methods.ts2vec:TS2Vec",
+        "softclt": "emargin.methods.softclt:SoftCLT",
+        "mfclr": "emargin.methods.mfclr:MFCLR",
+        "emargin": "emargin.methods.emargin:EMargin",
+    }
+)
+REPAIRS = Methods(  # what the book tries in eMargin's place, and their controls
+    {
+        "distance-margin": "emargin.methods.distance_margin:DistanceMargin",
+        "cosine-margin": "emargin.methods.cosine_margin:CosineMargin",
+        "emargin-vicreg": "emargin.methods.emargin_vicreg:EMarginVICReg",
+        "emargin-labels": "emargin.methods.labelled:EMarginLabels",
+        "infonce-labels": "emargin.methods.labelled:InfoNCELabels",
+        "supervised": "emargin.methods.labelled:Supervised",
+    }
+)
+METHODS = Methods(COMPARED.places | REPAIRS.places)
+
+
+def name_of(method: str) -> str:
+    """Return the name of a class that is in the table but goes by its place; anything else as it is."""
+    return next((name for name, place in METHODS.places.items() if place == method), method)
+
+
+def declaration(method: str) -> Declaration:
+    """Return what a method declares: of a name without importing it, of "package.module:Class" from the class.
+
+    Raises
+    ------
+    KeyError
+        For a name that is not in the table.
+    InputError
+        For a class that cannot be imported or is no method.
+    """
+    return _declaration(method) if method in METHODS else of_class(METHODS[method])
+
+
+@cache
+def _declaration(name: str) -> Declaration:
+    return of_source(METHODS.places[name])
+
+
+def __getattr__(name: str) -> object:
+    """`Method`, whose module imports torch, at its first use."""
+    if name == "Method":
+        from emargin.methods.base import Method
+
+        return Method
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from emargin.encoders import FrameEncoder
+from emargin.fields import Field
 
 if TYPE_CHECKING:
     from emargin.config import Experiment
@@ -19,11 +20,15 @@ class Method(nn.Module):
     """Build, loss, encode; the shared frame encoder unless a method says otherwise.
 
     title: as in the paper's tables. summary: one line for `emargin methods`. untrained: takes no optimiser step.
+    fidelities: in which the method exists. fields: its settings, which an experiment names and which the method reads
+    from `self.experiment`. All of these are written out, so that they can be read without running the class.
     """
 
     title: str
     summary: str
     untrained = False
+    fidelities: tuple[str, ...] = ("released", "original")
+    fields: dict[str, Field] = {}
 
     def __init__(self, experiment: Experiment, n_features: int):
         super().__init__()

@@ -2,6 +2,7 @@
 
 import torch
 
+from emargin.fields import Field
 from emargin.losses.exponent import Exponent
 from emargin.losses.log_sums import log_sums
 from emargin.methods.repair import Repair, of_three_frames
@@ -22,7 +23,13 @@ class DistanceMargin(Repair):
 
     title = "Distance margin"
     summary = "InfoNCE; neighbours that the threshold calls dissimilar are kept a distance m apart"
-    settings = {"margin": 0.5, "threshold": 0.4, "labels": "paper"}
+    fields = {
+        "margin": Field(float, default=0.5, above=0, help="m, the cosine distance that dissimilar neighbours keep"),
+        "threshold": Field(
+            float, default=0.4, least=-1, most=1, help="theta, the cosine above which frames are similar"
+        ),
+        "labels": Field(str, default="paper", choices=("paper", "released"), help="the rule of the pseudo-labels"),
+    }
 
     def loss(self, batch, generator):
         experiment = self.experiment

@@ -1,5 +1,6 @@
 """InfoNCE + eMargin (the paper's section 3)."""
 
+from emargin.fields import Field
 from emargin.losses import emargin_loss, emargin_released
 from emargin.methods.base import Method
 from emargin.pseudo_labels import pseudo_labels
@@ -14,6 +15,36 @@ class EMargin(Method):
 
     title = "InfoNCE + eMargin"
     summary = "InfoNCE with the margin map on the similarities of adjacent or of all frames"
+    fields = {
+        "reading": Field(
+            str,
+            default={"original": "anchor"},
+            choices=("anchor", "pair", "all-pairs"),
+            help="where the paper's formula has the margin map",
+        ),
+        "labels": Field(
+            str,
+            default={"released": "released", "original": "paper"},
+            choices=("paper", "released"),
+            help="the rule of the pseudo-labels",
+        ),
+        "margin": Field(float, default=5.0, above=0, help="m of the margin map"),
+        "threshold": Field(
+            float, default=0.4, least=-1, most=1, help="theta, the cosine above which frames are similar"
+        ),
+        "sides": Field(
+            int,
+            default={"released": 2, "original": 1},
+            choices={"released": (1, 2), "original": (1,)},
+            help="neighbours to contrast with: the next, or both",
+        ),
+        "scope": Field(
+            str,
+            default={"released": "flattened", "original": "sequence"},
+            choices={"released": ("flattened",), "original": ("sequence", "flattened")},
+            help="what a frame is contrasted with: its sequence or the flattened batch",
+        ),
+    }
 
     def loss(self, batch, generator):
         experiment = self.experiment

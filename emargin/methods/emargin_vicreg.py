@@ -1,5 +1,6 @@
 """The released eMargin with VICReg's variance and covariance terms: what is left of it when the rank may not fall."""
 
+from emargin.fields import Field
 from emargin.losses import emargin_released
 from emargin.losses.cosines import unit_rows
 from emargin.methods.repair import Repair, variance_covariance
@@ -15,7 +16,14 @@ class EMarginVICReg(Repair):
 
     title = "eMargin + VICReg terms"
     summary = "the released eMargin, with a penalty on channels that do not vary or that vary together"
-    settings = {"margin": 5.0, "threshold": 0.4, "labels": "released", "weight": 1.0}
+    fields = {
+        "margin": Field(float, default=5.0, above=0, help="m of the margin map"),
+        "threshold": Field(
+            float, default=0.4, least=-1, most=1, help="theta, the cosine above which frames are similar"
+        ),
+        "labels": Field(str, default="released", choices=("paper", "released"), help="the rule of the pseudo-labels"),
+        "weight": Field(float, default=1.0, above=0, help="of the term that is added"),
+    }
 
     def loss(self, batch, generator):
         experiment = self.experiment

@@ -1,5 +1,6 @@
 """InfoNCE with adjacent frames as positives (the paper's equation 1)."""
 
+from emargin.fields import Field
 from emargin.losses import info_nce
 from emargin.methods.base import Method
 
@@ -12,6 +13,20 @@ class InfoNCE(Method):
 
     title = "InfoNCE"
     summary = "adjacent frames attract, all others repel: the control without a margin"
+    fields = {
+        "sides": Field(
+            int,
+            default={"released": 2, "original": 1},
+            choices=(1, 2),
+            help="neighbours to contrast with: the next, or both",
+        ),
+        "scope": Field(
+            str,
+            default={"released": "flattened", "original": "sequence"},
+            choices=("sequence", "flattened"),
+            help="what a frame is contrasted with: its sequence or the flattened batch",
+        ),
+    }
 
     def loss(self, batch, generator):
         experiment = self.experiment

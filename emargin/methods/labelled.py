@@ -7,6 +7,7 @@ from torch.nn.functional import cross_entropy
 from emargin.data.catalogue import settings_of
 from emargin.encoders import EMBEDDING
 from emargin.errors import InputError
+from emargin.fields import Field
 from emargin.losses import emargin_released, info_nce
 from emargin.methods.repair import Repair
 from emargin.pseudo_labels import pseudo_labels
@@ -65,7 +66,15 @@ class EMarginLabels(Labelled):
 
     title = "eMargin + labels"
     summary = "the released eMargin, with the cross-entropy of a share of labelled frames"
-    settings = {"margin": 5.0, "threshold": 0.4, "labels": "released", "weight": 1.0, "label_share": 0.05}
+    fields = {
+        "margin": Field(float, default=5.0, above=0, help="m of the margin map"),
+        "threshold": Field(
+            float, default=0.4, least=-1, most=1, help="theta, the cosine above which frames are similar"
+        ),
+        "labels": Field(str, default="released", choices=("paper", "released"), help="the rule of the pseudo-labels"),
+        "weight": Field(float, default=1.0, above=0, help="of the term that is added"),
+        "label_share": Field(float, default=0.05, above=0, most=1, help="of the labelled training frames"),
+    }
 
     def contrast(self, embedding, batch):
         experiment = self.experiment
@@ -80,7 +89,10 @@ class InfoNCELabels(Labelled):
 
     title = "InfoNCE + labels"
     summary = "the released InfoNCE, with the cross-entropy of a share of labelled frames"
-    settings = {"weight": 1.0, "label_share": 0.05}
+    fields = {
+        "weight": Field(float, default=1.0, above=0, help="of the term that is added"),
+        "label_share": Field(float, default=0.05, above=0, most=1, help="of the labelled training frames"),
+    }
 
     def contrast(self, embedding, batch):
         return info_nce(embedding, temperature=self.experiment.temperature, sides=2, scope="flattened")
@@ -91,7 +103,9 @@ class Supervised(Labelled):
 
     title = "Supervised"
     summary = "the shared encoder trained with the labels of all training frames"
-    settings = {"label_share": 1.0}
+    fields = {
+        "label_share": Field(float, default=1.0, above=0, most=1, help="of the labelled training frames"),
+    }
 
     def loss(self, batch, generator):
         frames, classes = self.drawn(batch.shape[0] * batch.shape[1], generator)

@@ -7,12 +7,9 @@ from emargin.methods.base import Method
 
 
 class Repair(Method):
-    """A loss that no paper compared here has, or a control of one; its fidelity is "original", that of a definition.
+    """A loss that no paper compared here has, or a control of one; its fidelity is "original", that of a definition."""
 
-    settings: the fields of Experiment that the loss has, with the values they take unless they are named.
-    """
-
-    settings: dict[str, float | str] = {}
+    fidelities = ("original",)
 
 
 def of_three_frames(embedding: Tensor) -> Tensor:

@@ -12,13 +12,14 @@ import torch
 from companion import data_cards as cards
 from companion.figures import data as plots
 from emargin.config import Experiment
-from emargin.data.catalogue import REAL, recordings_of, settings_of
+from emargin.data.catalogue import SETS, entry_of, settings_of
 from emargin.data.loading import load_recordings
 from emargin.data.protocols import build
 from emargin.data.readers.npz import save_folder
 from emargin.errors import InputError
 from emargin.losses.cosines import adjacent_cosines
 from emargin.pseudo_labels import detection
+from emargin.resolve import resolve
 
 ROOT = Path(__file__).resolve().parents[2]
 RATE, SECONDS = 10, 30
@@ -76,7 +77,7 @@ def test_shares_are_of_the_labelled_frames(facts):
 
 def frames_and_labels(folder) -> list:
     """The class of every frame of each person, counted slowly from the samples."""
-    experiment = Experiment(dataset=str(folder))
+    experiment = resolve(Experiment(dataset=str(folder)))
     recordings, _ = load_recordings(experiment)
     classes = []
     for recording in recordings.recordings:
@@ -114,7 +115,7 @@ def test_runs_and_transitions_counted_slowly(folder, facts):
 
 def test_standardised_cosines_are_those_of_protocol_original(folder, facts):
     """From what `build` gives a run: sequences of two frames, a step of one, are all adjacent pairs."""
-    experiment = Experiment(dataset=str(folder), sequence_length=2, stride=1)
+    experiment = resolve(Experiment(dataset=str(folder), sequence_length=2, stride=1))
     recordings, checksum = load_recordings(experiment)
     data = build(recordings, settings_of(str(folder)), experiment, checksum)
     pairs = torch.cat([side.batch(slice(None)) for side in (data.train, data.test)])
@@ -157,6 +158,23 @@ def test_a_set_whose_classes_never_change_has_no_transitions(tmp_path):
     facts = cards.card(str(tmp_path / "mine"))
     assert facts["transitions"] is None
     assert set(facts["pseudo_label"]["standardised"]) == {"share"}
+
+
+def test_a_set_of_the_archive_has_neither_people_nor_seconds_and_comes_last(tmp_path, monkeypatch, facts):
+    monkeypatch.setenv("EMARGIN_DATA", str(tmp_path))
+    folder, generator = tmp_path / "ucr" / "Waves", np.random.default_rng(3)
+    folder.mkdir(parents=True)
+    for side in ("TRAIN", "TEST"):
+        series = [[label, *generator.normal(size=64)] for label in (1, 2, 1)]
+        np.savetxt(folder / f"Waves_{side}.tsv", series, delimiter="\t")
+    waves = cards.card("ucr-Waves")
+    assert (waves["people"], waves["hours"], waves["sampling_rate"], waves["recordings"]) == (None, None, None, 6)
+    assert waves["split"]["train"] == {"people": None, "recordings": 3, "sequences": 3}
+    assert (waves["licence"], waves["citation"]) == ("for research (UCR archive)", "dau2019ucr")
+    simulated = facts | {"source": "simulated"}
+    names = sorted({"a-ucr": waves, "b-sim": simulated, "c-real": facts}.items(), key=cards._order)
+    assert [name for name, _ in names] == ["c-real", "b-sim", "a-ucr"]
+    assert cards.names_there() == ["ucr-Waves", "harth-sim", "sleepeeg-sim", "ecg-sim"]
 
 
 def test_split_counts_people_recordings_and_sequences(tmp_path):
@@ -220,15 +238,19 @@ def test_committed_cards_are_those_of_the_catalogue_as_it_is():
         settings, geometry = settings_of(name), committed[name]["geometry"]
         for field in ("n_fft", "hop", "sequence_length", "stride"):
             assert geometry[field] == getattr(settings, field), (name, field)
+    features, seconds = committed["sleepedf-features"], entry_of("sleepedf-features").frame_seconds
+    assert features["geometry"]["frame_seconds"] == seconds
+    assert features["hours"] == pytest.approx(features["frames"] * seconds / 3600, rel=1e-5)
     assert {name for name, facts in committed.items() if facts["transitions"] is None} == {
-        name for name in committed if name.startswith("ucr-")
+        name for name in committed if entry_of(name).has_series
     }
 
 
 def test_every_real_set_has_an_origin_that_the_bibliography_knows():
     keys = set(re.findall(r"^@\w+\{([^,]+),", (ROOT / "book" / "references.bib").read_text(encoding="utf-8"), re.M))
-    assert {recordings_of(name) for name in REAL} == set(cards.ORIGINS)
-    assert {key for _, key in cards.ORIGINS.values() if key} <= keys
+    entries = (*SETS, entry_of("ucr-Adiac"))
+    assert all(entry.origin for entry in entries)
+    assert {entry.citation for entry in entries if entry.citation} <= keys
 
 
 def test_tables_have_a_line_a_set_and_dashes_for_what_is_not_known(facts):

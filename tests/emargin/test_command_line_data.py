@@ -1,10 +1,12 @@
 """`emargin data`: exit status, and an explanation instead of a traceback."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 
 from emargin.__main__ import main
+from emargin.data.catalogue import SETS, public_of
 from emargin.data.fetch import archives as fetch
 
 
@@ -18,15 +20,10 @@ def test_list_is_a_table_of_all_sets(capsys):
     assert main(["data", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["name", "data", "size", "licence", "where"]
-    assert [line.split()[0] for line in lines[1:]] == [
-        "harth",
-        "sleepeeg",
-        "ecg",
-        "mitbih",
-        "dsads",
-        "spsw-har",
-        "sleepedf-features",
-    ]
+    assert [line.split()[0] for line in lines[1:]] == [entry.name for entry in SETS]
+    assert {"harth", "sleepeeg", "ecg", "mitbih", "dsads", "spsw-har", "sleepedf-features"} <= {
+        entry.name for entry in SETS
+    }
 
 
 def test_verify_is_0_for_the_published_files_and_2_for_others(data, capsys):
@@ -56,8 +53,9 @@ def test_bad_input_is_explained_with_status_2(arguments, message, capsys):
 @pytest.mark.parametrize("name", ["harth", "sleepeeg", "sleepedf", "ecg", "mitbih", "dsads", "spsw-har", "ucr-Adiac"])
 def test_without_a_connection_fetch_gives_the_manual_steps(name, data, monkeypatch, capsys):
     pytest.importorskip("pooch")
-    kind = "ucr-" if name.startswith("ucr-") else name
-    monkeypatch.setitem(fetch.ADDRESSES, kind, "http://127.0.0.1:1/")
+    entry = public_of(name)
+    entry = replace(entry, download=replace(entry.download, address="http://127.0.0.1:1/"))
+    monkeypatch.setattr(fetch, "public_of", lambda name: entry)
     assert main(["data", "fetch", name]) == 2
     message = capsys.readouterr().err
     assert "cannot be downloaded" in message and "Traceback" not in message

@@ -15,6 +15,7 @@ from emargin.config import Experiment
 from emargin.data.loading import load
 from emargin.errors import InputError, MissingData
 from emargin.experiment import run
+from emargin.resolve import resolve
 from emargin.stages import code_versions
 from tests.conftest import make_dataset
 
@@ -53,7 +54,7 @@ def test_rows_are_complete_tidy_and_the_same_twice(small, small_dataset):
 
 def test_provenance_says_what_made_the_rows(small, small_dataset):
     record = run(small(), dataset=small_dataset, device="cpu", progress=False).provenance
-    assert Experiment.from_dict(record["experiment"]) == small()
+    assert resolve(Experiment.from_dict(record["experiment"])) == small()
     assert record["data"] == "checksum"
     assert record["versions"]["torch"] == torch.__version__
     assert set(record["seconds"]) == {"data", "train", "encode", "cluster", "probe"}
@@ -67,7 +68,7 @@ def test_a_run_writes_its_files_and_no_others(small, small_dataset, tmp_path, no
     rows = results.read_rows(tmp_path / "a" / "b" / "rows.csv")
     np.testing.assert_allclose(rows.value, result.rows.value, rtol=1e-8)
     state = torch.load(tmp_path / "a" / "b" / "encoder.pt", weights_only=True)
-    assert Experiment.from_json(state["experiment"]) == result.experiment
+    assert resolve(Experiment.from_json(state["experiment"])) == result.experiment
 
 
 def test_rows_are_written_last(small, small_dataset, tmp_path, no_probes, monkeypatch):

@@ -1,4 +1,6 @@
-"""Two public sets of text files, converted to the neutral npz format: DSADS and SP-SW-HAR.
+"""Make the folder of a data set from its unpacked archive, where that takes more than to pick files.
+
+DSADS and SP-SW-HAR become the neutral npz format:
 
     convert_dsads("download/data", "data/dsads")
     convert_spsw("download/DATA", "data/spsw-har")
@@ -10,12 +12,14 @@ if anything is wrong with the source; one that is there already is never touched
 import csv
 import json
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from emargin.data.fetch.archives import pick
 from emargin.data.readers.npz import new_folder
 from emargin.data.readers.text import read_numbers
+from emargin.data.readers.ucr import SIDES
 from emargin.errors import InputError, MissingData
 
 DSADS_PEOPLE, DSADS_ACTIVITIES, DSADS_SEGMENTS = 8, 19, 60
@@ -248,3 +252,62 @@ def _read_execution(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _describe(folder: Path, description: dict) -> None:
     (folder / "dataset.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
+
+
+def install_dsads(unpacked: Path, made: Path) -> None:
+    """Convert DSADS from wherever it lies in its archive."""
+    convert_dsads(_parent_of(unpacked, "a01/p1/s01.txt"), made)
+
+
+def install_spsw(unpacked: Path, made: Path) -> None:
+    """Convert SP-SW-HAR from wherever it lies in its archive."""
+    convert_spsw(_parent_of(unpacked, "s01/s01_01_sp.csv"), made)
+
+
+def install_ucr(unpacked: Path, made: Path) -> None:
+    """Take the archive's .tsv files as they are, or else its .ts files in their form; `made` has the set's name."""
+    name = made.name
+    if any(unpacked.rglob(f"{name}_TRAIN.tsv")):
+        pick(unpacked, made, *(f"{name}_{side}.tsv" for side in SIDES))
+        return
+    pick(unpacked, made, *(f"{name}_{side}.ts" for side in SIDES))
+    for side in SIDES:
+        path = made / f"{name}_{side}.ts"
+        path.with_suffix(".tsv").write_text(_tsv(path), encoding="utf-8")
+        path.unlink()
+
+
+def _parent_of(unpacked: Path, first: str) -> Path:
+    """The folder that holds the set's first file."""
+    parents = [
+        path.parents[first.count("/")]
+        for path in sorted(unpacked.rglob(PurePosixPath(first).name))
+        if path.as_posix().endswith(f"/{first}")
+    ]
+    if len(parents) != 1:
+        raise InputError(
+            "the archive does not hold the set",
+            found=f"{len(parents)} files {first}",
+            wanted="one",
+            todo="look at what the archive's page says",
+        )
+    return parents[0]
+
+
+def _tsv(path: Path) -> str:
+    """Series of one channel from a .ts file, `value,value,...:class` after `@data`, class first; digits as they are."""
+    lines = []
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        line = line.strip()
+        if not line or line[0] in "#@":
+            continue
+        values, *rest = line.split(":")
+        if len(rest) != 1 or "(" in values:
+            raise InputError(
+                f"{path.name}, line {number}: not a series of one channel with a class",
+                found=repr(line[:80]),
+                wanted="value,value,...:class",
+                todo="choose another set",
+            )
+        lines.append("\t".join([rest[0], *values.split(",")]).replace("?", "NaN"))
+    return "\n".join(lines) + "\n"

@@ -7,7 +7,6 @@ unpack(Path("harth.zip"), Path("unpacked"), "get it by hand")
 import functools
 import lzma
 import os
-import shutil
 import stat
 import zipfile
 import zlib
@@ -46,23 +45,25 @@ def download(address: str, path: Path, manual: str, *, checksum: str | None = No
             downloader=functools.partial(_resume, part, title or path.name),
         )
     except requests.RequestException as error:
-        kept = (
-            f"; {part.stat().st_size} bytes are kept, and the same command goes on from there"
-            if part.exists() and part.stat().st_size
-            else ""
-        )
+        size = part.stat().st_size if part.exists() else 0
+        kept = f"; {size} bytes are kept, and the same command goes on from there" if size else ""
         raise InputError(
             f"{address}: cannot be downloaded{kept}", found=error, wanted="an answer with the file", todo=manual
         ) from error
     except ValueError as error:  # pooch's way to say so; it has deleted what came
         raise InputError(f"{address}: not the published file", found=error, wanted=checksum, todo=manual) from error
     except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written",
-            found=error,
-            wanted="a writable folder with enough space",
-            todo="make space, or name another folder with EMARGIN_DATA",
-        ) from error
+        raise unwritten(path, error) from error
+
+
+def unwritten(path: Path, error: OSError) -> InputError:
+    """The error for a file or folder that the disk does not take."""
+    return InputError(
+        f"{path}: cannot be written",
+        found=error,
+        wanted="a writable folder with enough space",
+        todo="make space, or name another folder with EMARGIN_DATA",
+    )
 
 
 def _resume(part: Path, title: str, address: str, target: str, pooch: object) -> None:
@@ -116,11 +117,7 @@ def unpack(archive: Path, folder: Path, manual: str, *, most: int = MOST) -> Non
             size = sum(entry.file_size for entry in entries)
             if size > most:
                 raise zipfile.BadZipFile(f"{size} bytes unpacked, more than {most}")
-            for entry in entries:  # zipfile never reads more of an entry than the size that it declares
-                target = folder / entry.filename
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with contents.open(entry) as source, target.open("xb") as file:
-                    shutil.copyfileobj(source, file)
+            contents.extractall(folder, entries)  # never more of an entry than the size that it declares
     except DAMAGE as error:
         archive.unlink()
         raise InputError(

@@ -9,6 +9,7 @@ from companion.bench import unchanged
 from companion.grid.store import Store
 from emargin import rows as results
 from emargin.config import Experiment
+from emargin.resolve import resolve
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def store(tmp_path):
 
 def cells():
     return [
-        Experiment(dataset="harth-sim", seed=seed, **fields)
+        resolve(Experiment(dataset="harth-sim", seed=seed, **fields))
         for seed in (1, 2, 3)
         for fields in ({"method": "infonce", "fidelity": "original"}, {"method": "simmtm", "fidelity": "original"})
     ]

@@ -15,13 +15,14 @@ from emargin import rows as results
 from emargin.config import Experiment
 from emargin.data.fetch.convert import DSADS
 from emargin.paths import home
+from emargin.resolve import resolve
 
 VALUES = {"participation_ratio": 1.25, "mean_cosine": 0.5, "silhouette": 0.75, "davies_bouldin": 0.4, "nmi": 0.1}
 NOTE = "AFIB 12, AFL 7, NOD 3, N 12"
 
 
 def cell(method="emargin", fidelity="released", **keywords):
-    return Experiment(dataset="mitbih", source="real", method=method, fidelity=fidelity, **keywords)
+    return resolve(Experiment(dataset="mitbih", source="real", method=method, fidelity=fidelity, **keywords))
 
 
 def points(n=34):

@@ -27,6 +27,7 @@ from emargin.methods.cpc import HORIZONS, cpc, released_cpc
 from emargin.methods.infots import local_loss
 from emargin.methods.simmtm import TEMPERATURE, contrast_and_average
 from emargin.methods.ts2vec import padded, shared
+from emargin.resolve import resolve
 
 FIDELITIES = ("original", "released")
 
@@ -37,7 +38,9 @@ def normal(*shape, seed=0):
 
 def method(name, fidelity, length, features=6):
     torch.manual_seed(1)
-    experiment = Experiment(dataset="harth-sim", method=name, fidelity=fidelity, sequence_length=length, n_fft=10)
+    experiment = resolve(
+        Experiment(dataset="harth-sim", method=name, fidelity=fidelity, sequence_length=length, n_fft=10)
+    )
     return METHODS[name](experiment, features)
 
 

@@ -10,6 +10,7 @@ from emargin.config import Experiment
 from emargin.data.framing import stft_frames
 from emargin.data.recordings import Recording, RecordingSet
 from emargin.pseudo_labels import detection
+from emargin.resolve import resolve
 
 CLASSES = torch.tensor([[0, 0, 0, 1, 1, 1, 1, 2, 2]])  # changes at pairs 2 and 6
 LABELS = torch.tensor([[0, 1, 0, 0, 0, 0, 1, 1]]).bool()  # one near the first change, one on and one after the second
@@ -52,7 +53,7 @@ def recording(name, samples, seed):
 
 
 def test_magnitude_sequences_stay_within_recordings():
-    experiment = Experiment(dataset="harth-sim", sequence_length=4, n_fft=10, hop=5)
+    experiment = resolve(Experiment(dataset="harth-sim", sequence_length=4, n_fft=10, hop=5))
     recordings = (recording("a", 60, 1), recording("b", 50, 2))  # 11 and 9 frames: two sequences each
     frames, classes = magnitude_sequences(RecordingSet("set", "real", ("x", "y", "z"), 10.0, recordings), experiment)
     expected = torch.cat([stft_frames(r.values, 10, 5)[:8] for r in recordings])
@@ -62,7 +63,7 @@ def test_magnitude_sequences_stay_within_recordings():
 
 
 def test_magnitude_sequences_of_framed_recordings_are_the_values():
-    experiment = Experiment(dataset="harth-sim", sequence_length=3)
+    experiment = resolve(Experiment(dataset="harth-sim", sequence_length=3))
     framed = Recording("a", "a", np.arange(14, dtype=np.float32).reshape(7, 2), np.arange(7))
     frames, classes = magnitude_sequences(
         RecordingSet("set", "real", tuple("abcdefg"), None, (framed,), framed=True), experiment

@@ -19,6 +19,7 @@ from emargin import rows as results
 from emargin.__main__ import main
 from emargin.config import Experiment
 from emargin.errors import InputError, MissingData, NonFiniteGradient
+from emargin.resolve import resolve
 from emargin.stages import code_versions
 from tests.conftest import make_dataset
 
@@ -68,7 +69,7 @@ def test_the_chapter_shows_the_paper_s_own_sets_once_they_have_rows(tmp_path, mo
     monkeypatch.setattr(grid, "home", lambda: tmp_path)
     kept = Store(tmp_path / "results")
     assert [len(cells) for cells in read_chapter(kept).values()] == [2, 0]
-    kept.rows = results.table([results.tidy(Experiment("ecg"), "silhouette", 0.5, 9)])
+    kept.rows = results.table([results.tidy(resolve(Experiment("ecg")), "silhouette", 0.5, 9)])
     shown = read_chapter(kept)
     assert {name: [cell.dataset for cell in cells] for name, cells in shown.items()} == {
         "workflow/grid.json": ["mitbih", "mitbih"],
@@ -161,12 +162,12 @@ def test_components_are_kept_of_the_methods_that_the_book_compares(tmp_path, sma
     ],
 )
 def test_maps_are_drawn_of_one_seed_at_the_settings_of_set_and_method(changed, drawn):
-    assert is_drawn(Experiment(**{"dataset": "ecg-sim"} | changed)) == drawn
+    assert is_drawn(resolve(Experiment(**{"dataset": "ecg-sim"} | changed))) == drawn
 
 
 @pytest.mark.parametrize("digest", ["1234567890123456", "5e12345678901234", "0000000000000012"])
 def test_a_digest_that_looks_like_a_number_stays_a_word(tmp_path, digest):
-    row = results.tidy(Experiment(**SMALL), "silhouette", 0.5, 9) | {"digest": digest}
+    row = results.tidy(resolve(Experiment(**SMALL)), "silhouette", 0.5, 9) | {"digest": digest}
     results.write_text(tmp_path / "rows.csv", results.rows_to_csv(results.table([row])))
     assert results.read_rows(tmp_path / "rows.csv").digest.tolist() == [digest]
 
@@ -256,7 +257,7 @@ def test_scores_tell_cells_apart_that_differ_in_a_setting(tmp_path, small_grid):
     first, second, *_ = read_grid(path)
     run_small(grid_file(tmp_path, [SMALL | {"method": "emargin", "margin": [2.0, 0.5]}]), tmp_path / "out")
     store = Store(tmp_path / "out")
-    table = store.scores([first, second, Experiment(**SMALL, seed=9)])
+    table = store.scores([first, second, resolve(Experiment(**SMALL, seed=9))])
     assert table.margin.tolist() == [0.5, 2.0] and table.temperature.tolist() == 2 * [first.temperature]
     values = store.rows.set_index(["digest", "metric"]).value
     assert table.silhouette.tolist() == [values[first.digest, "silhouette"], values[second.digest, "silhouette"]]
@@ -350,13 +351,13 @@ def test_a_checkpoint_of_other_data_or_code_is_not_gone_on_from(tmp_path, small_
 
 
 def test_too_few_sequences_for_a_batch_are_refused_without_training_too(tmp_path, small_grid):
-    cell = Experiment(**SMALL | {"batch_size": 500}, method="random")
+    cell = resolve(Experiment(**SMALL | {"batch_size": 500}, method="random"))
     assert run_cell(cell, tmp_path / "cell", device="cpu", progress=False) == "failed"
     assert "fewer sequences than a batch. found: 12 on the training side" in (tmp_path / "cell/rows.csv").read_text()
     with pytest.raises(InputError, match="2 on the test side"):
         run_in(
             tmp_path,
-            Experiment(**SMALL | {"batch_size": 3}, method="random", protocol="released"),
+            resolve(Experiment(**SMALL | {"batch_size": 3}, method="random", protocol="released")),
             make_dataset(n_test=2),
         )
 
@@ -479,7 +480,7 @@ def test_neighbouring_cells_share_data_where_all_that_makes_them_is_the_same(fie
     loads = []
     shared = companion.grid.runner.LastOnly(lambda cell: loads.append(cell) or object())
     fields = {"dataset": "ecg-sim", "method": "random", "sequence_length": 10, "stride": 10, "n_fft": 16, "hop": 8}
-    cell, other = Experiment(**fields), Experiment(**fields | {field: value})
+    cell, other = resolve(Experiment(**fields)), resolve(Experiment(**fields | {field: value}))
     assert shared(cell) is shared(replace(cell, method="infonce", iterations=9, seed=2))
     assert shared(cell) is not shared(other) and len(loads) == 2
 

@@ -23,6 +23,7 @@ from emargin.config import FIDELITIES, Experiment
 from emargin.data import cache
 from emargin.errors import InputError
 from emargin.methods import COMPARED
+from emargin.resolve import resolve
 from tests.conftest import make_dataset
 from tests.test_setup import LOCK, ROOT, pins
 
@@ -263,7 +264,7 @@ def test_the_estimate_is_of_cells_alike_and_says_what_it_leaves_out(tmp_path):
     cells, out = read_grid(grid_file(tmp_path, *blocks)), Store(tmp_path / "out")
     assert "4 cells ahead; no record yet" in estimate(plan(cells, out), out)
     for seconds, digest in ((3600, "a"), (7200, "b")):  # of other seeds
-        cell = Experiment(**CELL | {"method": "emargin", "seed": seconds})
+        cell = resolve(Experiment(**CELL | {"method": "emargin", "seed": seconds}))
         out.records[digest] = {"experiment": vars(cell), "seconds": {"train": seconds, "probe": 1}}
     assert estimate(plan(cells, out), out) == (
         "4 cells ahead; by earlier cells of their kind 3.0 h one after the other, without the 2 of which there is no "

@@ -14,6 +14,7 @@ from emargin import rows as results
 from emargin.config import Experiment
 from emargin.errors import InputError
 from emargin.evaluation import per_subject, probing
+from emargin.resolve import resolve
 
 N, L = 60, 3  # frames a person, classes
 
@@ -29,7 +30,7 @@ class Cells:
 
     def add(self, right, *, tables=True, **fields) -> str:
         """A cell whose predictions are right with the given chance, one for everybody or one a person."""
-        cell = Experiment(dataset="harth-sim", **fields)
+        cell = resolve(Experiment(dataset="harth-sim", **fields))
         hit = self.generator.random(len(self.truth)) < np.broadcast_to(right, self.subjects.max() + 1)[self.subjects]
         predicted = np.where(hit, self.truth, (self.truth + 1) % L)
         self.predicted[cell.digest] = predicted
@@ -45,7 +46,7 @@ class Cells:
         return cell.digest
 
     def fail(self, **fields) -> str:
-        cell = Experiment(dataset="harth-sim", **fields)
+        cell = resolve(Experiment(dataset="harth-sim", **fields))
         self.rows.append(results.tidy(cell, "failed", float("nan"), None, "why"))
         return cell.digest
 

@@ -17,6 +17,7 @@ from emargin import rows as results
 from emargin.config import Experiment
 from emargin.errors import InputError
 from emargin.paths import home
+from emargin.resolve import resolve
 from emargin.stages import code_versions
 
 PAPER = pd.read_csv(home() / "results" / "paper" / "tables.csv")
@@ -24,7 +25,7 @@ METRICS = [metric for titles in tables.METRICS.values() for metric in titles]
 
 
 def cell(method, seed=1, **fields) -> Experiment:
-    return Experiment(**{"dataset": "ecg-sim", "method": method, "seed": seed} | fields)
+    return resolve(Experiment(**{"dataset": "ecg-sim", "method": method, "seed": seed} | fields))
 
 
 class Written:

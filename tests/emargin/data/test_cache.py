@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from emargin.config import Experiment
 from emargin.data import cache, loading
+from emargin.data.catalogue import entry_of
 from emargin.data.checksums import files_digest
 from emargin.data.loading import load
 from emargin.data.recordings import Recording, RecordingSet
 from emargin.errors import InputError
+from emargin.resolve import resolve
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +49,7 @@ def folder(tmp_path):
 
 
 def experiment(folder, **fields) -> Experiment:
-    return Experiment(**{"dataset": str(folder), "sequence_length": 20, "batch_size": 2} | fields)
+    return resolve(Experiment(**{"dataset": str(folder), "sequence_length": 20, "batch_size": 2} | fields))
 
 
 def bits(dataset) -> list:
@@ -166,7 +168,7 @@ def test_every_recording_comes_back_as_framing_made_it(tmp_path_factory, lengths
 def test_frames_are_mapped_from_the_disk_and_cannot_be_written(folder):
     cell = experiment(folder)
     load(cell)
-    found, _ = cache.framed(str(folder), loading._real_files(str(folder)), None, n_fft=8, hop=4, joined=False)
+    found, _ = cache.framed(str(folder), entry_of(str(folder)).paths, None, n_fft=8, hop=4, joined=False)
     base = found.recordings[0].values
     assert not base.flags.writeable
     while not isinstance(base, np.memmap):
@@ -180,7 +182,7 @@ def test_each_framing_each_set_and_each_way_of_joining_has_its_own_cache(folder,
     assert len(list(root.iterdir())) == 4
     cache.framed(
         "another name",
-        loading._real_files(str(folder)),
+        entry_of(str(folder)).paths,
         lambda: loading.load_recordings(experiment(folder)),
         n_fft=8,
         hop=4,

@@ -1,22 +1,41 @@
 """The catalogue: geometries by name, what they share, and that no earlier experiment changed under its digest."""
 
 import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
+from pkgutil import resolve_name
 
 import numpy as np
 import pytest
 import torch
 
 from emargin.config import Experiment
-from emargin.data import loading
-from emargin.data.catalogue import DATASETS, UCR, real_folder, recordings_of, settings_of
+from emargin.data import catalogue
+from emargin.data.catalogue import (
+    DATASETS,
+    SETS,
+    UCR_SIZES,
+    Entry,
+    entry_of,
+    public_of,
+    real_folder,
+    recordings_of,
+    series_there,
+    settings_of,
+)
+from emargin.data.fetch.archives import fetch
 from emargin.data.framing import stft_frames
-from emargin.data.loading import load, load_recordings, raw_windows
-from emargin.data.readers.ucr import SIDES
+from emargin.data.loading import checksum_of, load, load_recordings, raw_windows
+from emargin.data.readers.ucr import SIDES, classes_and_length
 from emargin.data.recordings import Recording, RecordingSet
 from emargin.errors import InputError, MissingData
+from emargin.resolve import resolve
 
 RESULTS = Path(__file__).parents[3] / "results"
+REAL = Path(os.environ.get("EMARGIN_DATA") or "data").resolve()
 
 
 @pytest.fixture(autouse=True)
@@ -30,18 +49,12 @@ def test_committed_results_keep_their_digests(path, data):
     records = json.loads(path.read_text())
     assert records
     for digest, record in records.items():
-        values = record["experiment"]
-        if values["dataset"].startswith(UCR):  # its settings come from its files; any will do, all values are recorded
-            folder = data / "ucr" / values["dataset"].removeprefix(UCR)
-            folder.mkdir(parents=True, exist_ok=True)
-            for side in SIDES:
-                (folder / f"{folder.name}_{side}.tsv").write_text("1\t0.5\n")
-        assert Experiment.from_dict(values).digest == digest
+        assert resolve(Experiment.from_dict(record["experiment"])).digest == digest
 
 
 def test_the_default_experiment_keeps_its_digest():
-    assert Experiment().digest == "d6fd5cab8b9b4cc3"
-    assert Experiment(dataset="sleepeeg-sim").digest == "84ba64b8c668655f"
+    assert resolve(Experiment()).digest == "d6fd5cab8b9b4cc3"
+    assert resolve(Experiment(dataset="sleepeeg-sim")).digest == "84ba64b8c668655f"
 
 
 @pytest.mark.parametrize(
@@ -55,7 +68,7 @@ def test_the_default_experiment_keeps_its_digest():
 )
 @pytest.mark.parametrize("kind", ["-sim", "-noise"])
 def test_both_geometries_of_ecg_and_sleepeeg(name, n_fft, hop, length, stride, n_features, kind):
-    for experiment in (Experiment(dataset=name, source="real"), Experiment(dataset=name + kind)):
+    for experiment in (resolve(Experiment(dataset=name, source="real")), resolve(Experiment(dataset=name + kind))):
         assert (experiment.n_fft, experiment.hop, experiment.sequence_length, experiment.stride) == (
             n_fft,
             hop,
@@ -69,9 +82,10 @@ def test_both_geometries_of_ecg_and_sleepeeg(name, n_fft, hop, length, stride, n
 
 
 def test_a_geometry_changes_frames_and_draw_alone():
-    assert DATASETS["ecg-released"].draw == (1000, 162, 77, 800) and DATASETS["ecg"].draw == (1577, 972, 459, 1467)
+    assert settings_of("ecg-released").draw == (1000, 162, 77, 800)
+    assert settings_of("ecg").draw == (1577, 972, 459, 1467)
     for name, base in (("ecg-released", "ecg"), ("sleepeeg-paper", "sleepeeg"), ("mitbih-released", "mitbih")):
-        one, other = DATASETS[name], DATASETS[base]
+        one, other = settings_of(name), settings_of(base)
         assert (one.temperature, one.iterations, one.train_share, one.standardise) == (
             other.temperature,
             other.iterations,
@@ -104,7 +118,7 @@ def test_raw_windows_are_the_signal_channel_by_channel():
 
 
 def test_the_released_geometry_of_ecg_is_the_stft_of_six_seconds():
-    experiment = Experiment(dataset="ecg-released-sim", quick=True, protocol="released")
+    experiment = resolve(Experiment(dataset="ecg-released-sim", quick=True, protocol="released"))
     recordings, _ = load_recordings(experiment)
     expected = stft_frames(recordings.recordings[0].values[:1500], 1500, 750)
     torch.testing.assert_close(load(experiment).train.frames[:1], expected)
@@ -113,9 +127,9 @@ def test_the_released_geometry_of_ecg_is_the_stft_of_six_seconds():
 @pytest.mark.parametrize("name", ["sleepeeg-paper-sim", "sleepedf-features"])
 def test_an_stft_has_no_meaning_where_frames_are_none(name):
     with pytest.raises(InputError, match=f"n_fft has no meaning for {name}.*no STFT.*64"):
-        Experiment(dataset=name, n_fft=64)
-    again = Experiment(dataset=name)
-    assert Experiment.from_json(again.to_json()) == again
+        resolve(Experiment(dataset=name, n_fft=64))
+    again = resolve(Experiment(dataset=name))
+    assert resolve(Experiment.from_json(again.to_json())) == again
 
 
 @pytest.mark.parametrize(
@@ -157,6 +171,7 @@ def test_the_further_real_sets_have_the_hyperparameters_of_the_nearest(name, set
 def test_sets_that_are_not_there_say_how_to_get_them(name, how, data):
     with pytest.raises(MissingData, match=f"recordings of {name} are not here.*{how}.*EMARGIN_DATA"):
         load(Experiment(dataset=name, source="real"))
+    assert checksum_of(Experiment(dataset=name, source="real")) is None
 
 
 def test_only_sets_with_a_simulator_are_offered_it():
@@ -168,9 +183,9 @@ def test_only_sets_with_a_simulator_are_offered_it():
 
 def test_a_name_of_the_paper_takes_its_real_files_where_its_folder_is(data):
     for folder, name in (("harth", "harth"), ("sleepeeg", "sleepeeg-paper"), ("ecg", "ecg-released")):
-        assert Experiment(dataset=name).source == "simulated"
+        assert resolve(Experiment(dataset=name)).source == "simulated"
         (data / folder).mkdir()
-        assert Experiment(dataset=name).source == "real"
+        assert resolve(Experiment(dataset=name)).source == "real"
 
 
 def test_sleepeeg_is_read_by_what_its_folder_holds(data, monkeypatch):
@@ -204,11 +219,17 @@ def test_sleepeeg_is_read_by_what_its_folder_holds(data, monkeypatch):
     assert asked[-1] == "edf"
 
 
-def test_harth_is_read_by_its_own_reader(data, monkeypatch):
-    (data / "harth").mkdir()
-    harth = pytest.importorskip("emargin.data.readers.harth")
-    monkeypatch.setattr(harth, "load_harth", lambda folder: folder)
-    assert loading.READERS["harth"](data / "harth") == data / "harth"
+def test_every_reader_is_a_function(data):
+    for entry in (*DATASETS.values(), catalogue.NIGHTS, entry_of("ucr-Adiac"), entry_of(str(data))):
+        for source in ("real", "simulated"):
+            if source == "real" and entry.reader or source == "simulated" and entry.simulator:
+                assert callable(resolve_name(entry.reader_for(source)))
+        assert bool(entry.reader) or bool(entry.simulator)
+
+
+def test_installers_are_functions(data):
+    installed = [entry.download.install for entry in (*SETS, entry_of("ucr-Adiac")) if entry.download]
+    assert all(callable(resolve_name(name)) for name in installed if name) and len(set(installed)) == 4
 
 
 def test_two_nights_of_one_subject_stay_together_and_hidden_files_do_not_count(data):
@@ -218,7 +239,7 @@ def test_two_nights_of_one_subject_stay_together_and_hidden_files_do_not_count(d
     generator = np.random.default_rng(0)
     for name in ("SC4001E0", "SC4002E0", "SC4011E0"):
         np.savez(folder / f"{name}.npz", features=generator.standard_normal((9, 3)), labels=np.arange(9) % 5)
-    experiment = Experiment(dataset="sleepedf-features")
+    experiment = resolve(Experiment(dataset="sleepedf-features"))
     recordings, checksum = load_recordings(experiment)
     assert [(night.name, night.subject) for night in recordings.recordings] == [
         ("SC4001E0", "SC400"),
@@ -227,3 +248,126 @@ def test_two_nights_of_one_subject_stay_together_and_hidden_files_do_not_count(d
     ]
     (folder / ".DS_Store").touch()
     assert load_recordings(experiment)[1] == checksum
+
+
+@pytest.mark.parametrize("name", sorted(UCR_SIZES))
+def test_sizes_of_the_archive_s_sets_are_those_of_their_files(name, data):
+    assert settings_of(f"ucr-{name}").draw == (1000,) * UCR_SIZES[name][0]
+    folder = REAL / "ucr" / name
+    if not folder.is_dir():
+        pytest.skip(f"needs the real ucr/{name} under EMARGIN_DATA")
+    assert classes_and_length(folder) == UCR_SIZES[name]
+
+
+def write_series(folder: Path, classes: int, length: int):
+    """A set of the archive: each class once in TRAIN and once in TEST."""
+    folder.mkdir(parents=True)
+    for side in SIDES:
+        lines = ("\t".join(map(str, [label, *np.sin(np.arange(length) + label)])) for label in range(classes))
+        (folder / f"{folder.name}_{side}.tsv").write_text("\n".join(lines) + "\n")
+
+
+def test_an_experiment_on_a_set_of_the_archive_is_the_same_without_its_files(data):
+    here = resolve(Experiment(dataset="ucr-SwedishLeaf"))
+    assert (here.source, here.sequence_length, here.stride, here.n_fft, here.hop) == ("real", 29, 29, 16, 4)
+    write_series(data / "ucr" / "SwedishLeaf", *UCR_SIZES["SwedishLeaf"])
+    assert resolve(Experiment(dataset="ucr-SwedishLeaf")).digest == here.digest
+    assert len(load_recordings(here)[0].classes) == 15
+
+
+def test_a_set_of_the_archive_that_is_not_here_says_how_to_get_it():
+    with pytest.raises(
+        MissingData, match="recordings of ucr-Adiac are not here.*data fetch ucr-Adiac.*holds ucr/Adiac/"
+    ):
+        load(Experiment(dataset="ucr-Adiac"))
+    with pytest.raises(MissingData, match="UCR set Beef is not here.*ucr-Adiac.*data fetch ucr-Beef.*EMARGIN_DATA"):
+        settings_of("ucr-Beef")
+
+
+@pytest.mark.parametrize("size", [(14, 128), (15, 127)])
+def test_files_of_another_size_than_the_catalogue_s_are_refused(data, size):
+    write_series(data / "ucr" / "SwedishLeaf", *size)
+    with pytest.raises(
+        InputError, match=f"found: {size[0]} classes, {size[1]} samples.*wanted: 15 classes, 128 samples"
+    ):
+        load(Experiment(dataset="ucr-SwedishLeaf"))
+
+
+def test_settings_of_another_set_of_the_archive_follow_from_its_files(data):
+    write_series(data / "ucr" / "Waves", 3, 56)
+    settings = settings_of("ucr-Waves")
+    assert (settings.sequence_length, settings.draw) == (11, (1000,) * 3)
+    assert series_there() == ["ucr-Waves"] and public_of("ucr-Waves") == entry_of("ucr-Waves")
+
+
+def test_a_folder_of_the_reader_s_own_is_an_entry_by_its_path(data):
+    folder = data / "mine"
+    folder.mkdir()
+    (folder / "dataset.json").write_text('{"classes": ["a", "b"], "sampling_rate": 50}')
+    (folder / "p.npz").touch()
+    (folder / "notes.txt").touch()
+    entry = entry_of(str(folder))
+    assert entry.is_folder and not entry.has_series and entry.folder == folder
+    assert [path.name for path in entry.paths] == ["p.npz", "dataset.json"]
+    assert settings_of(str(folder)).n_fft == 50
+    with pytest.raises(InputError, match="no public data set of this name"):
+        public_of(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("mitbhi", "unknown dataset. found: 'mitbhi'.*wanted: harth, .*ucr-NAME.*did you mean 'mitbih'"),
+        ("no/such", "folder of recordings is not there. found: no/such"),
+        ("ucr-../x", "no name of a set of the UCR archive"),
+        ("ucr-", "no name of a set of the UCR archive"),
+    ],
+)
+def test_another_name_is_refused(name, message):
+    with pytest.raises(InputError, match=message):
+        entry_of(name)
+
+
+READER = """
+import numpy as np
+
+from emargin.data.recordings import Recording, RecordingSet
+
+
+def load_walks(folder):
+    recordings = []
+    for path in sorted(folder.glob("*.csv")):
+        table = np.loadtxt(path, delimiter=",")
+        recordings.append(Recording(path.stem, path.stem, table[:, 1:].astype(np.float32), table[:, 0].astype(int)))
+    return RecordingSet("walks", "real", ("rest", "walk"), 20.0, tuple(recordings))
+"""
+
+
+def test_a_reader_and_an_entry_make_a_data_set(data, monkeypatch):
+    (data / "walks_reader.py").write_text(READER)
+    monkeypatch.syspath_prepend(data)
+    settings = replace(catalogue.HARTH, n_fft=20, hop=10, sequence_length=20, stride=20, draw=(100, 100))
+    entry = Entry("walks", "Walks", "made up", settings=settings, reader="walks_reader:load_walks")
+    monkeypatch.setitem(DATASETS, "walks", entry)
+    with pytest.raises(MissingData, match=f"recordings of walks are not here.*put its files into {data / 'walks'}"):
+        load(Experiment(dataset="walks"))
+    with pytest.raises(InputError, match="walks cannot be fetched: no download is known.*put its files into"):
+        fetch("walks")
+    (data / "walks").mkdir()
+    for person in range(4):
+        table = np.column_stack([np.arange(1000) // 100 % 2, np.sin(np.arange(1000) * (person + 1))])
+        np.savetxt(data / "walks" / f"p{person}.csv", table, delimiter=",")
+    dataset = load(Experiment(dataset="walks"))
+    assert (dataset.source, dataset.classes, dataset.draw) == ("real", ("rest", "walk"), (100, 100))
+    assert (len(dataset.train), len(dataset.test), dataset.n_features) == (8, 8, 11)
+
+
+def test_the_catalogue_is_cheap_to_import_and_so_is_an_entry():
+    """What reads, simulates and converts is imported at its first use."""
+    code = (
+        "import sys; from emargin.data.catalogue import entry_of, public_of, settings_of; "
+        "settings_of('ucr-Adiac'), entry_of('ecg-sim').reader_for('simulated'), public_of('sleepedf').paths; "
+        "print(*{'torch', 'numpy', 'pandas', 'sklearn', 'scipy', 'pooch'} & set(sys.modules))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=RESULTS.parent, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []

@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from emargin.config import Experiment
-from emargin.data.catalogue import DATASETS
+from emargin.data.catalogue import settings_of
 from emargin.data.protocols import build
 from emargin.data.recordings import Recording, RecordingSet
 from emargin.errors import InputError
+from emargin.resolve import resolve
 
 GEOMETRY = {"dataset": "ecg-sim", "n_fft": 8, "hop": 4, "sequence_length": 5, "stride": 5}
 
@@ -35,8 +36,8 @@ def recordings(n_subjects=5, each=2, samples=200, folds=(), scale=1.0):
 
 
 def built(data, **fields):
-    experiment = Experiment(**GEOMETRY | fields)
-    return build(data, DATASETS[experiment.dataset], experiment, "checksum")
+    experiment = resolve(Experiment(**GEOMETRY | fields))
+    return build(data, settings_of(experiment.dataset), experiment, "checksum")
 
 
 def mark(data, subject, value=1e4):

@@ -6,12 +6,13 @@ import pytest
 from emargin.config import Experiment
 from emargin.data.catalogue import real_folder
 from emargin.data.loading import load, load_recordings
+from emargin.resolve import resolve
 
 
 def experiment(name, **fields) -> Experiment:
     if not real_folder(name).is_dir():
         pytest.skip(f"needs the real {name} under EMARGIN_DATA")
-    return Experiment(dataset=name, source="real", **fields)
+    return resolve(Experiment(dataset=name, source="real", **fields))
 
 
 def counts(dataset) -> list[np.ndarray]:

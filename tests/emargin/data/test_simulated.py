@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.signal import butter, find_peaks, periodogram, sosfiltfilt
 
-from emargin.data.catalogue import DATASETS
+from emargin.data.catalogue import settings_of
 from emargin.data.simulated import GEOMETRIES, plan_sleep, simulate
 from emargin.errors import InputError
 
@@ -64,7 +64,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not(name):
 
 @pytest.mark.parametrize("name", SIMULATORS)
 def test_the_quick_profile_splits_by_subject_with_all_classes_and_enough_sequences_on_both_sides(name):
-    data, settings = quick(name), DATASETS[name]
+    data, settings = quick(name), settings_of(name)
     frames = (len(data.recordings[0].labels) - settings.n_fft) // settings.hop + 1
     n_train = round(settings.train_share * len(data.recordings))
     assert n_train * (frames // 100) >= 40 and (len(data.recordings) - n_train) * (frames // 100) >= 12

@@ -15,6 +15,7 @@ from emargin.data.protocols import within_recordings
 from emargin.data.recordings import Recording, RecordingSet
 from emargin.data.surrogates import order_of_frames, random_phases
 from emargin.errors import InputError
+from emargin.resolve import resolve
 
 
 def one_recording(samples, channels=2, name="r"):
@@ -61,11 +62,11 @@ def test_frames_have_no_phases():
 
 def test_an_unknown_surrogate_is_refused():
     with pytest.raises(InputError, match="unknown surrogate.*'phases'.*phase, frames.*did you mean 'phase'"):
-        Experiment(surrogate="phases")
+        resolve(Experiment(surrogate="phases"))
 
 
 def test_an_experiment_without_a_surrogate_keeps_its_digest():
-    assert Experiment(dataset="harth-sim", quick=True).digest == "b49564fc3d5b24da"
+    assert resolve(Experiment(dataset="harth-sim", quick=True)).digest == "b49564fc3d5b24da"
 
 
 @pytest.mark.parametrize("protocol", ["original", "released"])
@@ -96,7 +97,7 @@ def test_frames_move_within_their_recording_only():
         Recording("another", "s", numbered[50:], np.ones(30, np.int64)),
     ]
     framed = RecordingSet("own", "real", ("a", "b"), None, tuple(recordings), framed=True)
-    sequences = within_recordings(recordings, framed, Experiment(sequence_length=5, surrogate="frames"))
+    sequences = within_recordings(recordings, framed, resolve(Experiment(sequence_length=5, surrogate="frames")))
     assert sorted(sequences.frames[:50, 0].tolist()) == list(range(50)) == sorted(order)
     assert sequences.frames[:50, 0].tolist() == list(order)
     assert sequences.labels.tolist() == [0] * 50 + [1] * 30

@@ -18,6 +18,7 @@ from emargin.config import Experiment
 from emargin.errors import InputError
 from emargin.evaluation import series
 from emargin.evaluation.features import Features, encode
+from emargin.resolve import resolve
 from emargin.stages import code_versions
 from emargin.training import train
 
@@ -59,7 +60,7 @@ def test_sequences_of_several_classes_are_refused():
 def test_scores_are_those_of_the_protocol_on_pooled_embeddings(ucr):
     from emargin.data.loading import load
 
-    experiment = Experiment(dataset=ucr, method="infonce", iterations=3)
+    experiment = resolve(Experiment(dataset=ucr, method="infonce", iterations=3))
     dataset = load(experiment)
     method, _ = train(experiment, dataset, progress=False)
     found = {row["metric"]: row for row in series.scores(experiment, method, dataset)}
@@ -110,5 +111,5 @@ def test_cells_of_the_archive_train_alone(ucr, tmp_path):
 
 
 def test_rows_of_the_archive_depend_on_how_series_are_scored(ucr):
-    own, other = Experiment(dataset=ucr), Experiment(dataset="ecg-sim")
+    own, other = resolve(Experiment(dataset=ucr)), resolve(Experiment(dataset="ecg-sim"))
     assert code_versions(own)["clustering"] != code_versions(other)["clustering"]

@@ -12,6 +12,7 @@ import torch
 from emargin.config import Experiment
 from emargin.data.loading import load
 from emargin.methods import COMPARED
+from emargin.resolve import resolve
 from emargin.training import train
 
 TRAINED = [name for name in COMPARED if not COMPARED[name].untrained]
@@ -27,7 +28,7 @@ def loaded(simulator):
 @pytest.mark.parametrize("name", TRAINED)
 @pytest.mark.parametrize("simulator", ["harth-sim", "sleepeeg-sim", "ecg-sim"])  # slowest to vary: each is loaded once
 def test_two_hundred_steps_are_finite(simulator, name, fidelity, capsys):
-    experiment = Experiment(dataset=simulator, method=name, fidelity=fidelity, iterations=200)
+    experiment = resolve(Experiment(dataset=simulator, method=name, fidelity=fidelity, iterations=200))
     dataset = loaded(simulator)
     start = time.perf_counter()
     method, curve = train(experiment, dataset, progress=False)

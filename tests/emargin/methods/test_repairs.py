@@ -13,6 +13,7 @@ from emargin.losses import emargin_released, info_nce
 from emargin.methods import COMPARED, METHODS, REPAIRS
 from emargin.methods.repair import variance_covariance
 from emargin.pseudo_labels import pseudo_labels
+from emargin.resolve import resolve
 from emargin.training import build, train
 from tests.conftest import make_dataset
 
@@ -214,29 +215,41 @@ def test_supervised_training_learns_the_classes(small):
 
 
 def test_names():
-    known = [*COMPARED, *REPAIRS]
-    assert list(METHODS)[: len(known)] == known  # the tables' order; a method of the reader's own comes after these
+    assert set(METHODS) >= {*COMPARED, *REPAIRS}
     assert not set(COMPARED) & set(REPAIRS)
 
 
-@pytest.mark.parametrize("name", REPAIRS)
-def test_a_repair_has_one_fidelity_and_its_own_settings(name):
-    with pytest.raises(InputError, match=f"no released code computes {name}.*choose fidelity original"):
-        Experiment(method=name)
-    experiment = Experiment(method=name, fidelity="original")
-    for field in ("margin", "threshold", "labels", "weight", "label_share"):
-        assert getattr(experiment, field) == REPAIRS[name].settings.get(field)
-        if field not in REPAIRS[name].settings:
-            with pytest.raises(InputError, match=f"{field} has no meaning for {name}"):
-                Experiment(method=name, fidelity="original", **{field: "paper" if field == "labels" else 0.5})
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("distance-margin", {"margin": 0.5, "threshold": 0.4, "labels": "paper"}),
+        ("cosine-margin", {"margin": 0.2, "threshold": 0.4, "labels": "paper"}),
+        ("emargin-vicreg", {"margin": 5.0, "threshold": 0.4, "labels": "released", "weight": 1.0}),
+        (
+            "emargin-labels",
+            {"margin": 5.0, "threshold": 0.4, "labels": "released", "weight": 1.0, "label_share": 0.05},
+        ),
+        ("infonce-labels", {"weight": 1.0, "label_share": 0.05}),
+        ("supervised", {"label_share": 1.0}),
+    ],
+)
+def test_a_repair_has_one_fidelity_and_its_own_settings(name, settings):
+    with pytest.raises(InputError, match=f"{name} has no such fidelity.*choose fidelity original"):
+        resolve(Experiment(method=name))
+    experiment = resolve(Experiment(method=name, fidelity="original"))
+    assert experiment.settings == settings
+    for field in {"margin", "threshold", "labels", "weight", "label_share"} - set(settings):
+        assert getattr(experiment, field) is None
+        with pytest.raises(InputError, match=f"{field} has no meaning for {name}"):
+            resolve(Experiment(method=name, fidelity="original", **{field: "paper" if field == "labels" else 0.5}))
 
 
 def test_settings_out_of_range():
     for fields in ({"label_share": 0.0}, {"label_share": 1.5}, {"weight": 0.0}, {"weight": float("nan")}):
         with pytest.raises(InputError, match=f"{next(iter(fields))} is out of range"):
-            Experiment(method="infonce-labels", fidelity="original", **fields)
+            resolve(Experiment(method="infonce-labels", fidelity="original", **fields))
     with pytest.raises(InputError, match="weight has no meaning for emargin"):
-        Experiment(weight=1.0)
+        resolve(Experiment(weight=1.0))
 
 
 def test_two_frames_are_refused(small):

@@ -10,11 +10,13 @@ import stat
 import struct
 import threading
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from emargin.data import catalogue
 from emargin.data.fetch import archives as fetch
 from emargin.data.fetch import convert, download
 from emargin.data.fetch.convert import SPSW_EXECUTIONS, SPSW_HEADER
@@ -93,9 +95,16 @@ def zipped(files: dict[str, bytes]) -> bytes:
     return stream.getvalue()
 
 
+def move(monkeypatch, name, address, **fields):
+    """Let the catalogue have another address, or other ways, for a set."""
+    entry = catalogue.public_of(name)
+    changed = replace(entry, download=replace(entry.download, address=address, **fields))
+    monkeypatch.setitem(catalogue.DATASETS, name, changed)
+
+
 def serve(server, monkeypatch, name, body, path="/set.zip"):
     server.files[path] = body
-    monkeypatch.setitem(fetch.ADDRESSES, name, server.address + path)
+    move(monkeypatch, name, server.address + path)
 
 
 # Downloads
@@ -273,7 +282,7 @@ def harth(server, monkeypatch, tmp_path):
     for name, content in HARTH.items():
         (tmp_path / name).write_bytes(content)
     table = {name: git_blob(tmp_path / name) for name in HARTH}
-    monkeypatch.setattr(fetch, "published", lambda name, folder: table)
+    monkeypatch.setattr(fetch, "published", lambda entry: table)
     files = {f"harth/{name}": content for name, content in HARTH.items()}
     serve(server, monkeypatch, "harth", zipped(files | {"__MACOSX/harth/._S006.csv": b"", "harth/readme.txt": b""}))
     return files
@@ -299,16 +308,16 @@ def test_other_files_than_harth_s_published_ones_are_not_installed(harth, server
 def test_an_interrupted_unpacking_leaves_nothing_half_written_and_goes_on_from_the_archive(
     harth, server, data, monkeypatch, error
 ):
-    def interrupted(unpacked, made):
-        install(unpacked, made)
+    def interrupted(entry, made):
+        install(entry, made)
         raise error
 
-    install = fetch.INSTALL["harth"]
-    monkeypatch.setitem(fetch.INSTALL, "harth", interrupted)
+    install = fetch._check
+    monkeypatch.setattr(fetch, "_check", interrupted)
     with pytest.raises(type(error) if isinstance(error, Exception) else error):
         fetch.fetch("harth")
     assert left(data) == [".downloads/harth.zip"] and [path.name for path in data.iterdir()] == [".downloads"]
-    monkeypatch.setitem(fetch.INSTALL, "harth", install)
+    monkeypatch.setattr(fetch, "_check", install)
     fetch.fetch("harth")
     assert left(data) == ["harth/S006.csv", "harth/S008.csv"] and len(server.asked) == 1
 
@@ -348,7 +357,7 @@ def test_sleepeeg_s_files_are_picked_and_read_before_they_are_installed(server, 
 def test_dsads_is_converted(server, data, monkeypatch):
     for name, value in (("PEOPLE", 1), ("ACTIVITIES", 2), ("SEGMENTS", 1), ("ROWS", 4)):
         monkeypatch.setattr(convert, f"DSADS_{name}", value)
-    monkeypatch.setattr(fetch, "convert_dsads", functools.partial(convert.convert_dsads, people=[1]))
+    monkeypatch.setattr(convert, "convert_dsads", functools.partial(convert.convert_dsads, people=[1]))
     text = "".join(",".join(str(row + column) for column in range(45)) + "\n" for row in range(4)).encode()
     serve(server, monkeypatch, "dsads", zipped({f"data/a{activity:02}/p1/s01.txt": text for activity in (1, 2)}))
     fetch.fetch("dsads")
@@ -364,7 +373,7 @@ def zenodo(server, data, monkeypatch):
         f"{i},{-i},{i / 2},{i + 1},{i * i},{i % 3},{i * 10},{'SEATED' if i < 5 else 'SITTING_DOWN'}" for i in range(10)
     ]
     text = "\n".join([",".join(SPSW_HEADER), *rows]).encode()
-    monkeypatch.setattr(fetch, "convert_spsw", functools.partial(convert.convert_spsw, people=["s01"]))
+    monkeypatch.setattr(convert, "convert_spsw", functools.partial(convert.convert_spsw, people=["s01"]))
     archive = zipped(
         {
             f"DATA/s01/s01_{number:02}_{kind}.csv": text
@@ -436,7 +445,7 @@ TEST = "@data\n7,8,9:1\n"
     ids=[".ts", ".tsv"],
 )
 def test_a_ucr_set_is_written_as_the_archive_s_tsv(server, data, monkeypatch, files):
-    monkeypatch.setitem(fetch.ADDRESSES, "ucr-", server.address + "/{name}.zip")
+    monkeypatch.setattr(catalogue, "UCR_ADDRESS", server.address + "/{series}.zip")
     server.files["/Small.zip"] = zipped({name: text.encode() for name, text in files.items()})
     fetch.fetch("ucr-Small")
     assert left(data) == ["ucr/Small/Small_TEST.tsv", "ucr/Small/Small_TRAIN.tsv"]
@@ -446,7 +455,7 @@ def test_a_ucr_set_is_written_as_the_archive_s_tsv(server, data, monkeypatch, fi
 
 @pytest.mark.parametrize("line", ["1,2,3", "1,2:3,4:1", "(2001,1),(2002,2):1", "1,?,3:1"])
 def test_a_ucr_set_of_several_channels_or_with_gaps_is_refused(server, data, monkeypatch, line):
-    monkeypatch.setitem(fetch.ADDRESSES, "ucr-", server.address + "/{name}.zip")
+    monkeypatch.setattr(catalogue, "UCR_ADDRESS", server.address + "/{series}.zip")
     server.files["/Small.zip"] = zipped({"Small_TRAIN.ts": f"@data\n{line}\n".encode(), "Small_TEST.ts": TEST.encode()})
     with pytest.raises(InputError):
         fetch.fetch("ucr-Small")
@@ -472,7 +481,7 @@ def physionet(server, monkeypatch):
         "/db/SHA256SUMS.txt": listed.encode()
     }
     for name in ("mitbih", "ecg"):
-        monkeypatch.setitem(fetch.ADDRESSES, name, server.address + "/db/")
+        move(monkeypatch, name, server.address + "/db/")
     return [
         f"{{}}/{name}" for name in ("100.atr", "100.dat", "100.hea", "101.atr", "101.hea", "RECORDS", "SHA256SUMS.txt")
     ]
@@ -504,11 +513,14 @@ def test_a_file_that_is_not_the_published_one_does_not_enter_the_folder(physione
 def test_the_nights_of_sleep_edf_lie_where_sleepeeg_s_reader_looks(server, data, monkeypatch):
     files = {"SC4001E0-PSG.edf": b"p", "SC4001EC-Hypnogram.edf": b"h"}
     server.files = {f"/{name}": content for name, content in files.items()}
-    monkeypatch.setitem(fetch.ADDRESSES, "sleepedf", server.address + "/")
+    nights = catalogue.NIGHTS
+    nights = replace(nights, download=replace(nights.download, address=server.address + "/"))
+    for module in (catalogue, fetch):
+        monkeypatch.setattr(module, "NIGHTS", nights)
     monkeypatch.setattr(
         fetch,
         "published",
-        lambda name, folder: {file: hashlib.sha256(content).hexdigest() for file, content in files.items()},
+        lambda entry: {file: hashlib.sha256(content).hexdigest() for file, content in files.items()},
     )
     fetch.fetch("sleepedf")
     assert left(data) == ["sleepeeg/SC4001E0-PSG.edf", "sleepeeg/SC4001EC-Hypnogram.edf"]
@@ -529,7 +541,10 @@ def test_an_unknown_name_is_refused(name):
 
 
 def test_every_set_has_an_address_and_manual_steps(data):
-    for name in (*fetch.ADDRESSES, "ucr-Adiac"):
-        if name != "ucr-":
-            manual = fetch.by_hand(name, data / name)
-            assert "get https://" in manual and str(data / name) in manual and "{" not in manual
+    for entry in (*catalogue.SETS, catalogue.NIGHTS, catalogue.entry_of("ucr-Adiac")):
+        if entry.download:
+            manual = fetch.by_hand(entry)
+            assert "get https://" in manual and str(entry.folder) in manual and "{" not in manual
+        else:
+            assert entry.unfetched and str(entry.folder) in entry.instructions
+        assert entry.folder.is_relative_to(data)

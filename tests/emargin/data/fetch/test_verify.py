@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emargin.data.catalogue import NIGHTS, SETS, public_of
 from emargin.data.fetch import verify
 from emargin.data.readers.harth import SUBJECTS
 from emargin.data.readers.sleepedf import PSG_NAME
@@ -41,8 +42,8 @@ def test_git_s_checksum_is_git_s(tmp_path):
 
 
 def test_the_published_tables_hold_22_people_and_153_nights(data):
-    assert list(verify.published("harth", data)) == [f"{subject}.csv" for subject in SUBJECTS]
-    nights = verify.published("sleepedf", data)
+    assert list(verify.published(public_of("harth"))) == [f"{subject}.csv" for subject in SUBJECTS]
+    nights = verify.published(NIGHTS)
     records = {name[:7] for name in nights if PSG_NAME.fullmatch(name)}
     hypnograms = {name[:7] for name in nights if re.fullmatch(r"SC4\d{3}[A-Z]{2}-Hypnogram\.edf", name)}
     assert len(nights) == 306 and len(records) == 153 and records == hypnograms
@@ -58,7 +59,7 @@ def harth(data, monkeypatch):
     for name, content in HARTH.items():
         (data / "harth" / name).write_bytes(content)
     table = {name: verify.git_blob(data / "harth" / name) for name in HARTH}
-    monkeypatch.setattr(verify, "published", lambda name, folder: table)
+    monkeypatch.setattr(verify, "published", lambda entry: table)
     return data / "harth"
 
 
@@ -121,7 +122,7 @@ def test_a_list_that_is_none_is_refused_by_its_line(mitbih, text):
 def test_of_sleep_edf_there_may_be_some_nights_each_with_both_files(data, monkeypatch):
     names = ["SC4001E0-PSG.edf", "SC4001EC-Hypnogram.edf", "SC4002E0-PSG.edf", "SC4002EC-Hypnogram.edf"]
     digest = hashlib.sha256(b"").hexdigest()
-    monkeypatch.setattr(verify, "published", lambda name, folder: dict.fromkeys(names, digest))
+    monkeypatch.setattr(verify, "published", lambda entry: dict.fromkeys(names, digest))
     folder = data / "sleepeeg"
     folder.mkdir()
     assert "no night" in verify.verify("sleepedf")[0]
@@ -170,7 +171,7 @@ def test_the_overview_says_what_is_there_and_reads_no_content(mitbih, data, monk
     assert rows["mitbih"][1] == "real" and rows["mitbih"][-1] == str(mitbih)
     assert rows["dsads"] == ["dsads", "real", "2.5 MB", "CC BY 4.0", str(data / "dsads")]
     assert rows["ucr-Small"][1:3] == ["real", "0.0 MB"]
-    assert set(rows) == {"name", *verify.LICENCES, "ucr-Small"}
+    assert set(rows) == {"name", *(entry.name for entry in SETS), "ucr-Small"}
 
 
 @pytest.mark.skipif(not (REAL / "mitbih").is_dir(), reason="needs the real mitbih under EMARGIN_DATA")

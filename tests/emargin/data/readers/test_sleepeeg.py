@@ -13,6 +13,7 @@ from emargin.data.catalogue import SLEEPEEG
 from emargin.data.framing import frame_labels, stft_frames
 from emargin.data.readers.sleepeeg import load_sleepeeg
 from emargin.errors import InputError, MissingData
+from emargin.resolve import resolve
 
 
 def content(n=6, length=178, seed=0, **replaced):
@@ -80,16 +81,16 @@ def test_a_split_by_subject_is_refused_and_one_by_position_is_not(tmp_path):
     sleepeeg = load_sleepeeg(tmp_path)
     fields = {"dataset": "sleepeeg-sim", "sequence_length": 2, "stride": 2, "n_fft": 178, "hop": 178}
     with pytest.raises(InputError, match="a split by subject needs two subjects.*use protocol released"):
-        protocols.build(sleepeeg, SLEEPEEG, Experiment(**fields, protocol="original"), "checksum")
-    dataset = protocols.build(sleepeeg, SLEEPEEG, Experiment(**fields, protocol="released"), "checksum")
+        protocols.build(sleepeeg, SLEEPEEG, resolve(Experiment(**fields, protocol="original")), "checksum")
+    dataset = protocols.build(sleepeeg, SLEEPEEG, resolve(Experiment(**fields, protocol="released")), "checksum")
     assert (len(dataset.train), len(dataset.test), dataset.n_features) == (3, 1, 90)
 
 
 def test_protocol_released_splits_at_the_border_of_the_files(tmp_path):
     """Six windows to train and three to test on; a sequence across them, or four fifths of all, would be others."""
     write(tmp_path)
-    experiment = Experiment(
-        dataset="sleepeeg-sim", sequence_length=2, stride=1, n_fft=178, hop=178, protocol="released"
+    experiment = resolve(
+        Experiment(dataset="sleepeeg-sim", sequence_length=2, stride=1, n_fft=178, hop=178, protocol="released")
     )
     dataset = protocols.build(load_sleepeeg(tmp_path), SLEEPEEG, experiment, "checksum")
     assert dataset.train.starts.tolist() == [0, 1, 2, 3, 4]

@@ -8,6 +8,7 @@ from emargin.config import Experiment
 from emargin.data.loading import load
 from emargin.data.readers.ucr import classes_and_length, load_ucr
 from emargin.errors import InputError, MissingData
+from emargin.resolve import resolve
 
 GENERATOR = np.random.default_rng(0)
 TRAIN = [(label, GENERATOR.standard_normal(40)) for label in (3, -1, 1, 3, 1, -1, 1, 3, 3)]
@@ -66,7 +67,7 @@ def test_windows_line_ends_are_read(tmp_path):
 
 def test_a_series_is_one_sequence_and_the_split_is_the_archives(archive):
     write(archive / "Leaf")
-    experiment = Experiment(dataset="ucr-Leaf", source="real")
+    experiment = resolve(Experiment(dataset="ucr-Leaf", source="real"))
     assert (experiment.n_fft, experiment.hop, experiment.sequence_length, experiment.stride) == (16, 4, 7, 7)
     assert (experiment.temperature, experiment.iterations) == (0.1, 200)
     dataset = load(experiment)
@@ -93,14 +94,14 @@ def test_series_shorter_than_a_frame_are_refused(archive):
 
 def test_a_set_that_is_not_there_names_those_that_are(archive):
     write(archive / "Leaf")
-    with pytest.raises(MissingData, match="UCR set Laef is not here.*wanted: ucr-Leaf.*EMARGIN_DATA"):
-        Experiment(dataset="ucr-Laef")
+    with pytest.raises(MissingData, match="UCR set Laef is not here.*wanted: .*ucr-Leaf.*EMARGIN_DATA"):
+        resolve(Experiment(dataset="ucr-Laef"))
 
 
 def test_there_is_no_simulator(archive):
     write(archive / "Leaf")
     with pytest.raises(InputError, match="no simulator.*ucr-Leaf"):
-        Experiment(dataset="ucr-Leaf", source="simulated")
+        resolve(Experiment(dataset="ucr-Leaf", source="simulated"))
 
 
 @pytest.mark.parametrize(
@@ -143,4 +144,4 @@ def test_settings_do_not_come_from_files_that_are_no_table(archive, text, messag
     folder = write(archive / "Leaf", test=[])
     (folder / "Leaf_TRAIN.tsv").write_text(text)
     with pytest.raises(InputError, match=message):
-        Experiment(dataset="ucr-Leaf")
+        resolve(Experiment(dataset="ucr-Leaf"))
