@@ -14,30 +14,37 @@ import pandas as pd
 import torch
 
 from emargin.config import Experiment
+from emargin.data.dataset import Dataset
 from emargin.errors import InputError
-from emargin.methods import METHODS
 from emargin.stages import MAP_NAME, code_versions, map_version
 
 IDENTITY = ("dataset", "source", "surrogate", "protocol", "fold", "method", "fidelity", "reading", "labels", "seed")
-COLUMNS = (*IDENTITY, "metric", "value", "n", "digest", "note")
+OPTIONAL = ("split",)  # identity, too, in tables where a row has a value there; elsewhere all have the default
+MEASURED = ("metric", "value", "n", "digest", "note")
+COLUMNS = (*IDENTITY, *MEASURED)  # of every table
 NUMBERS = ("fold", "seed", "value", "n")
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas")
 
 
 def tidy(experiment: Experiment, metric: str, value: float, n: int | None, note: str = "") -> dict:
     """One row. n: how many frames the value was computed from."""
-    row = {name: "" if getattr(experiment, name) is None else getattr(experiment, name) for name in IDENTITY}
+    identity = {name: getattr(experiment, name) for name in (*IDENTITY, *OPTIONAL)}
+    row = {name: "" if value is None else value for name, value in identity.items()}
     return row | {"metric": metric, "value": value, "n": n, "digest": experiment.digest, "note": note}
 
 
-def table(rows: list[dict]) -> pd.DataFrame:
-    """Rows as a frame with the columns of COLUMNS."""
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"n": "Int64"})
+def table(rows: list[dict] | pd.DataFrame) -> pd.DataFrame:
+    """Rows as a frame with the columns of COLUMNS, and those of OPTIONAL in which a row has a value."""
+    found = pd.DataFrame(rows, columns=[*IDENTITY, *OPTIONAL, *MEASURED])
+    found = found.astype({"n": "Int64"} | dict.fromkeys(OPTIONAL, object)).fillna(dict.fromkeys(OPTIONAL, ""))
+    return found.drop(columns=[name for name in OPTIONAL if (found[name] == "").all()])
 
 
 def read_rows(path: Path) -> pd.DataFrame:
     """Rows from a CSV file that `write_text` wrote. Raises InputError if it cannot be read or a column is missing."""
-    words = {name: str for name in COLUMNS if name not in NUMBERS}  # a digest may look like one: 5e12345678901234
+    words = {
+        name: str for name in (*COLUMNS, *OPTIONAL) if name not in NUMBERS
+    }  # a digest may look like one: 5e12345678901234
     rows = read_csv(path, dtype=words, keep_default_na=False, na_values={"value": [""], "n": [""]})
     missing = set(COLUMNS) - set(rows.columns)
     if missing:
@@ -67,44 +74,10 @@ def rows_to_csv(rows: pd.DataFrame) -> str:
     return rows.to_csv(index=False, float_format="%.9g")
 
 
-def label(row) -> str:
-    """The name of a row's method in tables and figures: title, fidelity, and what sets it apart."""
-    title = short(METHODS[row.method].title)
-    if METHODS[row.method].untrained:
-        return title
-    detail = row.reading or ("the paper's labels" if row.labels == "paper" else "")
-    return f"{title}, {row.fidelity}{f', {detail}' if detail else ''}"
-
-
-def short(name: str) -> str:
-    """The name of a method or of a table's line as it is printed: eMargin without the loss that it is added to."""
-    return name.replace("InfoNCE + eMargin", "eMargin")
-
-
-def comparison(rows: pd.DataFrame, metrics: dict[str, str], digits: int = 2) -> pd.DataFrame:
-    """A table as the book prints it: a line a method, a column a metric, "mean ± std" over seeds (one seed has no std).
-
-    metrics: metric -> column title. A cell that has not been run reads "not run"; one that failed, "failed".
-    """
-    lines = {}
-    for (name,), group in rows.assign(name=[label(row) for row in rows.itertuples()]).groupby(["name"], sort=False):
-        values = group.pivot_table(index="seed", columns="metric", values="value")
-        empty = "failed" if (group.metric == "failed").any() else "not run"
-        spread = {
-            metric: f" ± {values[metric].std():.{digits}f}" if values[metric].count() > 1 else " (one seed)"
-            for metric in values
-        }
-        lines[name] = {
-            title: f"{values[metric].mean():.{digits}f}{spread[metric]}" if metric in values else empty
-            for metric, title in metrics.items()
-        }
-    return pd.DataFrame(lines).T
-
-
 def provenance(
-    experiment: Experiment, device: torch.device, checksum: str, seconds: dict[str, float], *, maps: bool = False
+    experiment: Experiment, dataset: Dataset, device: torch.device, seconds: dict[str, float], *, maps: bool = False
 ) -> dict:
-    """What a run was: experiment, code, data, versions, machine, seconds a stage, peak memory in MB.
+    """What a run was: experiment, code, data, people a side, versions, machine, seconds a stage, peak memory in MB.
 
     The peak is that of the process so far, which may have run other cells before.
     """
@@ -113,13 +86,16 @@ def provenance(
             resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if platform.system() == "Darwin" else 1e3)
         )
     }
+    sides = {"train": dataset.train.subjects, "test": dataset.test.subjects}
+    people = {side: len(subjects.unique()) for side, subjects in sides.items() if subjects is not None}
     if device.type == "cuda":
         memory["device"] = round(torch.cuda.max_memory_allocated(device) / 1e6)
     return {
         "experiment": json.loads(experiment.to_json()),
         "code": code_versions(experiment) | ({MAP_NAME: map_version()} if maps else {}),
         "commit": _commit(),
-        "data": checksum,
+        "data": dataset.checksum,
+        **({"people": people} if people else {}),
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in PACKAGES},
         "device": (

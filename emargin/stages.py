@@ -15,6 +15,7 @@ from emargin.config import CORE, Experiment
 from emargin.data.catalogue import entry_of, settings_of
 from emargin.fingerprint import Source, Stage, fingerprint
 from emargin.methods import METHODS
+from emargin.resolve import resolving
 
 SETTINGS = frozenset(
     {
@@ -68,7 +69,7 @@ class Metric:
     alone: frozenset[str]
 
 
-FRAMES_CLUSTERING, FRAMES_PROBING = "emargin.experiment:_clustering", "emargin.experiment:_probing"
+FRAMES_CLUSTERING, FRAMES_PROBING = "emargin.evaluation.frames:score_clusters", "emargin.evaluation.frames:score_probes"
 ENCODING, SERIES = "emargin.evaluation.features:encode_both", "emargin.evaluation.series:scores"
 METRICS = {
     "clustering": Metric(
@@ -110,7 +111,7 @@ METRICS = {
         frozenset({"emargin.evaluation.probing:further_predictions", "emargin.evaluation.probing:further_probes"}),
     ),
 }
-MAP_NAME, MAP = "map", Stage(("emargin.experiment:_maps",))  # of the cells that the book draws
+MAP_NAME, MAP = "map", Stage(("emargin.evaluation.frames:maps_of",))  # of the cells that the book draws
 NEEDED = ("data", "train")  # what any row rests on
 
 
@@ -143,6 +144,7 @@ def stages_of(experiment: Experiment) -> dict[str, Stage]:
     return stages
 
 
+@resolving
 def code_versions(experiment: Experiment, source: Source | None = None) -> dict[str, str]:
     """Return the fingerprint of each stage of a cell, by the stage's name.
 

@@ -53,3 +53,20 @@ def small():
         )
 
     return make
+
+
+@pytest.fixture
+def ucr(tmp_path, monkeypatch):
+    """A small set in the place of the UCR archive: 24 series a side of 80 samples, a sine and noise. Its name."""
+    monkeypatch.setenv("EMARGIN_DATA", str(tmp_path / "data"))
+    folder = tmp_path / "data" / "ucr" / "Waves"
+    folder.mkdir(parents=True)
+    draws = np.random.default_rng(0)
+    for side in ("TRAIN", "TEST"):
+        lines = []
+        for number in range(24):
+            values = draws.standard_normal(80) * (0.1 if number % 2 else 1)
+            values += np.sin(np.arange(80) / 3 + number) * (number % 2)
+            lines.append("\t".join(f"{value:.6f}" for value in [number % 2 + 1, *values]))
+        (folder / f"Waves_{side}.tsv").write_text("\n".join(lines) + "\n")
+    return "ucr-Waves"

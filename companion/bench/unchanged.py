@@ -21,11 +21,12 @@ from companion.bench import surroundings
 from companion.bench.surroundings import SERVER, machine
 from companion.grid.plan import read_grid
 from companion.grid.store import Store
+from companion.labels import label
 from emargin.config import Experiment
 from emargin.errors import InputError
 from emargin.experiment import run
 from emargin.paths import home
-from emargin.rows import label, write_text
+from emargin.rows import write_text
 
 # By grid: each form of the losses that share the blocks; an encoder that does not train shows the probe alone.
 LINES = {

@@ -19,10 +19,10 @@ from PIL import Image
 
 from companion.figures.style import INK, MARKERS, MUTED, PALETTE, figure, mark_source
 from companion.grid.store import Store
+from companion.labels import label
 from companion.statistics.map_shape import local_dimension
 from emargin.config import Experiment
 from emargin.methods import METHODS
-from emargin.rows import label
 
 CURVE, AREA = 1.5, 1.75  # local dimension: a map is a curve up to the first, an area above the second
 LINE, NO_LINE = 1.5, 3.0  # effective rank: an embedding is called a line up to the first, none from the second on

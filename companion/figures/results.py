@@ -4,8 +4,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from companion.figures.style import MARKERS, PALETTE, figure, mark_source
+from companion.labels import label
 from emargin.methods import METHODS
-from emargin.rows import label
 
 
 def clustering_against_probing(rows: pd.DataFrame, source: str, *, clustering: str = "silhouette") -> Figure:

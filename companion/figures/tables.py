@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from companion.grid.store import Store
+from companion.labels import short
 from companion.statistics.intervals import Correlation, Interval
 from companion.statistics.tables import METRICS, PAPER_SETS, SET_TITLES, Runs, csv, entries, nearest, runs_of
 from emargin.config import FIDELITIES, Experiment
-from emargin.rows import short
 
 DAGGER = '<sup title="made by an earlier text of the code">†</sup>'
 

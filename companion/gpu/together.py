@@ -12,8 +12,10 @@ of the single run, and so are the bits, where the matrix library multiplies a ma
 some processors). Elsewhere only rounding differs. A bias before BatchNorm has no gradient besides rounding, though, and
 Adam walks along that at full speed: such a bias ends somewhere else, and BatchNorm's running mean, which lags behind
 it, carries some of that into evaluation, as it does between a CPU and a GPU. And where the argument of the released
-eMargin's logarithm changes its sign, each step multiplies what rounding has left. `companion.bench.together` measures the
-differences.
+eMargin's logarithm changes its sign, each step multiplies what rounding has left. `companion.bench.together` measures
+the differences.
+
+Experimental: this has not run on a GPU yet.
 
 Memory: the activations of K encoders, about 3,000 numbers for each of `K B T` frames, and the pairs of one part of the
 losses (see `PAIRS`). On a CPU all this is no faster than training the experiments one after another.
@@ -22,29 +24,29 @@ A step has a few hundred operations however many experiments it serves. On a CUD
 started as a whole (`captured`).
 """
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 
-import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 from tqdm import tqdm
 
 from companion.gpu.stacked_losses import stacked_losses
-from emargin import rows as results
 from emargin.config import Experiment
 from emargin.data.dataset import Dataset, Sequences
+from emargin.encoder_files import read_encoder, write_encoder
 from emargin.encoders import FrameEncoder
 from emargin.errors import InputError, NonFiniteGradient
 from emargin.evaluation.collapse import mean_cosine, participation_ratio
-from emargin.methods import METHODS, Method
+from emargin.experiment import check_sequences
+from emargin.methods import Method
 from emargin.optimiser import AdamW
 from emargin.pseudo_labels import pseudo_labels
-from emargin.stages import code_versions
-from emargin.training import LOG_EVERY, Curve, _Order, _reproducible, build, load_checkpoint, save_atomically
+from emargin.rows import writable_folder
+from emargin.training import LOG_EVERY, Curve, _Order, _reproducible, build
 
 TRAINED = ("infonce", "emargin")
 PRECISIONS = ("float32", "tf32", "bf16")
@@ -110,18 +112,12 @@ def prepare_cells(
     others go on: trained alone, it fails at that step and says so. The caller holds the locks of the folders.
     Returns the cells whose folders have an encoder now. Raises InputError as `train_together` does.
     """
-    origins = {cell: origin_of(cell, dataset) for cell in cells}
     places = dict(zip(cells, folders, strict=True))
-    ahead = [cell for cell in cells if not _is_trained(cell, places[cell], origins[cell])]
+    ahead = [cell for cell in cells if read_encoder(places[cell], cell, dataset) is None]
     outcomes = _train(ahead, dataset, torch.device(device), "float32", False, progress, go_on=True) if ahead else {}
     for number, (method, curve) in outcomes.items():
-        cell, folder = ahead[number], results.writable_folder(places[ahead[number]])
-        results.write_text(folder / "curve.csv", pd.DataFrame(curve).to_csv(index=False))
-        save_atomically(
-            {"experiment": cell.to_json(), "origin": origins[cell], "method": method.state_dict()},
-            folder / "encoder.pt",
-        )
-        (folder / "resume.pt").unlink(missing_ok=True)
+        cell = ahead[number]
+        write_encoder(writable_folder(places[cell]), cell, dataset, method, curve)
     failed = [cell for number, cell in enumerate(ahead) if number not in outcomes]
     return [cell for cell in cells if cell not in failed]
 
@@ -133,19 +129,6 @@ def groups(cells: list[Experiment]) -> list[list[Experiment]]:
         key = tuple(getattr(cell, name) for name in _shared()) if cell.method in TRAINED else (cell.digest,)
         found.setdefault(key, []).append(cell)
     return list(found.values())
-
-
-def origin_of(cell: Experiment, dataset: Dataset) -> dict:
-    """What `emargin.experiment` compares before it takes an encoder for its own."""
-    code = code_versions(cell)
-    return {"data": dataset.checksum, "code": [code["data"], code["train"]]}
-
-
-def _is_trained(cell: Experiment, folder: Path, origin: dict) -> bool:
-    try:
-        return (folder / "curve.csv").exists() and load_checkpoint(folder / "encoder.pt", cell)["origin"] == origin
-    except (InputError, KeyError):  # none, damaged, or of another experiment: `run` would replace it, too
-        return False
 
 
 def _shared() -> list[str]:
@@ -174,13 +157,7 @@ def _check(experiments: list[Experiment], dataset: Dataset, precision: str) -> N
                     wanted="one value",
                     todo="train them in two groups",
                 )
-    if len(dataset.train) < experiments[0].batch_size:
-        raise InputError(
-            f"data set {dataset.name}: fewer sequences than a batch",
-            found=len(dataset.train),
-            wanted=f"at least batch_size = {experiments[0].batch_size}",
-            todo="lower batch_size or sequence_length",
-        )
+    check_sequences(experiments[0], dataset)
 
 
 def _train(
@@ -206,13 +183,13 @@ def _train(
     methods = [build(experiment, dataset.n_features, device) for experiment in experiments]
     encoders = _Encoders([method.encoder for method in methods])
     with _reproducible(experiments[0].seed, device), _products(precision):
-        curves = _steps(experiments, encoders, dataset.train, device, precision, captured, progress, go_on)
+        curves = _steps(methods, encoders, dataset.train, device, precision, captured, progress, go_on)
     encoders.write_to([method.encoder for method in methods])
     return {number: (methods[number].eval(), curve) for number, curve in curves.items()}
 
 
 def _steps(
-    experiments: list[Experiment],
+    methods: list[Method],
     encoders: "_Encoders",
     sequences: Sequences,
     device: torch.device,
@@ -221,8 +198,9 @@ def _steps(
     progress: bool,
     go_on: bool,
 ) -> dict[int, Curve]:
+    experiments = [method.experiment for method in methods]
     steps = experiments[0].iterations
-    step = _Step(experiments, encoders, sequences, device, precision)
+    step = _Step(methods, encoders, sequences, device, precision)
     run = _Replayed(step) if captured else step
     starts = _starts(experiments, sequences).to(device)
     curves: dict[int, Curve] = {number: [] for number in range(len(experiments))}
@@ -248,17 +226,18 @@ class _Step:
 
     def __init__(
         self,
-        experiments: list[Experiment],
+        methods: list[Method],
         encoders: "_Encoders",
         sequences: Sequences,
         device: torch.device,
         precision: str,
     ):
+        experiments = [method.experiment for method in methods]
         self.encoders, self.precision = encoders, precision
         self.optimisers = _optimisers(experiments, encoders)
         self.frames = sequences.frames.to(device)
         self.offsets = torch.arange(sequences.length, device=device)
-        self.parts = _parts(experiments, sequences, self.frames)
+        self.parts = _parts(methods, sequences, self.frames)
         self.starts = torch.zeros((len(experiments), experiments[0].batch_size), dtype=torch.int64, device=device)
         self.number = torch.zeros((), dtype=torch.int64, device=device)
         self.failed_at = torch.zeros(len(experiments), dtype=torch.int64, device=device)
@@ -429,17 +408,26 @@ class _Encoders:
 _Values = dict[str, Tensor]  # of the G experiments of a part: "loss" and what the loss measures, each `(G,)`
 
 
-class _Single:
-    """One experiment's loss, by its method."""
+class _Given(nn.Module):
+    """An encoder whose embedding of the batch is there already."""
 
-    def __init__(self, number: int, experiment: Experiment):
-        self.numbers, self.experiment = [number], experiment
-        self.picked = slice(number, number + 1)
+    embedding: Tensor
+
+    def forward(self, batch: Tensor) -> Tensor:
+        return self.embedding
+
+
+class _Single:
+    """One experiment's loss, by its method, which takes the embedding from the stacked encoders."""
+
+    def __init__(self, number: int, method: Method):
+        self.numbers, self.picked = [number], slice(number, number + 1)
+        self.method, self.encoder = copy.deepcopy(method), _Given()
+        self.method.encoder = self.encoder
 
     def __call__(self, embedding: Tensor, batches: Tensor) -> _Values:
-        # all that the loss of a method in TRAINED takes from the method; the embedding is there already
-        method = SimpleNamespace(experiment=self.experiment, encoder=lambda batch: embedding[0])
-        loss, measured = METHODS[self.experiment.method].loss(method, batches[0], None)
+        self.encoder.embedding = embedding[0]
+        loss, measured = self.method.loss(batches[0], torch.Generator())  # which draws nothing
         return {name: value[None] for name, value in ({"loss": loss} | measured).items()}
 
 
@@ -480,19 +468,20 @@ def _index(numbers: list[int], device: torch.device) -> slice | Tensor:
 _Part = _Single | _Stack
 
 
-def _parts(experiments: list[Experiment], sequences: Sequences, frames: Tensor) -> list[_Part]:
+def _parts(methods: list[Method], sequences: Sequences, frames: Tensor) -> list[_Part]:
     """On CUDA one part for all experiments of a form, or as many as `PAIRS` needs; else one for each experiment.
 
     The reading "all-pairs" has a label for every pair, and a large batch too many pairs: both are left to
     `emargin.losses`.
     """
+    experiments = [method.experiment for method in methods]
     parts: list[_Part] = []
     forms: dict[tuple, list[int]] = {}
     size, length = experiments[0].batch_size, sequences.length
     for number, experiment in enumerate(experiments):
         pairs = size * length**2 if experiment.scope == "sequence" else (size * length) ** 2
         if not _stacks(frames.device) or experiment.reading == "all-pairs" or pairs > PAIRS:
-            parts.append(_Single(number, experiment))
+            parts.append(_Single(number, methods[number]))
         else:
             forms.setdefault((PAIRS // pairs, *(getattr(experiment, name) for name in FORM)), []).append(number)
     for (most, *_), numbers in forms.items():

@@ -1,4 +1,4 @@
-"""Grids of experiments: which cells there are, where each runs, which are done, how long the others may take."""
+"""The plan of a grid: its cells, the folder each runs in, which are done, and how long the others may take."""
 
 import itertools
 import json

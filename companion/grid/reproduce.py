@@ -2,8 +2,8 @@
 
     python -m companion.grid.reproduce workflow/grid.json --out results/grid --jobs 2
 
-Cells that an earlier, killed run left finished are taken in first; then `companion.grid.plan.plan` says by content what is
-ahead, and where that is nothing, nothing is started. Rows land in the folder while Snakemake runs, and when it ends,
+Cells that an earlier, killed run left finished are taken in first; then `companion.grid.plan.plan` says by content what
+is ahead, and where that is nothing, nothing is started. Rows land in the folder while Snakemake runs, and when it ends,
 however it ends.
 """
 

@@ -25,9 +25,11 @@ from pathlib import Path
 
 import torch
 
-from companion.grid.runner import DATA_FIELDS, run_in
+from companion.grid.runner import DATA_FIELDS
 from emargin.config import Experiment
 from emargin.data.loading import load
+from emargin.errors import InputError
+from emargin.experiment import run
 from emargin.paths import home
 from emargin.resolve import resolve
 from emargin.rows import read_rows, write_text
@@ -61,10 +63,12 @@ def main() -> int:
 def _restamp(before: Path, rows_below: float) -> int:
     stores = {path: json.loads(path.read_text()) for path in sorted(home().glob("results/*/provenance.json"))}
     records = [(path, digest, record) for path, found in stores.items() for digest, record in found.items()]
-    cells = [record["experiment"] for _, _, record in records]
+    cells = [_named(record["experiment"]) for _, _, record in records]
     then, now = (_ask(folder, "codes", cells) for folder in (before, home()))
     ahead = []  # (path, digest, cell, the stages that differ)
     for (path, digest, record), old, new in zip(records, then, now, strict=True):
+        if old is None or new is None:
+            continue
         stages = [stage for stage in record["code"] if old[stage] != new[stage]]
         if stages and all(record["code"][stage] == old[stage] for stage in stages):
             ahead.append((path, digest, stages, new))
@@ -72,7 +76,7 @@ def _restamp(before: Path, rows_below: float) -> int:
     proofs, equal = {}, {}
     by_data, by_kind = {}, {}
     for path, digest, stages, _ in ahead:
-        cell = stores[path][digest]["experiment"]
+        cell = _named(stores[path][digest]["experiment"])
         if "data" in stages:
             by_data.setdefault(_key(cell, DATA_FIELDS), []).append((digest, cell))
         if set(stages) - {"data"}:
@@ -103,11 +107,12 @@ def _restamp(before: Path, rows_below: float) -> int:
     stamped = 0
     for path, digest, stages, new in ahead:
         record = stores[path][digest]
-        cell = record["experiment"]
-        holds = [equal["data", _key(cell, DATA_FIELDS)]] * ("data" in stages)
-        holds += [equal["cell", _key(cell, KIND)]] * bool(set(stages) - {"data"})
+        cell = _named(record["experiment"])
+        holds = [equal["data", _key(cell, DATA_FIELDS)]] if "data" in stages else []
+        if set(stages) - {"data"}:
+            holds.append(equal["cell", _key(cell, KIND)])
         if all(holds):
-            record["code"] = {stage: new[stage] for stage in record["code"]}
+            record["code"] |= {stage: new[stage] for stage in stages}
             stamped += 1
     for path, found in stores.items():
         lines = ",\n".join(f'"{digest}": {json.dumps(record)}' for digest, record in sorted(found.items()))
@@ -126,6 +131,11 @@ def _restamp(before: Path, rows_below: float) -> int:
     write_text(file, json.dumps(known, indent=1) + "\n")
     print(f"{stamped} of {len(ahead)} records have the fingerprints of the present text")
     return int(stamped < len(ahead))
+
+
+def _named(experiment: dict) -> dict:
+    """Return the fields that have a value: a text from before a field knows nothing of it."""
+    return {name: value for name, value in experiment.items() if value is not None}
 
 
 def _key(cell: dict, names: tuple[str, ...]) -> tuple:
@@ -178,8 +188,15 @@ def _experiment(fields: dict) -> Experiment:
     return resolve(Experiment.from_dict(fields))
 
 
-def _codes(cells: list[dict]) -> list[dict]:
-    return [code_versions(_experiment(cell)) | {MAP_NAME: map_version()} for cell in cells]
+def _codes(cells: list[dict]) -> list[dict | None]:
+    """Return the fingerprints of each cell; None for one that this text does not know, with a field of a later one."""
+    found = []
+    for cell in cells:
+        try:
+            found.append(code_versions(_experiment(cell)) | {MAP_NAME: map_version()})
+        except InputError:
+            found.append(None)
+    return found
 
 
 def _data(question: dict) -> dict:
@@ -202,7 +219,7 @@ def _cell(question: dict) -> dict:
     found = {"encoder": _sha(*(state[name] for name in sorted(state)))}
     if question["rows"]:
         with tempfile.TemporaryDirectory() as scratch:
-            run_in(Path(scratch), experiment, data, device="cpu", progress=False)
+            run(experiment, dataset=data, device="cpu", folder=scratch, progress=False)
             rows = read_rows(Path(scratch) / "rows.csv")
         found["rows"] = {row.metric: repr(row.value) for row in rows.itertuples()}
     return found

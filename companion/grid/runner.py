@@ -1,7 +1,10 @@
-"""Run the cells of a grid: all in one process, or one by one, each in its own folder.
+"""Run cells of a grid, each in its own folder, under its lock; who loops over them is the caller's affair.
 
-A cell runs in `runs/cells/DIGEST-CODE/`, so cells can run side by side, on one machine or many, and one that was killed
-goes on where it was. `Store` collects finished cells into the tables that are committed.
+`run_cells` is the one loop body: it waits for the cell's lock, takes what is there and holds, else runs the cell, and
+leaves its rows, or one that says why it failed, in `runs/cells/DIGEST-CODE/`. `run_grid` loops over what a plan has
+ahead and takes each cell into the store as it ends; `emargin grid cell` loops over the cells of one of Snakemake's jobs
+(`companion.grid.reproduce`). So cells can run side by side, on one machine or many, and one that was killed goes on
+where it was.
 """
 
 import json
@@ -9,8 +12,9 @@ import shutil
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +22,7 @@ import torch
 from filelock import FileLock
 
 from companion import gpu
-from companion.gpu.together import groups, origin_of, prepare_cells
+from companion.gpu.together import groups, prepare_cells
 from companion.grid.plan import cell_folder, once, plan, read_grid, values_of
 from companion.grid.store import Store, read_cell, state
 from emargin import rows as results
@@ -27,7 +31,6 @@ from emargin.data.catalogue import entry_of
 from emargin.data.dataset import Dataset
 from emargin.data.loading import checksum_of, load
 from emargin.errors import InputError, MissingData, NonFiniteGradient
-from emargin.evaluation import series
 from emargin.experiment import run
 from emargin.resolve import resolve
 from emargin.stages import code_versions
@@ -48,6 +51,23 @@ DATA_FIELDS = (
 )
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """How a cell went.
+
+    status: "done", "done already", or "failed", with the reason as its note. folder: where it ran.
+    """
+
+    cell: Experiment
+    folder: Path
+    status: str
+    seconds: float
+    note: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.status}: {self.cell}{f' ({self.note})' if self.note else ''}"
+
+
 def run_grid(
     path: Path,
     folder: Path,
@@ -59,38 +79,94 @@ def run_grid(
 ) -> pd.DataFrame:
     """Run the cells of a grid file whose rows `folder` does not hold, in one process; returns all rows.
 
-    A cell that has run before, in its own folder, is taken in as it is. Each cell's results are in `folder` as soon as
-    it is done. A cell that fails leaves one row, metric "failed", with the reason as its note, and the others go on.
-    together: how many cells at most train together, by `companion.gpu.together`, where their method allows it; their records
-    say with how many. What trains together starts again if it is interrupted.
+    A cell that has run before, in its own folder, is taken in as it is. Each cell's results are in `folder` soon after
+    it is done (see `_Intake`), and in the end, however that comes. A cell that fails leaves one row, metric "failed",
+    with the reason as its note, and the others go on.
+    together: as `run_cells` has it.
     Raises InputError where another run is writing to the folder.
     """
     cells, store = read_grid(path), Store(folder)
     with store.locked():
         todo = plan(cells, store)
         print(todo, file=sys.stderr)
-        loaded, checksum = LastOnly(load), once(checksum_of)
-        company, trained = _company(todo.ahead, together), {}
-        for number, cell in enumerate(todo.ahead, 1):
-            start = time.perf_counter()
-            place = cell_folder(cell, cells_folder)
-            group = company.get(cell.digest, [cell])
-            with _alone([cell_folder(one, cells_folder) for one in group]):
-                if _state(cell, place, checksum(cell)) == "done":
-                    status = "done already"
-                else:
-                    if len(group) > 1:
-                        trained |= _train_together(group, loaded, cells_folder, device, progress)
-                    status = run_cell(cell, place, dataset=loaded, device=device, progress=progress)
-                if status == "done" and cell in trained:
-                    record = json.loads((place / "provenance.json").read_text()) | {"trained_together": trained[cell]}
-                    results.write_text(place / "provenance.json", json.dumps(record, indent=1))
-                if _is_news(cell, place, None, store):
-                    store.add([place])
-            print(
-                f"[{number}/{len(todo.ahead)}] {status} in {time.perf_counter() - start:.0f} s: {cell}", file=sys.stderr
-            )
+        outcomes = run_cells(todo.ahead, device=device, progress=progress, root=cells_folder, together=together)
+        with _Intake(store) as intake:
+            for number, outcome in enumerate(outcomes, 1):
+                if _is_news(outcome.cell, outcome.folder, None, store):
+                    intake.take(outcome.folder)
+                place = f"[{number}/{len(todo.ahead)}]"
+                print(f"{place} {outcome.status} in {outcome.seconds:.0f} s: {outcome.cell}", file=sys.stderr)
     return store.rows
+
+
+class _Intake:
+    """Takes finished cells into a store, the last of them on exit.
+
+    To add a cell writes all files of the store anew, which takes seconds where it has thousands. So cells wait until
+    that is a twentieth of the time at most; if this process is killed meanwhile, they are still in their own folders,
+    from where the next run takes them in.
+    """
+
+    SHARE = 0.05
+
+    def __init__(self, store: Store):
+        self.store, self.waiting, self.took, self.ended = store, [], 0.0, time.monotonic()
+
+    def __enter__(self) -> "_Intake":
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._add()
+
+    def take(self, folder: Path) -> None:
+        self.waiting.append(folder)
+        if time.monotonic() - self.ended >= self.took / self.SHARE:
+            self._add()
+
+    def _add(self) -> None:
+        start = time.monotonic()
+        self.store.add(self.waiting)
+        self.waiting, self.ended = [], time.monotonic()
+        self.took = self.ended - start
+
+
+def run_cells(
+    cells: Sequence[Experiment],
+    *,
+    device: torch.device | str | None = None,
+    progress: bool = False,
+    root: Path | None = None,
+    together: int = 1,
+) -> Iterator[Outcome]:
+    """Run cells, each in its own folder, unless its rows are there and hold; yields how each went, under its lock.
+
+    Waits for another process that is running the same cell: where a scheduler was killed, its last jobs may go on.
+    root: where the folders of cells lie, if not in `runs/cells`.
+    together: how many cells at most train together, by `companion.gpu.together`, where their method allows it; their
+    records say with how many. What trains together starts again if it is interrupted.
+    """
+    loaded, checksum = LastOnly(load), once(checksum_of)
+    company, trained = _company(cells, together), {}
+    for cell in cells:
+        start, folder, note = time.perf_counter(), cell_folder(cell, root), ""
+        group = company.get(cell.digest, [cell])
+        with _alone([cell_folder(member, root) for member in group]):
+            if _state(cell, folder, checksum(cell)) == "done":
+                status = "done already"
+            else:
+                if len(group) > 1:
+                    trained |= _train_together(group, loaded, root, device, progress)
+                status = run_cell(cell, folder, dataset=loaded, device=device, progress=progress)
+                if status == "failed":
+                    note = results.read_rows(folder / "rows.csv").note[0]
+                elif cell in trained:
+                    _add_to_record(folder, trained_together=trained[cell])
+            yield Outcome(cell, folder, status, time.perf_counter() - start, note)
+
+
+def _add_to_record(folder: Path, **facts) -> None:
+    record = json.loads((folder / "provenance.json").read_text()) | facts
+    results.write_text(folder / "provenance.json", json.dumps(record, indent=1))
 
 
 @contextmanager
@@ -129,23 +205,6 @@ def _train_together(
     return dict.fromkeys(there, len(cells))
 
 
-def run_cells(cells: Iterable[Experiment], *, device: torch.device | str | None = None) -> Iterator[str]:
-    """Run cells, each in its own folder, unless its rows are there and hold; says of each how it went.
-
-    Waits for another process that is running the same cell: where a scheduler was killed, its last jobs may go on.
-    """
-    loaded, checksum = LastOnly(load), once(checksum_of)
-    for cell in cells:
-        folder = cell_folder(cell)
-        with _alone([folder]):
-            if _state(cell, folder, checksum(cell)) == "done":
-                yield f"done already: {cell}"
-            else:
-                status = run_cell(cell, folder, dataset=loaded, device=device, progress=False)
-                why = f" ({results.read_rows(folder / 'rows.csv').note[0]})" if status == "failed" else ""
-                yield f"{status}: {cell}{why}"
-
-
 def run_cell(
     cell: Experiment,
     folder: Path,
@@ -167,7 +226,8 @@ def run_cell(
     lasting = {}
     gpu.enable()
     try:
-        run_in(folder, cell, (dataset or load)(cell), device=device, progress=progress, maps=is_drawn(cell))
+        data = (dataset or load)(cell)
+        run(cell, dataset=data, device=device, folder=folder, progress=progress, maps=is_drawn(cell))
         return "done"
     except MissingData as error:  # holds on this machine alone
         note = str(error)
@@ -183,45 +243,8 @@ def run_cell(
     return "failed"
 
 
-def run_in(
-    folder: Path,
-    cell: Experiment,
-    data: Dataset,
-    *,
-    device: torch.device | str | None = None,
-    progress: bool = True,
-    maps: bool = False,
-) -> None:
-    """Run an experiment in a folder, on data that are loaded; its files are those of `emargin.experiment.run`.
-
-    A set of the UCR archive is scored by series, by `emargin.evaluation.series`, and every other one by frames. A checkpoint that
-    other data or other code left in the folder is removed, since what goes on from it would be neither's result.
-    Raises InputError where a side of the data has fewer sequences than the batch that its probe takes, and what the
-    training raises.
-    """
-    batch, sides = cell.batch_size, {"training": data.train}
-    if cell.protocol == "released":  # which drops the last batch of the test side, too
-        sides["test"] = data.test
-    for name, side in sides.items():
-        if len(side) < batch:
-            raise InputError(
-                f"data set {data.name}: fewer sequences than a batch",
-                found=f"{len(side)} on the {name} side",
-                wanted=f"at least {batch}",
-                todo="shorten sequence_length, or lower batch_size",
-            )
-    origin, file = json.dumps(origin_of(cell, data)), folder / "origin.json"
-    if not file.exists() or file.read_text() != origin:
-        (folder / "resume.pt").unlink(missing_ok=True)
-        results.write_text(file, origin)
-    if entry_of(cell.dataset).has_series:
-        series.run(cell, data, folder, device=device or default_device(), progress=progress)
-    else:
-        run(cell, dataset=data, device=device, folder=folder, progress=progress, maps=maps)
-
-
 def is_drawn(cell: Experiment) -> bool:
-    """Whether the book shows a map of the cell: one seed, one protocol, and no setting but those of its set and method."""
+    """Whether the book shows a map of the cell: one seed and protocol, no setting but those of its set and method."""
     plain = resolve(Experiment.from_dict({name: getattr(cell, name) for name in (*results.IDENTITY, "quick")}))
     return (cell.protocol, cell.seed) == ("original", 1) and cell == plain
 

@@ -1,4 +1,4 @@
-"""Committed results of a grid: three files in one folder, made of the folders in which its cells ran."""
+"""The table of results of a grid: three files in one folder, made of the folders in which its cells ran."""
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -124,11 +124,13 @@ class Store:
         results.writable_folder(self.folder)
         others = self.known - digests
         everything = self._kept(lambda cell, name: cell in others) | arrays
-        self.rows = _in_order(pd.concat([self.rows[~self.rows.digest.isin(digests)], *rows], ignore_index=True))
+        together = [self.rows[~self.rows.digest.isin(digests)], *rows]
+        self.rows = _in_order(results.table(pd.concat(together, ignore_index=True)))
         self.rows.loc[self.rows.duplicated(["digest", "note"]), "note"] = ""
         self.failed = set(self.rows.digest[self.rows.metric == "failed"])
         self.known = set(self.rows.digest)
-        results.write_arrays(self._file("arrays.npz"), {name: everything[name] for name in sorted(everything)})
+        if everything or self._file("arrays.npz").exists():
+            results.write_arrays(self._file("arrays.npz"), {name: everything[name] for name in sorted(everything)})
         results.write_text(self._file("rows.csv"), results.rows_to_csv(self.rows))
         lines = ",\n".join(f'"{digest}": {json.dumps(record)}' for digest, record in sorted(self.records.items()))
         results.write_text(self._file("provenance.json"), f"{{\n{lines}\n}}\n")
@@ -179,7 +181,8 @@ def read_cell(folder: Path) -> tuple[pd.DataFrame, dict, dict[str, np.ndarray]]:
 def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
     """Cells by data set, protocol, fold, method and so on, so that a new cell is a few new lines."""
     methods = {name: number for number, name in enumerate(METHODS)}
-    keys = rows[[*results.IDENTITY, "digest"]].assign(method=rows.method.map(methods))
+    optional = [name for name in results.OPTIONAL if name in rows]
+    keys = rows[[*results.IDENTITY, *optional, "digest"]].assign(method=rows.method.map(methods))
     return rows.loc[keys.sort_values(list(keys.columns), kind="stable").index].reset_index(drop=True)
 
 

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 
 from companion.grid.store import Store
+from companion.labels import short
 from companion.statistics.intervals import SPLIT, Bootstrap
 from emargin.config import FIDELITIES, Experiment
 from emargin.data.catalogue import SETS
 from emargin.errors import InputError
 from emargin.methods import METHODS
-from emargin.rows import short
 from emargin.stages import differing
 
 METRICS = {  # of the paper's tables by number: metric -> title

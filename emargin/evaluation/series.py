@@ -3,10 +3,6 @@
 A row "series_silhouette" is to series what "silhouette" is to frames: the same protocol on one mean embedding each.
 """
 
-import json
-import time
-from pathlib import Path
-
 import torch
 
 from emargin import rows as results
@@ -16,23 +12,8 @@ from emargin.errors import InputError
 from emargin.evaluation import clustering, collapse, probing
 from emargin.evaluation.features import Features, encode_both
 from emargin.methods import Method
-from emargin.training import train
 
 PREFIX = "series_"
-
-
-def run(
-    experiment: Experiment, dataset: Dataset, folder: Path, *, device: torch.device | str = "cpu", progress: bool = True
-) -> None:
-    """Train, pool, score; leaves `provenance.json` and, last, `rows.csv` in the folder. Short: nothing resumes."""
-    device, start = torch.device(device), time.perf_counter()
-    method, _ = train(experiment, dataset, device=device, progress=progress)
-    trained = time.perf_counter()
-    rows = results.table(scores(experiment, method, dataset, device))
-    seconds = {"train": trained - start, "score": time.perf_counter() - trained}
-    record = results.provenance(experiment, device, dataset.checksum, seconds)
-    results.write_text(folder / "provenance.json", json.dumps(record, indent=1))
-    results.write_text(folder / "rows.csv", results.rows_to_csv(rows))
 
 
 def pooled(features: Features) -> Features:

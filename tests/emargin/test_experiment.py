@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 import torch
 
-from companion.statistics.resampling import CLUSTERING, PROBING, scores_of
 from emargin import experiment as experiment_module
 from emargin import rows as results
 from emargin.__main__ import main
@@ -38,7 +37,7 @@ METRICS = {
 
 @pytest.fixture
 def no_probes(monkeypatch):
-    monkeypatch.setattr("emargin.experiment.probing.further_predictions", lambda *a, **k: {})
+    monkeypatch.setattr("emargin.evaluation.frames.probing.further_predictions", lambda *a, **k: {})
 
 
 def test_rows_are_complete_tidy_and_the_same_twice(small, small_dataset):
@@ -55,7 +54,7 @@ def test_rows_are_complete_tidy_and_the_same_twice(small, small_dataset):
 def test_provenance_says_what_made_the_rows(small, small_dataset):
     record = run(small(), dataset=small_dataset, device="cpu", progress=False).provenance
     assert resolve(Experiment.from_dict(record["experiment"])) == small()
-    assert record["data"] == "checksum"
+    assert record["data"] == "checksum" and "people" not in record
     assert record["versions"]["torch"] == torch.__version__
     assert set(record["seconds"]) == {"data", "train", "encode", "cluster", "probe"}
     assert record["code"] == code_versions(small())
@@ -112,7 +111,7 @@ def test_an_encoder_of_other_code_or_data_is_trained_again(
     if change == "data":
         dataset = replace(dataset, checksum="other")
     elif change == "code":
-        monkeypatch.setattr("emargin.experiment.code_versions", lambda cell: {"data": "a", "train": "b"})
+        monkeypatch.setattr("emargin.encoder_files.code_versions", lambda cell: {"data": "a", "train": "b"})
     elif change == "experiment":
         experiment = small(seed=2)
     else:
@@ -125,13 +124,31 @@ def test_an_encoder_of_other_code_or_data_is_trained_again(
     assert all(torch.equal(state["method"][name], value) for name, value in result.method.state_dict().items())
 
 
-def test_sums_by_person_give_the_scores_of_the_rows(small, small_dataset):
-    people = torch.arange(len(small_dataset.test.labels)) % 3
-    dataset = replace(small_dataset, test=replace(small_dataset.test, subjects=people))
-    result = run(small(), dataset=dataset, device="cpu", progress=False)
-    scores = scores_of(result.arrays, np.ones(3))
-    assert set(scores) == {*CLUSTERING, *PROBING, *(f"converged_{name}" for name in PROBING)}
-    assert scores == pytest.approx({name: result[name] for name in scores})
+@pytest.mark.parametrize("change", ["data", "code"])
+def test_a_checkpoint_of_other_data_or_code_is_not_gone_on_from(small, small_dataset, tmp_path, monkeypatch, change):
+    seen, dataset = [], small_dataset
+
+    def killed(*arguments, checkpoint, **keywords):
+        seen.append(checkpoint.exists())
+        checkpoint.write_bytes(b"half-way")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("emargin.experiment.train", killed)
+    for again in (False, True, False):
+        with pytest.raises(KeyboardInterrupt):
+            run(small(), dataset=dataset, device="cpu", folder=tmp_path, progress=False)
+        if again and change == "data":
+            dataset = replace(dataset, checksum="of other recordings")
+        elif again:
+            monkeypatch.setattr("emargin.encoder_files.code_versions", lambda cell: {"data": "d", "train": "other"})
+    assert seen == [False, True, False]
+
+
+def test_too_few_sequences_for_a_batch_are_refused_without_training_too(small):
+    with pytest.raises(InputError, match="12 on the training side.*at least batch_size = 13"):
+        run(small(method="random", batch_size=13), dataset=make_dataset(), progress=False)
+    with pytest.raises(InputError, match="2 on the test side"):
+        run(small(method="random", protocol="released"), dataset=make_dataset(n_test=2), progress=False)
 
 
 def test_maps_show_frames_of_every_class(small, small_dataset, no_probes):
@@ -168,18 +185,6 @@ def test_missing_real_data_say_how_to_get_them(monkeypatch, tmp_path, dataset):
         load(Experiment(dataset=dataset, source="real"))
 
 
-def test_the_printed_table_is_mean_and_sample_deviation_over_seeds(small):
-    rows = [results.tidy(small(seed=seed), "accuracy", value, 10) for seed, value in ((1, 0.5), (2, 0.7), (3, 0.6))]
-    rows.append(results.tidy(small(method="random"), "failed", float("nan"), None, "reason"))
-    rows.append(results.tidy(small(fidelity="original", reading="pair"), "ari", 0.1, 10))
-    table = results.comparison(results.table(rows), {"accuracy": "Accuracy"})
-    assert table.Accuracy.to_dict() == {
-        "eMargin, released": "0.60 ± 0.10",
-        "Random Init": "failed",
-        "eMargin, original, pair": "not run",
-    }
-
-
 def test_command_line_runs_an_experiment(tmp_path, capsys, no_probes):
     status = main(
         [
@@ -208,7 +213,6 @@ def test_command_line_runs_an_experiment(tmp_path, capsys, no_probes):
     ("words", "message"),
     [
         (["run", "--device", "bogus"], "no device 'bogus' on this machine"),
-        (["run", "--grid", "workflow/quick.json", "--together", "0"], "'0', but wanted is one or more"),
     ],
 )
 def test_command_line_refuses_words_of_the_wrong_kind(words, message, capsys):
@@ -226,8 +230,6 @@ def test_command_line_refuses_words_of_the_wrong_kind(words, message, capsys):
             ["--dataset", "ecg-sim", "--quick", "--method", "random", "--batch-size", "5000"],
             "fewer sequences than a batch",
         ),
-        (["--grid", "no.json", "--seed", "2"], "a grid file says all"),
-        (["--grid", "no.json"], "cannot be read"),
     ],
 )
 def test_command_line_reports_bad_input_without_a_traceback(words, message, capsys):

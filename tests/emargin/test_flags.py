@@ -59,8 +59,6 @@ def test_other_commands_take_no_settings(capsys):
     with pytest.raises(SystemExit):
         main(["methods", "--margin", "3"])
     assert "unrecognized arguments: --margin 3" in capsys.readouterr().err
-    assert main(["run", "--grid", "grid.json", "--margin", "3"]) == 2
-    assert "a grid file says all about its cells. found: --margin, 3" in capsys.readouterr().err
 
 
 def test_help_and_the_list_of_methods_name_every_setting(capsys):

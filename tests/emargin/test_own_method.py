@@ -10,6 +10,7 @@ import pytest
 from companion.grid.plan import read_grid
 from companion.grid.runner import run_grid
 from companion.grid.store import Store
+from companion.labels import label
 from companion.statistics.tables import runs_of
 from emargin.__main__ import main
 from emargin.config import Experiment
@@ -19,7 +20,7 @@ from emargin.methods import METHODS, Method, declaration
 from emargin.methods.declarations import of_class
 from emargin.methods.emargin import EMargin
 from emargin.resolve import resolve
-from emargin.rows import label, read_rows
+from emargin.rows import read_rows
 from emargin.training import build, load_checkpoint, train
 from tests.conftest import make_dataset
 
@@ -57,14 +58,6 @@ def write(tmp_path, monkeypatch):
 
 # --- the same folder again
 
-unknown_source = pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="code_versions()['train'] has to differ where the class's source differs"
-)
-
-
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="needs the source of the class in code_versions()['train']"
-)
 def test_a_method_that_was_changed_gives_new_numbers_in_the_same_folder(write, small, tmp_path):
     values = []
     for sign in (1, -1):
@@ -82,7 +75,7 @@ shell = InteractiveShell.instance(user_module=sys.modules["__main__"])
 for sign in ("1", "-1"):
     shell.run_cell(MODULE.replace("SIGN", sign)).raise_error()
     shell.run_cell('''
-from emargin.fingerprint import code_versions
+from emargin.stages import code_versions
 from emargin.resolve import resolve
 
 print(code_versions(resolve(Nearer))["train"])
@@ -90,13 +83,10 @@ print(code_versions(resolve(Nearer))["train"])
 """
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="needs the source of the class in code_versions()['train']"
-)
 def test_a_class_defined_again_in_a_notebook_is_other_code():
     done = subprocess.run([sys.executable, "-c", f"MODULE = {MODULE!r}\n{CELLS}"], capture_output=True, text=True)
-    one, other = done.stdout.split()[-2:] if done.returncode == 0 else (None, None)
-    assert one and other and one != other, done.stderr
+    first, second = done.stdout.split()[-2:] if done.returncode == 0 else (None, None)
+    assert first and second and first != second, done.stderr
 
 
 # --- everywhere a name goes

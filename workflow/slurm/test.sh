@@ -84,7 +84,7 @@ cat >"$scratch/grid.json" <<'END'
 END
 for copy in local cluster; do
   mkdir "$scratch/$copy"
-  cp -R emargin workflow pyproject.toml "$scratch/$copy"
+  cp -R emargin companion workflow pyproject.toml "$scratch/$copy"
 done
 
 # The profile, with the lines for this Slurm filled in as its comments say.
@@ -139,7 +139,7 @@ say "resumed: $again cells ran, those that were left"
 say "run once more: nothing to do"
 
 # --- without Slurm and Snakemake, in one process
-(cd "$scratch/local" && "$python" -m emargin run --grid "$scratch/grid.json" --out results) >"$scratch/local.log" 2>&1 ||
+(cd "$scratch/local" && "$python" -m companion run --grid "$scratch/grid.json" --out results) >"$scratch/local.log" 2>&1 ||
   die "the local run failed: $(tail -n 5 "$scratch/local.log")"
 lines=$(wc -l <"$scratch/local/results/rows.csv")
 failed=$(grep ",failed," "$scratch/local/results/rows.csv") && die "cells failed: $failed"

@@ -229,11 +229,11 @@ def test_stacked_losses_survive_a_large_margin(small):
 
 def test_a_large_stack_is_taken_in_parts_and_a_large_batch_alone(small, small_dataset, monkeypatch, stacks):
     cells = [small(seed=seed, iterations=3) for seed in range(5)] + [small(method="infonce")]
-    sequences = small_dataset.train
+    sequences, methods = small_dataset.train, [build(cell, small_dataset.n_features) for cell in cells]
 
     def parts(pairs):
         monkeypatch.setattr(together, "PAIRS", pairs)
-        return [(type(part).__name__, part.numbers) for part in together._parts(cells, sequences, sequences.frames)]
+        return [(type(part).__name__, part.numbers) for part in together._parts(methods, sequences, sequences.frames)]
 
     assert 24 * (8 * 119) ** 2 <= together.PAIRS  # 24 experiments on HARTH are one part
     n = 30
@@ -446,7 +446,7 @@ def cells(small):
 
 
 def test_a_prepared_cell_is_evaluated_and_not_trained_again(cells, small_dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr("emargin.experiment.probing.further_predictions", lambda *a, **k: {})
+    monkeypatch.setattr("emargin.evaluation.frames.probing.further_predictions", lambda *a, **k: {})
     folders = [tmp_path / str(number) for number in range(3)]
     folders[1].mkdir()
     (folders[1] / "resume.pt").write_bytes(b"of a run that was killed")

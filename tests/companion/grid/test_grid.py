@@ -10,13 +10,13 @@ import pytest
 from filelock import FileLock, Timeout
 
 import companion.grid.runner
+from companion.__main__ import main
 from companion.grid import plan as grid
 from companion.grid.plan import cell_folder, plan, read_chapter, read_grid
-from companion.grid.runner import finished, is_drawn, run_cell, run_grid, run_in
+from companion.grid.runner import finished, is_drawn, run_cell, run_grid
 from companion.grid.store import Store
 from emargin import experiment, stages
 from emargin import rows as results
-from emargin.__main__ import main
 from emargin.config import Experiment
 from emargin.errors import InputError, MissingData, NonFiniteGradient
 from emargin.resolve import resolve
@@ -40,7 +40,7 @@ def small_grid(monkeypatch, tmp_path):
     object.__setattr__(dataset, "checksum", CHECKSUM)
     monkeypatch.setattr("companion.grid.runner.load", lambda experiment: dataset)
     monkeypatch.setattr(grid, "home", lambda: tmp_path)
-    monkeypatch.setattr("emargin.experiment.probing.further_predictions", lambda *a, **k: {})
+    monkeypatch.setattr("emargin.evaluation.frames.probing.further_predictions", lambda *a, **k: {})
     monkeypatch.setattr("companion.grid.runner.is_drawn", lambda cell: True)
     return grid_file(tmp_path, [SMALL | {"method": ["random", "emargin"]}])
 
@@ -128,6 +128,24 @@ def test_rows_land_as_cells_end_and_a_killed_grid_resumes(tmp_path, monkeypatch,
     assert len(calls) == 3
 
 
+def test_a_large_store_takes_cells_in_now_and_then_and_the_last_of_them_on_exit(tmp_path, monkeypatch):
+    class Slow:
+        taken, now = [], 0.0
+
+        def add(self, folders):
+            self.now += 3
+            self.taken = [*self.taken, list(folders)]
+
+    slow = Slow()
+    monkeypatch.setattr("companion.grid.runner.time.monotonic", lambda: slow.now)
+    with pytest.raises(KeyboardInterrupt), companion.grid.runner._Intake(slow) as intake:
+        for number in range(8):
+            slow.now += 20
+            intake.take(number)
+        raise KeyboardInterrupt
+    assert slow.taken == [[0], [1, 2, 3], [4, 5, 6], [7]]  # three seconds each, a twentieth of sixty
+
+
 def test_the_store_keeps_rows_and_arrays_of_every_cell(tmp_path, small_grid):
     rows = run_small(small_grid, tmp_path / "out")
     again = Store(tmp_path / "out")
@@ -156,6 +174,7 @@ def test_components_are_kept_of_the_methods_that_the_book_compares(tmp_path, sma
         ({"labels": "paper"}, True),
         ({"fold": 2, "surrogate": "phase"}, True),
         ({"seed": 2}, False),
+        ({"split": "validation"}, False),
         ({"protocol": "released"}, False),
         ({"threshold": 0.2}, False),
         ({"iterations": 10}, False),
@@ -330,36 +349,10 @@ def test_a_cell_that_is_killed_while_it_runs_anew_has_no_rows(tmp_path, small_gr
     assert finished([cell], Store(tmp_path / "out")) == []
 
 
-@pytest.mark.parametrize("change", ["data", "code"])
-def test_a_checkpoint_of_other_data_or_code_is_not_gone_on_from(tmp_path, small_grid, monkeypatch, change):
-    cell, data = read_grid(small_grid)[1], make_dataset()
-    folder = cell_folder(cell)
-    folder.mkdir(parents=True)
-    seen = []
-    monkeypatch.setattr(companion.grid.runner, "run", lambda *a, **k: seen.append((folder / "resume.pt").exists()))
-    for again in (False, True, False):
-        run_in(folder, cell, data)
-        (folder / "resume.pt").write_bytes(b"half-way")
-        if again:
-            if change == "data":
-                object.__setattr__(data, "checksum", "of other recordings")
-            else:
-                monkeypatch.setattr(
-                    "companion.gpu.together.code_versions", lambda cell: {"data": "d", "train": "other"}
-                )
-    assert seen == [False, True, False]
-
-
 def test_too_few_sequences_for_a_batch_are_refused_without_training_too(tmp_path, small_grid):
     cell = resolve(Experiment(**SMALL | {"batch_size": 500}, method="random"))
     assert run_cell(cell, tmp_path / "cell", device="cpu", progress=False) == "failed"
     assert "fewer sequences than a batch. found: 12 on the training side" in (tmp_path / "cell/rows.csv").read_text()
-    with pytest.raises(InputError, match="2 on the test side"):
-        run_in(
-            tmp_path,
-            resolve(Experiment(**SMALL | {"batch_size": 3}, method="random", protocol="released")),
-            make_dataset(n_test=2),
-        )
 
 
 def test_a_training_together_that_fails_leaves_its_cells_to_train_alone(tmp_path, small_grid, monkeypatch, capsys):
@@ -460,6 +453,9 @@ def test_arrays_of_no_cell_do_not_stay(tmp_path, small_grid):
     kept._replace({"0"}, [], {"inf/map": np.zeros(2)})
     kept._replace({"0"}, [], {})
     assert {name.partition("/")[0] for name in np.load(tmp_path / "out" / "arrays.npz").files} == kept.known
+    for digest in kept.known:
+        kept._replace({digest}, [kept.rows[kept.rows.digest == digest]], {})
+        assert kept.arrays(digest) == {}
 
 
 @pytest.mark.parametrize(
@@ -468,6 +464,7 @@ def test_arrays_of_no_cell_do_not_stay(tmp_path, small_grid):
         ("surrogate", "phase"),
         ("protocol", "released"),
         ("fold", 2),
+        ("split", "validation"),
         ("sequence_length", 20),
         ("stride", 5),
         ("n_fft", 32),

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import yaml
 
+from companion.__main__ import main
 from companion.grid import plan as grid
 from companion.grid import reproduce
 from companion.grid.plan import cell_folder, estimate, plan, read_grid
 from companion.grid.runner import finished, run_cell, run_cells
 from companion.grid.store import Store
 from emargin import experiment, stages
-from emargin.__main__ import main
 from emargin.config import FIDELITIES, Experiment
 from emargin.data import cache
 from emargin.errors import InputError
@@ -135,7 +135,7 @@ def small_grid(monkeypatch, tmp_path):
     monkeypatch.setattr("companion.grid.runner.load", lambda cell: dataset)
     for module in (grid, reproduce):
         monkeypatch.setattr(module, "home", lambda: tmp_path)
-    monkeypatch.setattr("emargin.experiment.probing.further_predictions", lambda *a, **k: {})
+    monkeypatch.setattr("emargin.evaluation.frames.probing.further_predictions", lambda *a, **k: {})
     monkeypatch.setattr("companion.grid.runner.is_drawn", lambda cell: False)
     return grid_file(tmp_path, CELL | {"method": ["random", "emargin"]})
 
@@ -204,8 +204,8 @@ def test_cells_without_data_are_reported_and_the_others_are_ahead(tmp_path):
 
 def test_a_cell_that_is_done_is_not_run_again_and_a_newer_evaluation_trains_nothing(tmp_path, monkeypatch, small_grid):
     cells = read_grid(small_grid)
-    assert [outcome.split(":")[0] for outcome in run_cells(cells, device="cpu")] == ["done", "done"]
-    assert [outcome.split(":")[0] for outcome in run_cells(cells, device="cpu")] == ["done already"] * 2
+    assert [outcome.status for outcome in run_cells(cells, device="cpu")] == ["done", "done"]
+    assert [outcome.status for outcome in run_cells(cells, device="cpu")] == ["done already"] * 2
     versions = stages.code_versions
 
     def newer(cell):
@@ -215,13 +215,13 @@ def test_a_cell_that_is_done_is_not_run_again_and_a_newer_evaluation_trains_noth
         "emargin.stages",
         "companion.grid.plan",
         "companion.grid.runner",
-        "emargin.experiment",
+        "emargin.encoder_files",
         "emargin.rows",
     ):
         monkeypatch.setattr(f"{module}.code_versions", newer)
     assert finished(cells, Store(tmp_path / "out")) == []  # what is there is of the code before
     monkeypatch.setattr(experiment, "train", None)
-    assert [outcome.split(":")[0] for outcome in run_cells(cells[1:], device="cpu")] == ["done"]
+    assert [outcome.status for outcome in run_cells(cells[1:], device="cpu")] == ["done"]
     assert finished(cells, Store(tmp_path / "out")) == [cell_folder(cells[1])]
 
 
@@ -229,7 +229,7 @@ def test_a_damaged_folder_is_run_again(small_grid, capsys):
     (cell, _) = read_grid(small_grid)
     list(run_cells([cell], device="cpu"))
     (cell_folder(cell) / "rows.csv").write_text("half")
-    assert [outcome.split(":")[0] for outcome in run_cells([cell], device="cpu")] == ["done"]
+    assert [outcome.status for outcome in run_cells([cell], device="cpu")] == ["done"]
     assert "damaged" in capsys.readouterr().err
 
 
@@ -255,7 +255,7 @@ def test_a_cell_waits_for_another_process_that_is_running_it(tmp_path, monkeypat
         text=True,
     )
     assert other.stdout.readline() == "locked\n"
-    assert [outcome.split(":")[0] for outcome in run_cells([cell], device="cpu")] == ["done already"]
+    assert [outcome.status for outcome in run_cells([cell], device="cpu")] == ["done already"]
     other.communicate()
 
 
@@ -487,7 +487,7 @@ def test_a_job_has_neighbouring_cells_of_one_set_and_at_most_so_many(tmp_path):
     jobs = [
         [int(digest, 16) for digest in re.findall(r" ([0-9a-f]{16})(?= )", line)]
         for line in done.stdout.splitlines()
-        if "emargin grid cell" in line
+        if "companion grid cell" in line
     ]
     assert sorted(jobs) == [[1, 2, 3], [4, 5], [6], [7]]
 

@@ -11,6 +11,7 @@ import pytest
 
 from companion.figures import tables as html
 from companion.grid.store import Store
+from companion.labels import short
 from companion.statistics import tables
 from companion.statistics.intervals import Bootstrap, Interval
 from emargin import rows as results
@@ -305,4 +306,4 @@ def test_sets_and_emargin_are_printed_by_their_short_names(written):
     cells = [cell(method, dataset="mitbih", source="real") for method in ("emargin", "tnc")]
     page = html.tables(written.store(), cells, PAPER, "grid.json")
     assert "Table 1: MIT-BIH Arrhythmia, real data, " in page and '<th scope="row">eMargin</th>' in page
-    assert "InfoNCE + eMargin" not in page and results.short("TS2Vec + SoftCLT") == "TS2Vec + SoftCLT"
+    assert "InfoNCE + eMargin" not in page and short("TS2Vec + SoftCLT") == "TS2Vec + SoftCLT"

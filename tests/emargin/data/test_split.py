@@ -1,12 +1,16 @@
 """A cell with the split "validation": people held out of the training side take the test side's place."""
 
+import dataclasses
+
 import pytest
 import torch
 
 from emargin.config import Experiment
+from emargin.data.dataset import Sequences
 from emargin.data.loading import checksum_of, load
 from emargin.data.protocols import hold_out
 from emargin.errors import InputError
+from tests.conftest import make_dataset
 
 ASKED = {"dataset": "harth-sim", "quick": True}
 
@@ -31,3 +35,62 @@ def test_the_checksum_is_known_without_loading_and_is_not_that_of_the_whole(surr
 def test_where_people_are_not_told_apart_nobody_can_be_held_out():
     with pytest.raises(InputError, match="no people to hold out.*use protocol original"):
         load(Experiment(**ASKED, protocol="released", split="validation"))
+
+
+def with_people(dataset, people):
+    """People of two sequences each, as far as there are any."""
+    frames = len(dataset.train.frames)
+    subjects = torch.arange(frames) // (2 * dataset.train.length) % people
+    return dataclasses.replace(dataset, train=dataclasses.replace(dataset.train, subjects=subjects))
+
+
+@pytest.fixture
+def dataset():
+    return with_people(make_dataset(n_train=24), 12)
+
+
+def frames_of(sequences):
+    return sequences.batch(slice(None))
+
+
+def test_people_are_held_out_whole(dataset):
+    split = hold_out(dataset)
+    people = [set(side.subjects.tolist()) for side in (split.train, split.test)]
+    assert len(people[1]) == 3 and not people[0] & people[1] and len(people[0] | people[1]) == 12
+    assert len(split.train) == 18 and len(split.test) == 6
+    for side in (split.train, split.test):
+        whole = dataset.train
+        kept = [start for start in whole.starts if whole.subjects[start].item() in set(side.subjects.tolist())]
+        labels = whole.labels[torch.stack(kept)[:, None] + torch.arange(10)]
+        assert torch.equal(side.labels[side.indices()], labels)
+        moved = side.indices()
+        assert (side.subjects[moved] == side.subjects[moved[:, :1]]).all()
+
+
+def test_frames_are_standardised_by_those_who_are_trained_on(dataset):
+    split, whole = hold_out(dataset), dataset.train
+    assert split.train.frames.mean(0).abs().max() < 1e-5
+    assert (split.train.frames.std(0, correction=0) - 1).abs().max() < 1e-5
+    own = torch.isin(whole.subjects, split.train.subjects)
+    mean, std = whole.frames[own].mean(0), whole.frames[own].std(0, correction=0)
+    torch.testing.assert_close(split.test.frames, (whole.frames[~own] - mean) / std, rtol=1e-4, atol=1e-5)
+
+
+def test_the_data_set_itself_and_its_test_side_are_left_alone(dataset):
+    before = dataset.train.frames.clone()
+    split = hold_out(dataset)
+    assert torch.equal(dataset.train.frames, before)
+    spoiled = dataclasses.replace(
+        dataset, test=Sequences(torch.full((40, 6), torch.nan), dataset.test.labels, dataset.test.starts, 10)
+    )
+    again = hold_out(spoiled)
+    assert torch.equal(frames_of(split.test), frames_of(again.test))
+    assert split.checksum == f"{dataset.checksum}, validation"
+
+
+def test_without_people_there_is_nothing_to_hold_out(dataset):
+    with pytest.raises(InputError, match="0 people told apart.*protocol original"):
+        hold_out(make_dataset())
+    with pytest.raises(InputError, match="1 people told apart"):
+        hold_out(with_people(make_dataset(), 1))
+    assert len(hold_out(with_people(make_dataset(), 2)).test.subjects.unique()) == 1

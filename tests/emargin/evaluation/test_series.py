@@ -1,6 +1,4 @@
-"""Whole series: pooling, scores on pooled embeddings, and the rows that a cell of the UCR archive leaves."""
-
-import json
+"""Whole series: pooling, scores on pooled embeddings, and what a run on a set of the UCR archive leaves."""
 
 import numpy as np
 import pytest
@@ -8,37 +6,17 @@ import torch
 from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
 
-from companion.grid import runner as cells
-from companion.grid.plan import plan, read_grid
-from companion.grid.runner import run_cell, run_grid
-from companion.grid.store import Store
 from emargin import rows as results
 from emargin.__main__ import main
 from emargin.config import Experiment
+from emargin.data.loading import load
 from emargin.errors import InputError
 from emargin.evaluation import series
 from emargin.evaluation.features import Features, encode
+from emargin.experiment import run
 from emargin.resolve import resolve
 from emargin.stages import code_versions
 from emargin.training import train
-
-
-@pytest.fixture
-def ucr(tmp_path, monkeypatch):
-    """A set of two classes, a sine and noise: 24 series a side of 80 samples."""
-    monkeypatch.setenv("EMARGIN_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr("companion.grid.plan.home", lambda: tmp_path)
-    folder = tmp_path / "data" / "ucr" / "Waves"
-    folder.mkdir(parents=True)
-    draws = np.random.default_rng(0)
-    for side in ("TRAIN", "TEST"):
-        lines = []
-        for number in range(24):
-            values = draws.standard_normal(80) * (0.1 if number % 2 else 1)
-            values += np.sin(np.arange(80) / 3 + number) * (number % 2)
-            lines.append("\t".join(f"{value:.6f}" for value in [number % 2 + 1, *values]))
-        (folder / f"Waves_{side}.tsv").write_text("\n".join(lines) + "\n")
-    return "ucr-Waves"
 
 
 def test_pooling_is_the_mean_over_the_frames_of_each_series():
@@ -58,8 +36,6 @@ def test_sequences_of_several_classes_are_refused():
 
 
 def test_scores_are_those_of_the_protocol_on_pooled_embeddings(ucr):
-    from emargin.data.loading import load
-
     experiment = resolve(Experiment(dataset=ucr, method="infonce", iterations=3))
     dataset = load(experiment)
     method, _ = train(experiment, dataset, progress=False)
@@ -78,36 +54,35 @@ def test_scores_are_those_of_the_protocol_on_pooled_embeddings(ucr):
     assert found["series_converged_balanced_accuracy"]["value"] > 0.8  # a sine and noise
 
 
-def test_a_cell_of_the_archive_has_rows_of_series_alone(ucr, tmp_path, monkeypatch):
-    (tmp_path / "grid.json").write_text(json.dumps([{"dataset": ucr, "method": "infonce", "iterations": 2}]))
-    (cell,) = read_grid(tmp_path / "grid.json")
-    with monkeypatch.context() as patch:
-        patch.setattr("companion.grid.runner.series.scores", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            run_cell(cell, cells.cell_folder(cell), device="cpu", progress=False)
-    assert cells.finished([cell], Store(tmp_path / "out")) == []
-    assert run_cell(cell, cells.cell_folder(cell), device="cpu", progress=False) == "done"
-    rows = results.read_rows(cells.cell_folder(cell) / "rows.csv")
-    assert rows.metric.str.startswith(series.PREFIX).all() and not rows.metric.duplicated().any()
-    store = Store(tmp_path / "out")
-    store.add(cells.finished([cell], store))
-    assert plan([cell], Store(tmp_path / "out")).done == [cell]
-    assert set(store.records[cell.digest]["seconds"]) == {"train", "score"}
+def test_a_run_on_a_set_of_the_archive_has_rows_of_series_alone_and_the_files_of_every_run(ucr, tmp_path):
+    experiment = Experiment(dataset=ucr, method="infonce", iterations=2)
+    result = run(experiment, device="cpu", folder=tmp_path / "run", progress=False, maps=True)
+    assert result.rows.metric.str.startswith(series.PREFIX).all() and not result.rows.metric.duplicated().any()
+    assert result.arrays == {} and set(result.provenance["seconds"]) == {"data", "train", "score"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        "arrays.npz",
+        "curve.csv",
+        "encoder.pt",
+        "provenance.json",
+        "rows.csv",
+    }
+    means = encode(result.method, result.dataset.test).embedding.mean(1).numpy()
+    np.testing.assert_array_equal(result.drawn[0], means)
+    assert result.drawn[1].tolist() == result.dataset.test.labels[result.dataset.test.starts].tolist()
+
+
+def test_the_encoder_of_a_set_of_the_archive_is_not_trained_again(ucr, tmp_path, monkeypatch):
+    experiment = Experiment(dataset=ucr, method="infonce", iterations=2)
+    first = run(experiment, device="cpu", folder=tmp_path, progress=False)
+    monkeypatch.setattr("emargin.experiment.train", lambda *a, **k: pytest.fail("trained again"))
+    again = run(experiment, device="cpu", folder=tmp_path, progress=False)
+    assert again.rows.value.tolist() == first.rows.value.tolist()
 
 
 def test_the_command_scores_a_set_of_the_archive_by_series(ucr, tmp_path, capsys):
     assert main(["run", "--dataset", ucr, "--method", "random", "--device", "cpu", "--out", str(tmp_path / "run")]) == 0
     assert results.read_rows(tmp_path / "run" / "rows.csv").metric.str.startswith(series.PREFIX).all()
     assert "series_silhouette" in capsys.readouterr().out
-
-
-def test_cells_of_the_archive_train_alone(ucr, tmp_path):
-    (tmp_path / "grid.json").write_text(
-        json.dumps([{"dataset": ucr, "method": "infonce", "iterations": 2, "seed": [1, 2]}])
-    )
-    rows = run_grid(tmp_path / "grid.json", tmp_path / "out", device="cpu", progress=False, together=2)
-    assert set(rows.seed) == {1, 2} and "failed" not in set(rows.metric)
-    assert all("trained_together" not in record for record in Store(tmp_path / "out").records.values())
 
 
 def test_rows_of_the_archive_depend_on_how_series_are_scored(ucr):

@@ -1,0 +1,191 @@
+"""The installed command `emargin`, also `python -m companion`: experiments, grids of them, and choices of settings."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from emargin.__main__ import (
+    add_device,
+    add_methods_and_data,
+    add_run,
+    execute,
+    fields_of,
+    new_parser,
+    run_experiment,
+)
+from emargin.errors import InputError
+from emargin.paths import home
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; return its exit status, as `emargin.__main__.main` does."""
+    parser, commands = new_parser()
+    runner = add_run(commands, "run one experiment, or a grid of them")
+    runner.set_defaults(command=_run)
+    runner.add_argument("--grid", type=Path, metavar="FILE", help="run the cells of a grid file instead")
+    runner.add_argument(
+        "--together",
+        type=_one_or_more,
+        default=1,
+        metavar="N",
+        help="with --grid: cells of InfoNCE and eMargin that train together at most, which pays on a GPU (default: 1)",
+    )
+    _add_grid(commands.add_parser("grid", help="what is done of a grid, its cells one by one, its rows together"))
+    choose = commands.add_parser("choose", help="choose settings by scores on people held out of the training side")
+    choose.set_defaults(command=_choose)
+    choose.add_argument("grid", type=Path, metavar="FILE", help="a grid file of the settings to choose between")
+    choose.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the rows are")
+    add_device(choose)
+    add_methods_and_data(commands)
+    return execute(parser, arguments)
+
+
+def _one_or_more(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}, but wanted is one or more")
+    return int(text)
+
+
+def _add_grid(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    for action, command, what in (
+        ("plan", _plan, "say which cells are done, missing, stale or failed, and what is ahead"),
+        ("frames", _frames, "read and frame the recordings of a cell, so that others find them ready"),
+        ("cell", _cell, "run single cells, each in its folder under runs/cells"),
+        ("collect", _collect, "take the cells that ran here into the rows of a folder"),
+        ("merge", _merge, "take the rows of other folders into one"),
+    ):
+        named = actions.add_parser(action, help=what)
+        named.set_defaults(command=command)
+        if action != "merge":
+            named.add_argument("grid", type=Path, metavar="FILE", help="the grid file")
+        if action in ("frames", "cell"):
+            named.add_argument(
+                "digests",
+                nargs="+" if action == "cell" else 1,
+                metavar="DIGEST",
+                help="as `emargin grid plan` gives them",
+            )
+        if action == "cell":
+            add_device(named)
+        elif action != "frames":
+            named.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the rows are")
+        if action == "plan":
+            named.add_argument("--json", type=Path, metavar="FILE", help="write the cells that are ahead, in order")
+        if action == "merge":
+            named.add_argument("folders", nargs="+", type=Path, metavar="FROM", help="folders of rows")
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.grid is None:
+        return run_experiment(options)
+    from companion.grid.runner import run_grid
+
+    if chosen := [*(f"--{name}" for name in fields_of(options)), *options.settings]:
+        raise InputError(
+            "a grid file says all about its cells",
+            found=", ".join(chosen),
+            wanted="--grid, --out and --device alone",
+        )
+    folder = options.out or home() / "runs" / options.grid.stem
+    run_grid(options.grid, folder, device=options.device, together=options.together)
+    return 0
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from companion.grid.plan import estimate, plan, read_grid
+    from companion.grid.store import Store
+    from emargin.rows import write_text
+
+    store = Store(options.out)
+    todo = plan(read_grid(options.grid), store)
+    print(todo)
+    if todo.ahead:
+        print(estimate(todo, store))
+    if options.json:
+        write_text(options.json, todo.to_json())
+    else:
+        for cell in todo.ahead:
+            print(f"{cell.digest} {todo.why[cell.digest]:8s} {cell}")
+    return 0
+
+
+def _frames(options: argparse.Namespace) -> int:
+    """Recordings that are missing or cannot be used stop no cell from running: each leaves a row that says so."""
+    from emargin.data.loading import load
+
+    (cell,) = _named_cells(options)
+    try:
+        load(cell)
+    except InputError as error:
+        print(f"emargin: {error} The cells that need them will say so in their rows.", file=sys.stderr)
+    return 0
+
+
+def _cell(options: argparse.Namespace) -> int:
+    from companion.grid.runner import run_cells
+
+    for outcome in run_cells(_named_cells(options), device=options.device):
+        print(outcome, flush=True)
+    return 0
+
+
+def _named_cells(options: argparse.Namespace) -> list:
+    """The cells of the grid with these digests. Raises InputError for a digest that is not in the grid."""
+    from companion.grid.plan import read_grid
+
+    cells = {cell.digest: cell for cell in read_grid(options.grid)}
+    for digest in options.digests:
+        if digest not in cells:
+            raise InputError(
+                f"no such cell in {options.grid}",
+                found=digest,
+                wanted=f"one of its {len(cells)} cells",
+                todo="emargin grid plan lists them",
+            )
+    return [cells[digest] for digest in options.digests]
+
+
+def _collect(options: argparse.Namespace) -> int:
+    from companion.grid.plan import plan, read_grid
+    from companion.grid.runner import finished
+    from companion.grid.store import Store
+
+    store, cells = Store(options.out), read_grid(options.grid)
+    with store.locked():
+        folders = finished(cells, store)
+        store.add(folders)
+    print(f"{len(folders)} cells taken into {options.out}; {plan(cells, store)}")
+    return 0
+
+
+def _merge(options: argparse.Namespace) -> int:
+    from companion.grid.store import Store
+
+    store = Store(options.out)
+    absent = [str(folder) for folder in options.folders if not (folder / "rows.csv").exists()]
+    if absent:
+        raise InputError("nothing to merge", found=f"no rows.csv in {', '.join(absent)}", wanted="folders of rows")
+    with store.locked():
+        for folder in options.folders:
+            store.merge(Store(folder))
+    print(f"{len(store.known)} cells in {options.out}")
+    return 0
+
+
+def _choose(options: argparse.Namespace) -> int:
+    from companion.grid.choose import SETTINGS, chosen
+    from companion.grid.plan import read_grid
+    from companion.grid.runner import run_grid
+    from companion.grid.store import Store
+
+    run_grid(options.grid, options.out, device=options.device)
+    for best in chosen(read_grid(options.grid), Store(options.out)).values():
+        values = {name: getattr(best, name) for name in SETTINGS}
+        setting = ", ".join(f"{name} {value:g}" for name, value in values.items() if value is not None)
+        print(f"{best.dataset}, fold {best.fold}: {best.method} with {setting}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
