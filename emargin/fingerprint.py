@@ -28,7 +28,6 @@ from emargin.errors import InputError
 SIZE = 16  # hexadecimal digits
 PACKAGE = __name__.partition(".")[0]
 METADATA = {"title", "summary", "fields", "fidelities"}  # of a class: words, and what the experiment's digest says
-EXPERIMENT = ("experiment", "self.experiment")  # what the code calls it wherever a field picks a branch
 ROOT = Path(__file__).resolve().parents[1]  # the folder that the package lies in
 
 
@@ -214,10 +213,9 @@ def _defined(statement: ast.stmt) -> list[str]:
 def _bindings(statement: ast.Import | ast.ImportFrom, module: str, is_package: bool) -> dict[str, str]:
     """Return the names that an import binds, and what each stands for."""
     if isinstance(statement, ast.Import):
+        tops = {alias.name: alias.name.partition(".")[0] for alias in statement.names}  # `import a.b` binds a
         return {
-            alias.asname or alias.name.partition(".")[0]: f"{alias.name}:"
-            if alias.asname
-            else f"{alias.name.partition('.')[0]}:"
+            alias.asname or tops[alias.name]: f"{alias.name if alias.asname else tops[alias.name]}:"
             for alias in statement.names
         }
     base = statement.module or ""
@@ -254,12 +252,8 @@ def _source_of(thing: type | types.FunctionType) -> ast.stmt:
     InputError
         Where Python does not keep its text.
     """
-    functions = (
-        [thing]
-        if isinstance(thing, types.FunctionType)
-        else [value for value in vars(thing).values() if isinstance(value, types.FunctionType)]
-    )
-    files = [function.__code__.co_filename for function in functions]
+    parts = [thing, *vars(thing).values()]
+    files = [part.__code__.co_filename for part in parts if isinstance(part, types.FunctionType)]
     files += [name for name in reversed(list(linecache.cache)) if name not in files and "ipy" in name]
     try:
         files.insert(0, inspect.getsourcefile(thing))
@@ -270,12 +264,8 @@ def _source_of(thing: type | types.FunctionType) -> ast.stmt:
             tree = ast.parse("".join(linecache.getlines(file or "")))
         except SyntaxError:
             continue
-        same = [
-            node
-            for node in ast.walk(tree)
-            if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == thing.__name__
-        ]
-        if same:
+        named = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef)]
+        if same := [node for node in named if node.name == thing.__name__]:
             return same[-1]
     raise InputError(
         f"the source of {thing.__qualname__} is not at hand",
@@ -391,6 +381,12 @@ class _Reading:
                         self.known_attributes[node.targets[0].attr] = known
 
 
+def _field(node: ast.expr) -> str | None:
+    """Return NAME of `experiment.NAME`."""
+    is_field = isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("experiment", "self.experiment")
+    return node.attr if is_field else None
+
+
 def _folded(node: ast.expr, facts: Mapping[str, str | None], attributes: Mapping[str, bool]) -> bool | None:
     """Return what a test is worth, where the experiment's fields decide it; else None."""
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
@@ -399,14 +395,9 @@ def _folded(node: ast.expr, facts: Mapping[str, str | None], attributes: Mapping
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
         return attributes.get(node.attr)
     if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq | ast.NotEq):
-        left, right = node.left, node.comparators[0]
-        if (
-            isinstance(left, ast.Attribute)
-            and left.attr in facts
-            and isinstance(right, ast.Constant)
-            and ast.unparse(left.value) in EXPERIMENT
-        ):
-            return (facts[left.attr] == right.value) == isinstance(node.ops[0], ast.Eq)
+        field_name, right = _field(node.left), node.comparators[0]
+        if field_name in facts and isinstance(right, ast.Constant):
+            return (facts[field_name] == right.value) == isinstance(node.ops[0], ast.Eq)
     return None
 
 
@@ -416,17 +407,15 @@ class _Text:
     def __init__(self, reading: _Reading, place: Place, *, in_class: bool = False):
         self.reading, self.place, self.in_class = reading, place, in_class
         self.module = reading.source.module(place.module)
-        self.imported = self.module.imported
+        self.imported = dict(self.module.imported)
         self.attributes = reading.known_attributes if place in reading.with_attributes else {}
         self.scopes: list[dict[str, str]] = []  # of functions, from the outermost: name -> what stands for it
         self.locals = 0
 
     def of(self, statement: ast.stmt) -> str:
-        is_package = False  # relative imports inside functions are not written here
-        self.imported = dict(self.module.imported)
         for node in ast.walk(statement):
             if isinstance(node, ast.Import | ast.ImportFrom):
-                self.imported |= _bindings(node, self.place.module, is_package)
+                self.imported |= _bindings(node, self.place.module, is_package=False)
         return self._node(statement)
 
     def resolved(self, node: ast.expr) -> Place | None:
@@ -475,11 +464,11 @@ class _Text:
         handler = getattr(self, f"_{type(node).__name__}", None)
         return handler(node) if handler else self._plain(node)
 
-    def _plain(self, node: ast.AST, skip: tuple[str, ...] = ()) -> str:
+    def _plain(self, node: ast.AST) -> str:
         """Return a node with those of its parts that are there: other Pythons have further, empty ones."""
         parts = []
         for name, value in ast.iter_fields(node):
-            if name in ("ctx", "type_comment", "kind", "type_params", *skip) or value is None or value == []:
+            if name in ("ctx", "type_comment", "kind", "type_params") or value is None or value == []:
                 continue
             text = self._node(value)
             if text:
@@ -523,9 +512,8 @@ class _Text:
             branches = (ast.Attribute(part, node.attr, ast.Load()) for part in (either.body, either.orelse))
             return self._node(ast.IfExp(either.test, *branches))
         if isinstance(either, ast.BoolOp):
-            return self._node(
-                ast.BoolOp(either.op, [ast.Attribute(part, node.attr, ast.Load()) for part in either.values])
-            )
+            sides = [ast.Attribute(part, node.attr, ast.Load()) for part in either.values]
+            return self._node(ast.BoolOp(either.op, sides))
         return self._reference(node) or f"{self._node(node.value)}.{node.attr}"
 
     def _keyword(self, node: ast.keyword) -> str:
@@ -556,29 +544,22 @@ class _Text:
 
     def _Subscript(self, node: ast.Subscript) -> str:
         """Return the chosen entry alone where a field of the experiment picks it from a table."""
-        key, place = node.slice, self.resolved(node.value)
-        picks = isinstance(key, ast.Attribute) and ast.unparse(key.value) in EXPERIMENT
-        if place and picks and key.attr in self.reading.facts:
+        key, place = _field(node.slice), self.resolved(node.value)
+        if place and key in self.reading.facts:
             for statement in self.reading.source.statements(place):
                 table = getattr(statement, "value", None)
                 for name, value in zip(table.keys, table.values, strict=True) if isinstance(table, ast.Dict) else ():
-                    if isinstance(name, ast.Constant) and name.value == self.reading.facts[key.attr]:
+                    if isinstance(name, ast.Constant) and name.value == self.reading.facts[key]:
                         return _Text(self.reading, place)._node(value)
         return self._plain(node)
 
     def _Raise(self, node: ast.Raise) -> str:
         return "Raise"
 
-    def _Assert(self, node: ast.Assert) -> str:
+    def _Pass(self, node: ast.stmt) -> str:
         return ""
 
-    def _Pass(self, node: ast.Pass) -> str:
-        return ""
-
-    def _Import(self, node: ast.Import) -> str:
-        return ""
-
-    _ImportFrom = _Import
+    _Assert = _Import = _ImportFrom = _Pass
 
     def _AnnAssign(self, node: ast.AnnAssign) -> str:
         self._follow(node.annotation)
@@ -600,11 +581,12 @@ class _Text:
         if self.scopes:
             self._name(node.name)
         outside, self.in_class = self.in_class, True
-        kept = [
-            statement
-            for statement in node.body
-            if not (isinstance(statement, ast.Assign | ast.AnnAssign) and set(_defined(statement)) <= METADATA)
+        words = [
+            part
+            for part in node.body
+            if isinstance(part, ast.Assign | ast.AnnAssign) and METADATA.issuperset(_defined(part))
         ]
+        kept = [statement for statement in node.body if statement not in words]
         head = f"{self._node(node.bases)},{self._node(node.keywords)},{self._node(self._decorators(node))}"
         text = f"Class({head},{self._body(kept)})"
         self.in_class = outside
@@ -614,11 +596,7 @@ class _Text:
         return [decorator for decorator in node.decorator_list if self.resolved(decorator) not in self.reading.left_out]
 
     def _FunctionDef(self, node: ast.FunctionDef) -> str:
-        name = ""
-        if self.scopes:
-            name = self._name(node.name)
-        elif self.in_class:
-            name = node.name
+        name = self._name(node.name) if self.scopes else node.name if self.in_class else ""
         decorators = self._node(self._decorators(node))
         parameters = self._parameters(node.args, node.returns)
         self.scopes.append(self._variables(node.args, node.body, numbered=False))
@@ -650,12 +628,12 @@ class _Text:
 
     def _shown(self, arguments: ast.arguments) -> str:
         """Return the parameters in order: by number, but by name where a keyword or a text somewhere names them."""
-        positional = [self._name(a.arg) for a in (*arguments.posonlyargs, *arguments.args)]
+        positional = [self._name(argument.arg) for argument in (*arguments.posonlyargs, *arguments.args)]
+        defaults = ["" if default is None else "=" for default in arguments.kw_defaults]
         keywords = [
-            a.arg if d is None else f"{a.arg}="
-            for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+            f"{argument.arg}{default}" for argument, default in zip(arguments.kwonlyargs, defaults, strict=True)
         ]
-        stars = [self._name(a.arg) if a else "" for a in (arguments.vararg, arguments.kwarg)]
+        stars = [self._name(argument.arg) if argument else "" for argument in (arguments.vararg, arguments.kwarg)]
         return f"{positional}{keywords}{stars}"
 
     def _variables(self, arguments: ast.arguments, body: list[ast.stmt], *, numbered: bool) -> dict[str, str]:
@@ -670,12 +648,8 @@ class _Text:
 
     def _comprehension_of(self, node, *parts: str) -> str:
         """Return a comprehension, whose variables are its own."""
-        names = {
-            name.id
-            for generator in node.generators
-            for name in ast.walk(generator.target)
-            if isinstance(name, ast.Name)
-        }
+        targets = [name for generator in node.generators for name in ast.walk(generator.target)]
+        names = [name.id for name in targets if isinstance(name, ast.Name)]
         first = self._node(node.generators[0].iter)
         self.scopes.append(dict.fromkeys(names, ""))
         outside, self.in_class = self.in_class, False
@@ -730,17 +704,8 @@ class _Text:
 
 
 def _all_arguments(arguments: ast.arguments) -> list[ast.arg]:
-    return [
-        argument
-        for argument in (
-            *arguments.posonlyargs,
-            *arguments.args,
-            *arguments.kwonlyargs,
-            arguments.vararg,
-            arguments.kwarg,
-        )
-        if argument
-    ]
+    named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    return named + [argument for argument in (arguments.vararg, arguments.kwarg) if argument]
 
 
 def _assigned(body: list[ast.stmt]) -> list[str]:

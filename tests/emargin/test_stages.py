@@ -1,6 +1,8 @@
 """The stages of cells reach all the code that runs for them, and each change of it concerns the cells that run it."""
 
 import ast
+import shutil
+import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
@@ -277,6 +279,41 @@ def edited(module: str, old: str, new: str) -> Source:
     text = ROOT.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8")
     assert old in text
     return _with(module, ast.parse(text.replace(old, new)))
+
+
+class _Reworded(ast.NodeTransformer):
+    """Says other words in errors and docstrings."""
+
+    def visit_Raise(self, node):
+        for part in ast.walk(node):
+            if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                part.value = "other words"
+        return node
+
+    def visit_FunctionDef(self, node):
+        if ast.get_docstring(node) is not None:
+            node.body[0] = ast.Expr(ast.Constant("Say it otherwise."))
+        return self.generic_visit(node)
+
+
+def test_a_clean_up_of_the_whole_package_makes_nothing_stale(tmp_path):
+    """Other words and layout, a package under another name, a module's file moved, a function that nothing calls."""
+    shutil.copytree(ROOT / "emargin", tmp_path / "emargin", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "emargin" / "losses").rename(tmp_path / "emargin" / "objectives")
+    (tmp_path / "emargin" / "optimiser.py").rename(tmp_path / "emargin" / "augmentations" / "adamw.py")
+    for path in tmp_path.rglob("*.py"):
+        text = path.read_text(encoding="utf-8").replace("emargin.losses", "emargin.objectives")
+        text = text.replace("from emargin import losses", "from emargin import objectives as losses")
+        text = ast.unparse(
+            _Reworded().visit(ast.parse(text.replace("emargin.optimiser", "emargin.augmentations.adamw")))
+        )
+        path.write_text(f"{text}\n\ndef nothing_calls_this(x):\n    return x + 1\n", encoding="utf-8")
+    layout = ["--isolated", "--line-length", "60", "--config", "format.quote-style = 'single'"]
+    subprocess.run([sys.executable, "-m", "ruff", "format", "-q", *layout, str(tmp_path)], check=True)
+    before = {stage: fingerprint(stage, RUNNING) for stage in representative_stages()}
+    copy = Source(tmp_path)
+    assert len(before) > 40
+    assert [stage.roots for stage in before if fingerprint(stage, copy) != before[stage]] == []
 
 
 def changed_methods(source: Source) -> set[str]:
