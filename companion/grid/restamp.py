@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -60,77 +61,97 @@ def main() -> int:
     return _restamp(options.before.resolve(), options.rows_below)
 
 
+@dataclass(frozen=True)
+class _Change:
+    """A record whose stages have another text now, and their fingerprints in it."""
+
+    digest: str
+    record: dict
+    codes: dict[str, str]
+
+    @property
+    def cell(self) -> dict:
+        return _named(self.record["experiment"])
+
+    def proofs(self) -> list[tuple[str, tuple]]:
+        """What has to be equal: the data that the cell is made from, the cell that stands for its kind."""
+        wanted = [("data", _key(self.cell, DATA_FIELDS))] if "data" in self.codes else []
+        return wanted + ([("cell", _key(self.cell, KIND))] if set(self.codes) - {"data"} else [])
+
+
 def _restamp(before: Path, rows_below: float) -> int:
     stores = {path: json.loads(path.read_text()) for path in sorted(home().glob("results/*/provenance.json"))}
-    records = [(path, digest, record) for path, found in stores.items() for digest, record in found.items()]
-    cells = [_named(record["experiment"]) for _, _, record in records]
-    then, now = (_ask(folder, "codes", cells) for folder in (before, home()))
-    ahead = []  # (path, digest, cell, the stages that differ)
-    for (path, digest, record), old, new in zip(records, then, now, strict=True):
-        if old is None or new is None:
-            continue
-        stages = [stage for stage in record["code"] if old[stage] != new[stage]]
-        if stages and all(record["code"][stage] == old[stage] for stage in stages):
-            ahead.append((path, digest, stages, new))
-    print(f"{len(ahead)} of {len(records)} records have stages whose text differs")
-    proofs, equal = {}, {}
-    by_data, by_kind = {}, {}
-    for path, digest, stages, _ in ahead:
-        cell = _named(stores[path][digest]["experiment"])
-        if "data" in stages:
-            by_data.setdefault(_key(cell, DATA_FIELDS), []).append((digest, cell))
-        if set(stages) - {"data"}:
-            by_kind.setdefault(_key(cell, KIND), []).append((digest, cell))
-    work = [("data", key, *found[0]) for key, found in by_data.items()]
-    # of each kind the longest training, whose bits have the most time to part
-    work += [
-        ("cell", key, *max(found, key=lambda pair: (pair[1]["iterations"], pair[1]["protocol"], -pair[1]["seed"])))
-        for key, found in by_kind.items()
-    ]
-    seconds = {
-        digest: sum(record.get("seconds", {}).values()) - record.get("seconds", {}).get("train", 0)
-        for _, digest, record in records
-    }
-    work = [
-        (worker, key, digest, {"experiment": cell, "rows": seconds[digest] <= rows_below})
-        for worker, key, digest, cell in work
-    ]
-    for kind in ("data", "cell"):
-        part = [item for item in work if item[0] == kind]
-        with ThreadPoolExecutor(2) as pool:  # the two texts side by side
-            answers = list(pool.map(partial(_answers, worker=kind, work=part), (before, home())))
-        for (worker, key, digest, _), old, new in zip(part, *answers, strict=True):
-            equal[worker, key] = old == new
-            outcome = {"equal": old == new, "outcome": new} | ({} if old == new else {"before": old})
-            proofs.setdefault(worker, {})[digest] = outcome
-            print(f"{worker} {'equal' if old == new else 'DIFFERS'}: {key}", flush=True)
-    stamped = 0
-    for path, digest, stages, new in ahead:
-        record = stores[path][digest]
-        cell = _named(record["experiment"])
-        holds = [equal["data", _key(cell, DATA_FIELDS)]] if "data" in stages else []
-        if set(stages) - {"data"}:
-            holds.append(equal["cell", _key(cell, KIND)])
-        if all(holds):
-            record["code"] |= {stage: new[stage] for stage in stages}
-            stamped += 1
-    for path, found in stores.items():
-        lines = ",\n".join(f'"{digest}": {json.dumps(record)}' for digest, record in sorted(found.items()))
+    records = {digest: record for store in stores.values() for digest, record in store.items()}
+    cells = [_named(record["experiment"]) for record in records.values()]
+    codes = {folder: dict(zip(records, _ask(folder, "codes", cells), strict=True)) for folder in (before, home())}
+    changes = _changes(records, codes[before], codes[home()])
+    print(f"{len(changes)} of {len(records)} records have stages whose text differs")
+    proofs = _proved(_questions(changes, rows_below), codes)
+    held = [change for change in changes if all(proofs[proof]["equal"] for proof in change.proofs())]
+    for change in held:
+        change.record["code"] |= change.codes
+    for path, store in stores.items():
+        lines = ",\n".join(f'"{digest}": {json.dumps(record)}' for digest, record in sorted(store.items()))
         write_text(path, f"{{\n{lines}\n}}\n")
+    _note(before, held, proofs)
+    print(f"{len(held)} of {len(changes)} records have the fingerprints of the present text")
+    return int(len(held) < len(changes))
+
+
+def _changes(records: dict[str, dict], then: dict[str, dict | None], now: dict[str, dict | None]) -> list[_Change]:
+    """Return the records that hold in the text before, and whose stages differ in the present one."""
+    changes = []
+    for digest, record in records.items():
+        old, new = then[digest], now[digest]
+        if old and new:
+            stages = [stage for stage in record["code"] if old[stage] != new[stage]]
+            if stages and all(record["code"][stage] == old[stage] for stage in stages):
+                changes.append(_Change(digest, record, {stage: new[stage] for stage in stages}))
+    return changes
+
+
+def _questions(changes: list[_Change], rows_below: float) -> dict[tuple[str, tuple], tuple[str, dict]]:
+    """Return for each proof the cell that is run: of a kind the longest training, whose bits have most time to part."""
+    alike: dict[tuple[str, tuple], list[_Change]] = {}
+    for change in changes:
+        for proof in change.proofs():
+            alike.setdefault(proof, []).append(change)
+    questions = {}
+    for proof, candidates in alike.items():
+        change = max(
+            candidates, key=lambda change: (change.cell["iterations"], change.cell["protocol"], -change.cell["seed"])
+        )
+        seconds = change.record.get("seconds", {})
+        scoring = sum(seconds.values()) - seconds.get("train", 0)
+        questions[proof] = change.digest, {"experiment": change.cell, "rows": scoring <= rows_below}
+    return questions
+
+
+def _proved(questions: dict[tuple[str, tuple], tuple[str, dict]], codes: dict[Path, dict]) -> dict[tuple, dict]:
+    """Return for each proof whether both texts gave the same, and what they gave."""
+    proofs = {}
+    for worker in ("data", "cell"):
+        asked = {proof: question for proof, question in questions.items() if proof[0] == worker}
+        with ThreadPoolExecutor(2) as pool:  # the two texts side by side
+            answers = pool.map(partial(_answers, worker=worker, asked=list(asked.values())), codes, codes.values())
+        for (proof, (digest, _)), old, new in zip(asked.items(), *answers, strict=True):
+            proofs[proof] = {"digest": digest, "equal": old == new, "outcome": new}
+            if old != new:
+                proofs[proof]["before"] = old
+            print(f"{worker} {'equal' if old == new else 'DIFFERS'}: {proof[1]}", flush=True)
+    return proofs
+
+
+def _note(before: Path, held: list[_Change], proofs: dict[tuple, dict]) -> None:
+    """Add to the file of proofs: from which commit, for which fingerprints, by what."""
     file = home() / PROOFS
     known = json.loads(file.read_text()) if file.exists() else []
-    changed = sorted(
-        {
-            (stage, record["code"][stage])
-            for path, digest, stages, _ in ahead
-            for stage in stages
-            for record in [stores[path][digest]]
-        }
-    )
-    known.append({"before": _commit(before), "records": stamped, "fingerprints": changed, "rerun": proofs})
+    rerun: dict[str, dict] = {}
+    for (worker, _), proof in proofs.items():
+        rerun.setdefault(worker, {})[proof["digest"]] = {name: proof[name] for name in proof if name != "digest"}
+    fingerprints = sorted({code for change in held for code in change.codes.items()})
+    known.append({"before": _commit(before), "records": len(held), "fingerprints": fingerprints, "rerun": rerun})
     write_text(file, json.dumps(known, indent=1) + "\n")
-    print(f"{stamped} of {len(ahead)} records have the fingerprints of the present text")
-    return int(stamped < len(ahead))
 
 
 def _named(experiment: dict) -> dict:
@@ -142,24 +163,24 @@ def _key(cell: dict, names: tuple[str, ...]) -> tuple:
     return tuple(cell.get(name) for name in names)
 
 
-def _answers(folder: Path, worker: str, work: list[tuple]) -> list[dict]:
+def _answers(folder: Path, codes: dict[str, dict], *, worker: str, asked: list[tuple[str, dict]]) -> list[dict]:
     """Return a worker's answers in a checkout. Each is kept by the code that gave it."""
-    codes = _ask(folder, "codes", [question["experiment"] for *_, question in work])
     files = []
-    for (_, _, digest, question), code in zip(work, codes, strict=True):
-        name = hashlib.sha256(json.dumps([worker, digest, code, question["rows"]], sort_keys=True).encode())
-        files.append(home() / "runs" / "restamp" / f"{name.hexdigest()[:16]}.json")
-    ahead = [(file, question) for file, (*_, question) in zip(files, work, strict=True) if not file.exists()]
-    with _started(folder, worker) as process:
-        for number, (file, question) in enumerate(ahead, 1):
-            process.stdin.write(json.dumps(question) + "\n")
-            process.stdin.flush()
-            answer = process.stdout.readline()
-            if not answer:
-                raise RuntimeError(f"{worker} in {folder} ended at {question}")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_text(file, answer)
-            print(f"{folder.name}: {number} of {len(ahead)} {worker}", file=sys.stderr, flush=True)
+    for digest, question in asked:
+        name = json.dumps([worker, digest, codes[digest], question["rows"]], sort_keys=True)
+        files.append(home() / "runs" / "restamp" / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.json")
+    ahead = [(file, question) for file, (_, question) in zip(files, asked, strict=True) if not file.exists()]
+    if ahead:
+        with _started(folder, worker) as process:
+            for number, (file, question) in enumerate(ahead, 1):
+                process.stdin.write(json.dumps(question) + "\n")
+                process.stdin.flush()
+                answer = process.stdout.readline()
+                if not answer:
+                    raise RuntimeError(f"{worker} in {folder} ended at {question}")
+                file.parent.mkdir(parents=True, exist_ok=True)
+                write_text(file, answer)
+                print(f"{folder.name}: {number} of {len(ahead)} {worker}", file=sys.stderr, flush=True)
     return [json.loads(file.read_text()) for file in files]
 
 
