@@ -7,24 +7,26 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self, get_type_hints
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, get_args, get_type_hints
 
 from emargin.errors import InputError
 from emargin.fields import Plain, in_range, known, typed
 
+if TYPE_CHECKING:  # what runs an experiment has a resolved one, whose values are settled
+    Open: TypeAlias = Any
+else:
+    Open = None
+
 FIDELITIES = ("released", "original")
 PROTOCOLS = ("original", "released")
-SOURCES = ("auto", "real", "simulated")
-SURROGATES = ("phase", "frames")
-SPLITS = ("validation",)
 CHOICES = {
     "fidelity": FIDELITIES,
     "protocol": PROTOCOLS,
-    "source": SOURCES,
-    "surrogate": SURROGATES,
-    "split": SPLITS,
+    "source": ("auto", "real", "simulated"),
+    "surrogate": ("phase", "frames"),
+    "split": ("validation",),
 }
-BOUNDS: dict[str, dict[str, float]] = {
+BOUNDS: dict[str, dict[str, float | None]] = {
     "temperature": {"above": 0},
     "learning_rate": {"above": 0},
     "weight_decay": {"least": 0},
@@ -32,7 +34,7 @@ BOUNDS: dict[str, dict[str, float]] = {
     "seed": {"least": 0, "below": 2**32},
     **{name: {"least": 1} for name in ("fold", "batch_size", "n_fft", "hop", "sequence_length", "stride")},
 }
-# Settings of methods that every committed row and record names; None where the method has no such setting.
+# Settings of methods that every row and record names; None where the method has no such setting.
 RECORDED = ("reading", "labels", "sides", "scope", "margin", "threshold", "weight", "label_share")
 
 
@@ -42,51 +44,56 @@ class NoSetting(InputError, AttributeError):
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Experiment:
-    """What is asked of a run. Two are equal that ask the same, on every machine.
+    """What is asked of a run. Two that ask the same are equal, on every machine.
 
-    Whatever is no field below is a setting of the method, which declares its own (`emargin methods` lists them):
+    Any keyword that is no parameter below is a setting of the method, which declares the settings that it has
+    (`emargin methods` lists them):
 
         Experiment(dataset="mitbih", method="emargin", margin=3, threshold=0.2).margin
 
-    Fields left at None take the data set's or the method's own value once the experiment is resolved
-    (`emargin.resolve`), and only then are names of data sets, methods and settings checked.
+    `emargin.resolve.resolve` puts the value of the data set or of the method where a field is None, and only then are
+    names of data sets, methods and settings checked.
 
     Parameters
     ----------
-    dataset
+    dataset : str
         A name of the catalogue, `ucr-NAME`, or the path of a folder with the reader's own recordings.
-    source
-        "real", "simulated", or "auto": real where the files are there, else the simulator of that name.
-    protocol
-        How data are joined, split and standardised: "original" or "released".
-    fold
+    source : {"auto", "real", "simulated"}
+        "auto" stands for the real recordings where their files are there, and for the simulator of that name elsewhere.
+    protocol : {"original", "released"}
+        How data are joined, split and standardised.
+    fold : int
         Which split, from 1.
-    method, fidelity
-        What is trained, as its own paper defines it ("original") or as the released code computes it. A name, the
-        place of a class, "package.module:Class", or the class itself, which goes by its place.
-    seed
-        Of the weights, the order of batches and the method's own draws.
-    quick
+    method : str or type
+        What is trained: a name, the place of a class, "package.module:Class", or the class itself, which goes by its
+        place.
+    fidelity : {"released", "original"}
+        As the released code computes the method, or as its own paper defines it.
+    seed : int
+        Of the weights, the order of batches and the method's draws.
+    quick : bool
         The quick profile; it belongs to the simulators alone and is switched off for real data.
-    temperature
+    temperature : float, optional
         tau.
-    iterations
+    iterations : int, optional
         Optimiser steps (0 for untrained methods).
-    batch_size
+    batch_size : int
         Sequences a step.
-    learning_rate, weight_decay
+    learning_rate, weight_decay : float
         Of AdamW.
-    n_fft, hop
+    n_fft, hop : int, optional
         STFT window and step in samples.
-    sequence_length, stride
-        T, and from the start of a sequence to the next, in frames.
-    surrogate
-        A control made of the recordings: "phase", their Fourier phases at random, or "frames", their frames in random
-        order. None takes them as they are.
-    split
-        "validation": people held out of the training side take the test side's place. None: the test side.
-    settings
-        The method's own settings as a mapping, in place of single keywords or beside them.
+    sequence_length : int, optional
+        T, in frames.
+    stride : int, optional
+        Frames from the start of a sequence to the start of the next.
+    surrogate : {"phase", "frames"}, optional
+        A control made of the recordings: their Fourier phases at random, or their frames in random order. By default
+        the recordings themselves.
+    split : {"validation"}, optional
+        People held out of the training side take the test side's place. By default the test side itself.
+    settings : mapping of str to str, int, float, bool or None
+        Settings of the method, instead of single keywords or beside them.
 
     Raises
     ------
@@ -102,24 +109,23 @@ class Experiment:
     fidelity: str = "released"
     seed: int = 1
     quick: bool = False
-    temperature: float | None = None
-    iterations: int | None = None
+    temperature: float | Open = None
+    iterations: int | Open = None
     batch_size: int = 8
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
-    n_fft: int | None = None
-    hop: int | None = None
-    sequence_length: int | None = None
-    stride: int | None = None
+    n_fft: int | Open = None
+    hop: int | Open = None
+    sequence_length: int | Open = None
+    stride: int | Open = None
     surrogate: str | None = None
     split: str | None = None
 
     def _settings(self) -> dict[str, Plain]:
-        """The settings of the method that are named, without those of `RECORDED` that have no value."""
+        """Return the settings of the method that are named, without those of `RECORDED` that have no value."""
+        values = vars(self).items()
         return {
-            name: value
-            for name, value in vars(self).items()
-            if name not in CORE and (value is not None or name not in RECORDED)
+            name: value for name, value in values if name not in CORE and (value is not None or name not in RECORDED)
         }
 
     # Each setting is kept by its name. As a field of the class, `dataclasses.replace` hands them over.
@@ -134,19 +140,16 @@ class Experiment:
         given |= dict(named.pop("settings", {})) | named
         if isinstance(given.get("method"), type):
             given["method"] = reference(given["method"])
-        for field in dataclasses.fields(Experiment):
-            if field.name in CORE:
-                self._set(field.name, _core(field, given.pop(field.name, field.default)))
+        for name, field in FIELDS.items():
+            self._set(name, _core(name, given.pop(name, field.default)))
         for name in (*RECORDED, *sorted(given.keys() - set(RECORDED))):
             value = given.get(name)
             if hasattr(Experiment, name):
-                raise InputError(
-                    f"{name!r} can be no setting", found=repr(value), wanted="a name that is no attribute of Experiment"
-                )
+                wanted = "a name that is no attribute of Experiment"
+                raise InputError(f"{name!r} can be no setting", found=repr(value), wanted=wanted)
             if not isinstance(value, Plain):
-                raise InputError(
-                    f"{name} has the wrong type", found=repr(value), wanted="text, a number, True, False or None"
-                )
+                wanted = "text, a number, True, False or None"
+                raise InputError(f"{name} has the wrong type", found=repr(value), wanted=wanted)
             self._set(name, value)
 
     def _set(self, name: str, value: Plain) -> None:
@@ -172,7 +175,7 @@ class Experiment:
 
     @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits that stand for all fields with a value: of a resolved experiment alone.
+        """Sixteen hexadecimal digits that stand for all values of a resolved experiment.
 
         Raises
         ------
@@ -187,9 +190,19 @@ class Experiment:
         )
 
     def for_method(self, method: str | type, fidelity: str = "released") -> Self:
-        """Return the same data, seed and training for another method, whose settings are its own."""
-        kept = {name: getattr(self, name) for name in CORE}
-        return type(self)(**kept | {"method": method, "fidelity": fidelity})
+        """Return the same data, seed and training for another method, whose settings are left to it.
+
+        Parameters
+        ----------
+        method : str or type
+        fidelity : {"released", "original"}
+
+        Returns
+        -------
+        Experiment
+        """
+        core = {name: getattr(self, name) for name in CORE}
+        return type(self)(**core | {"method": method, "fidelity": fidelity})
 
     def to_json(self) -> str:
         """Return all fields and settings as a JSON object."""
@@ -212,12 +225,12 @@ class Experiment:
         papermill only warns of a misspelt parameter and injects it all the same; here it becomes a setting, which
         `resolve` refuses.
         """
-        return cls.from_dict(
-            {name: value for name, value in names.items() if not name.startswith("_") and isinstance(value, Plain)}
-        )
+        plain = {name: value for name, value in names.items() if isinstance(value, Plain) and name[0] != "_"}
+        return cls.from_dict(plain)
 
 
-CORE = tuple(field.name for field in dataclasses.fields(Experiment) if field.name != "settings")
+FIELDS = {field.name: field for field in dataclasses.fields(Experiment) if field.name != "settings"}
+CORE = tuple(FIELDS)
 _TYPES = get_type_hints(Experiment)
 
 
@@ -227,7 +240,7 @@ def reference(method: type) -> str:
     Raises
     ------
     InputError
-        For a class that is not found there, such as one that was defined within a function.
+        For a class that Python does not find there, such as a class that was defined within a function.
     """
     place = f"{method.__module__}:{method.__qualname__}"
     if getattr(sys.modules.get(method.__module__), method.__qualname__, None) is not method:
@@ -240,13 +253,13 @@ def reference(method: type) -> str:
     return place
 
 
-def _core(field: dataclasses.Field, value: Plain) -> Plain:
-    """The value of a field in its type, checked for what can be said without data set and method."""
-    *kinds, last = getattr(_TYPES[field.name], "__args__", (_TYPES[field.name],))
-    if value is None and last is type(None):
+def _core(name: str, value: Plain) -> Plain:
+    """Return the value of a field in its type, checked for what can be said without data set and method."""
+    kind, *optional = get_args(_TYPES[name]) or (_TYPES[name],)
+    if value is None and optional:
         return None
-    value = typed(field.name, kinds[0] if kinds else last, value)
-    if field.name in CHOICES:
-        known(field.name, value, CHOICES[field.name])
-    in_range(field.name, value, **BOUNDS.get(field.name, {}))
+    value = typed(name, kind, value)
+    if name in CHOICES:
+        known(name, value, CHOICES[name])
+    in_range(name, value, **BOUNDS.get(name, {}))
     return value

@@ -1,14 +1,21 @@
-"""Field: a setting that a method declares, with what it may be. Checks of names and types that settings share."""
+"""Field: a setting that a method declares, with the values that it allows; and the checks that all settings share."""
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from emargin.errors import InputError
 
 Plain = str | int | float | bool | None
 KINDS = (str, int, float, bool)
+LIMITS = {  # of a number: in words, and what holds within the bound
+    "above": ("above", operator.gt),
+    "least": ("at least", operator.ge),
+    "most": ("at most", operator.le),
+    "below": ("below", operator.lt),
+}
 
 
 @dataclass(frozen=True)
@@ -19,17 +26,17 @@ class Field:
 
     Parameters
     ----------
-    kind
+    kind : type
         `str`, `int`, `float` or `bool`.
-    default
-        The value where none is named; or one for each fidelity, by its name, and then the method has the field in these
-        fidelities alone. None stands for no value, which is left out of the digest: so a field that is added later
-        leaves the digests of earlier experiments as they are.
-    help
-        One line for the command line.
-    choices
-        The values that are allowed, all of them where there are none; or those for each fidelity, by its name.
-    least, most, above
+    default : str, int, float, bool, None or dict
+        The value where an experiment names none. A dictionary has a value for each fidelity, and the method has the
+        field in these fidelities alone. None stands for no value, which is left out of the digest: so a field
+        that is added later leaves the digests of earlier experiments as they are.
+    help : str
+        A line for the command line.
+    choices : tuple or dict
+        The values that are allowed; all are where it is empty. A dictionary has a tuple for each fidelity.
+    least, most, above : float, optional
         Bounds of a number; `above` is not allowed itself.
     """
 
@@ -46,11 +53,22 @@ class Field:
         return not isinstance(self.default, Mapping) or fidelity in self.default
 
     def default_of(self, fidelity: str) -> Plain:
-        """Return the value in this fidelity where none is named."""
+        """Return the value in this fidelity where an experiment names none."""
         return self.default[fidelity] if isinstance(self.default, Mapping) else self.default
 
     def checked(self, name: str, value: Plain, fidelity: str) -> Plain:
-        """Return the value in the field's type.
+        """Return a value in the field's type.
+
+        Parameters
+        ----------
+        name : str
+            What errors call the setting.
+        value : str, int, float, bool or None
+        fidelity : str
+
+        Returns
+        -------
+        str, int, float or bool
 
         Raises
         ------
@@ -59,20 +77,15 @@ class Field:
         """
         value = typed(name, self.kind, value)
         choices = self.choices.get(fidelity, ()) if isinstance(self.choices, Mapping) else self.choices
-        if choices and value not in choices:
-            close = difflib.get_close_matches(str(value), map(str, choices), n=1)
-            raise InputError(
-                f"{name} has a value that is not among its choices",
-                found=repr(value),
-                wanted=" or ".join(map(repr, choices)) + f" in fidelity {fidelity}",
-                todo=f"did you mean {close[0]!r}?" if close else None,
-            )
+        if choices:
+            wanted = " or ".join(map(repr, choices)) + f" in fidelity {fidelity}"
+            _among(f"{name} has a value that is not among its choices", value, choices, wanted)
         in_range(name, value, least=self.least, most=self.most, above=self.above)
         return value
 
 
 def typed(name: str, kind: type, value: Plain) -> Plain:
-    """Return the value in the type; whole floats and ints stand for each other, as papermill may pass either.
+    """Return a value in a type; whole floats and ints stand for each other, as papermill may pass either.
 
     Raises
     ------
@@ -89,39 +102,36 @@ def typed(name: str, kind: type, value: Plain) -> Plain:
     raise InputError(f"{name} has the wrong type", found=repr(value), wanted=kind.__name__)
 
 
-def in_range(
-    name: str,
-    value: Plain,
-    *,
-    least: float | None = None,
-    most: float | None = None,
-    above: float | None = None,
-    below: float | None = None,
-) -> None:
-    """Raise InputError for a number outside these bounds, `above` and `below` excluded; floats have to be finite."""
+def in_range(name: str, value: Plain, **bounds: float | None) -> None:
+    """Check a number against bounds, those of `LIMITS` that are given; a float has to be finite.
+
+    Raises
+    ------
+    InputError
+        For a number beyond a bound.
+    """
     if isinstance(value, str | bool) or value is None:
         return
-    holds = (
-        math.isfinite(value)
-        and (least is None or value >= least)
-        and (most is None or value <= most)
-        and (above is None or value > above)
-        and (below is None or value < below)
-    )
-    if not holds:
-        bounds = {"above": above, "at least": least, "at most": most, "below": below}
-        words = " and ".join(f"{word} {bound:g}" for word, bound in bounds.items() if bound is not None)
+    given = {kind: bound for kind, bound in bounds.items() if bound is not None}
+    if not (math.isfinite(value) and all(LIMITS[kind][1](value, bound) for kind, bound in given.items())):
+        words = " and ".join(f"{LIMITS[kind][0]} {bound:g}" for kind, bound in given.items())
         raise InputError(f"{name} is out of range", found=value, wanted=f"a number, {words or 'finite'}")
 
 
 def known(what: str, name: Plain, names: Iterable[str]) -> None:
-    """Raise InputError for a name that is none of these; it says which one was meant."""
+    """Check that a name is one of these.
+
+    Raises
+    ------
+    InputError
+        For another name; it says which was meant.
+    """
     names = list(names)
-    if name not in names:
-        close = difflib.get_close_matches(str(name), names, n=1)
-        raise InputError(
-            f"unknown {what}",
-            found=repr(name),
-            wanted=", ".join(names),
-            todo=f"did you mean {close[0]!r}?" if close else None,
-        )
+    _among(f"unknown {what}", name, names, ", ".join(names))
+
+
+def _among(complaint: str, value: Plain, values: Sequence[Plain], wanted: str) -> None:
+    if value not in values:
+        close = difflib.get_close_matches(str(value), map(str, values), n=1)
+        todo = f"did you mean {close[0]!r}?" if close else None
+        raise InputError(complaint, found=repr(value), wanted=wanted, todo=todo)

@@ -1,32 +1,32 @@
 """Flags of the command line for an experiment's fields, and for the settings that its method declares."""
 
 import argparse
-import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from emargin.config import CHOICES, CORE, Experiment
+from emargin.config import CHOICES, FIELDS
 from emargin.errors import InputError
 from emargin.fields import Field, Plain
 from emargin.methods import METHODS, declaration
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add a flag for each field of an experiment; settings of methods are in the help text and are left unparsed."""
+    """Add a flag for each field of an experiment; settings of methods are in the help text and are left unparsed.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        Changed in place. A flag that the words do not have is no attribute of what it parses.
+    """
     parser.formatter_class, parser.allow_abbrev = argparse.RawDescriptionHelpFormatter, False
-    for field in dataclasses.fields(Experiment):
-        if field.name not in CORE:
-            continue
-        flag = f"--{field.name.replace('_', '-')}"
-        if field.type == "bool":
-            parser.add_argument(flag, action="store_true", default=argparse.SUPPRESS)
-        else:
-            kind = next(kind for kind in (int, float, str) if kind.__name__ in str(field.type))
-            default = field.default
-            if default is None:
-                default = "none" if field.name in CHOICES else "that of the data set"
-            parser.add_argument(
-                flag, type=kind, default=argparse.SUPPRESS, metavar=kind.__name__.upper(), help=f"default: {default}"
-            )
+    for name, field in FIELDS.items():
+        kind = next(kind for kind in (bool, int, float, str) if kind.__name__ in str(field.type))
+        default = "none" if name in CHOICES else "that of the data set"
+        default = default if field.default is None else field.default
+        options: dict[str, Any] = {"type": kind, "metavar": kind.__name__.upper(), "help": f"default: {default}"}
+        if kind is bool:
+            options = {"action": "store_true"}
+        parser.add_argument(_flag(name), default=argparse.SUPPRESS, **options)
     parser.epilog = "settings of the methods, and their values where none are named:\n" + "\n".join(
         f"  {name}\n{help_of(name)}" for name in METHODS if declaration(name).fields
     )
@@ -35,13 +35,24 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def help_of(method: str) -> str:
     """Return a line for each setting of a method: flag, type, default, choices, what it is."""
     return "\n".join(
-        f"    --{name.replace('_', '-'):12s} {field.kind.__name__:6s} {_default(field)}{_choices(field)}; {field.help}"
+        f"    {_flag(name):14s} {field.kind.__name__:6s} {_default(field)}{_choices(field)}; {field.help}"
         for name, field in declaration(method).fields.items()
     )
 
 
 def settings_from(method: str, words: Sequence[str]) -> dict[str, Plain]:
     """Return settings by name, each in the type that the method declares, from flags that were left unparsed.
+
+    Parameters
+    ----------
+    method : str
+        A name, or the place of a class. The settings of an unknown name stay text.
+    words : sequence of str
+        `--name value` or `--name=value`, again and again.
+
+    Returns
+    -------
+    dict of str to str, int, float or bool
 
     Raises
     ------
@@ -66,8 +77,12 @@ def settings_from(method: str, words: Sequence[str]) -> dict[str, Plain]:
     return settings
 
 
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
 def _read(field: Field, text: str) -> Plain:
-    """The text in the field's type, or as it is where it does not stand for such a value."""
+    """Return a text in the field's type, or as it is where it does not stand for such a value."""
     if field.kind is bool:
         return {"true": True, "false": False}.get(text.lower(), text)
     try:
@@ -77,13 +92,12 @@ def _read(field: Field, text: str) -> Plain:
 
 
 def _default(field: Field) -> str:
-    if isinstance(field.default, dict):
+    if isinstance(field.default, Mapping):
         return ", ".join(f"{value} ({fidelity})" for fidelity, value in field.default.items())
     return str(field.default)
 
 
 def _choices(field: Field) -> str:
-    choices = field.choices
-    if isinstance(choices, dict):
-        choices = tuple(dict.fromkeys(value for values in choices.values() for value in values))
-    return f" of {', '.join(map(str, choices))}" if choices else ""
+    each = field.choices.values() if isinstance(field.choices, Mapping) else [field.choices]
+    choices = dict.fromkeys(str(value) for values in each for value in values)
+    return f" of {', '.join(choices)}" if choices else ""

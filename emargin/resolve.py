@@ -11,12 +11,12 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from emargin.config import CORE, RECORDED, Experiment
-from emargin.data.catalogue import DATASETS, Entry, Settings, entry_of, settings_of
+from emargin.data.catalogue import DATASETS, Settings, entry_of, settings_of
 from emargin.data.checksums import files_digest
 from emargin.errors import InputError
 from emargin.fields import known
@@ -33,8 +33,12 @@ def resolve(experiment: Experiment | type) -> Resolved:
 
     Parameters
     ----------
-    experiment
+    experiment : Experiment or type
         What is asked; or the class of a method, with all else at its default.
+
+    Returns
+    -------
+    Resolved
 
     Raises
     ------
@@ -45,8 +49,7 @@ def resolve(experiment: Experiment | type) -> Resolved:
     """
     if isinstance(experiment, Resolved):
         return experiment
-    asked = Experiment(method=experiment) if isinstance(experiment, type) else experiment
-    return Resolved(**vars(asked))
+    return Resolved(**vars(Experiment(method=experiment) if isinstance(experiment, type) else experiment))
 
 
 def resolving(function: Callable[Concatenate[Experiment, P], R]) -> Callable[Concatenate[Experiment, P], R]:
@@ -61,9 +64,10 @@ def resolving(function: Callable[Concatenate[Experiment, P], R]) -> Callable[Con
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Resolved(Experiment):
-    """An experiment with the values that it runs with; its text says what was chosen.
+    """An experiment with the values that it runs with; `str` of it says what was chosen.
 
-    `dataclasses.replace` and `for_method` give resolved ones, too.
+    What `dataclasses.replace` and `for_method` make of it is resolved, too. Parameters and errors are those of
+    `Experiment` and `resolve`.
     """
 
     def __init__(self, *values: Any, **named: Any):
@@ -75,48 +79,50 @@ class Resolved(Experiment):
         self._complete_method()
 
     def _source(self) -> Settings:
-        """The catalogue's entry; settles `source` and `quick` on the way."""
+        """Return the catalogue's settings of the data set; settle `source` and `quick` on the way."""
         entry = entry_of(self.dataset)
         if self.source == "auto":
-            there = entry.reader is not None and entry.folder.is_dir()
-            self._set("source", "real" if there or entry.simulator is None else "simulated")
+            real = entry.simulator is None or (entry.reader is not None and entry.folder.is_dir())
+            self._set("source", "real" if real else "simulated")
         if self.source == "real" and entry.reader is None:
+            with_files = sorted(name for name, listed in DATASETS.items() if listed.reader)
             raise InputError(
                 "no real recordings behind this name",
                 found=self.dataset,
-                wanted=", ".join(sorted(name for name, other in DATASETS.items() if other.reader)),
+                wanted=", ".join(with_files),
                 todo="choose one of these, or source simulated",
             )
         if self.source == "simulated" and entry.simulator is None:
-            raise InputError(
-                "no simulator for this data set",
-                found=self.dataset,
-                wanted=", ".join(name for name, other in DATASETS.items() if not other.reader),
-            )
+            simulated = [name for name, listed in DATASETS.items() if not listed.reader]
+            raise InputError("no simulator for this data set", found=self.dataset, wanted=", ".join(simulated))
         if self.source == "real":
             self._set("quick", False)
         return settings_of(self.dataset)
 
     def _complete_data(self, settings: Settings) -> None:
         for name in ("n_fft", "hop", "temperature"):
-            if getattr(self, name) is None:
-                self._set(name, getattr(settings, name))
-            elif getattr(settings, name) is None:
+            if getattr(self, name) is not None and getattr(settings, name) is None:
                 raise InputError(
                     f"{name} has no meaning for {self.dataset}: its frames are no STFT",
                     found=getattr(self, name),
                     wanted="nothing",
                     todo=f"leave {name} out",
                 )
-        if self.iterations is None:
-            self._set("iterations", QUICK_ITERATIONS if self.quick else settings.iterations)
-        length = self.sequence_length
-        if length is None:
-            length = min(QUICK_LENGTH, settings.sequence_length) if self.quick else settings.sequence_length
-            self._set("sequence_length", length)
-        if self.stride is None:
-            overlapping = settings.stride < settings.sequence_length
-            self._set("stride", min(settings.stride, length) if overlapping else length)
+        length = min(QUICK_LENGTH, settings.sequence_length) if self.quick else settings.sequence_length
+        if self.sequence_length is not None:
+            length = self.sequence_length
+        overlapping = settings.stride < settings.sequence_length
+        defaults = {
+            "n_fft": settings.n_fft,
+            "hop": settings.hop,
+            "temperature": settings.temperature,
+            "iterations": QUICK_ITERATIONS if self.quick else settings.iterations,
+            "sequence_length": length,
+            "stride": min(settings.stride, length) if overlapping else length,
+        }
+        for name, value in defaults.items():
+            if getattr(self, name) is None:
+                self._set(name, value)
 
     def _complete_method(self) -> None:
         declared = declaration(self.method)
@@ -130,24 +136,19 @@ class Resolved(Experiment):
         if declared.untrained:
             self._set("iterations", 0)
         fields = declared.fields_of(self.fidelity)
-        for name in self.settings:
-            if name not in fields:
-                self._refuse(name, list(fields), known_elsewhere=name in RECORDED or name in declared.fields)
-        for name, field in fields.items():
-            value = vars(self).get(name)
-            if value is None:
-                value = field.default_of(self.fidelity)
-            self._set(name, None if value is None else field.checked(name, value, self.fidelity))
-
-    def _refuse(self, name: str, fields: list[str], *, known_elsewhere: bool) -> None:
-        if known_elsewhere:
+        for name in (name for name in self.settings if name not in fields):
+            if name not in RECORDED and name not in declared.fields:
+                known("parameter", name, [*CORE, *fields])
             raise InputError(
                 f"{name} has no meaning for {self.method}, fidelity {self.fidelity}",
                 found=getattr(self, name),
                 wanted=f"one of its settings: {', '.join(fields)}" if fields else "nothing: it has no settings",
                 todo=f"leave {name} out",
             )
-        known("parameter", name, [*CORE, *fields])
+        for name, field in fields.items():
+            value = vars(self).get(name)
+            value = field.default_of(self.fidelity) if value is None else value
+            self._set(name, None if value is None else field.checked(name, value, self.fidelity))
 
     @property
     def digest(self) -> str:
@@ -158,41 +159,32 @@ class Resolved(Experiment):
         values = {name: value for name, value in vars(self).items() if value is not None}
         entry = entry_of(self.dataset)
         if entry.is_folder:
-            values["dataset"] = _content(entry)
+            stats = [(path, path.stat()) for path in sorted(entry.paths)]
+            values["dataset"] = _checksum(tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in stats))
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
     def for_method(self, method: str | type, fidelity: str = "released") -> Self:
-        """Return the same data, seed and training for another method, whose settings are its own.
+        """Return the same data, seed and training for another method, whose settings are left to it.
 
-        The number of steps of a method without training is not taken over.
+        The number of steps of a method without training is not taken over. Parameters are those of
+        `Experiment.for_method`.
         """
-        asked = Experiment(**{name: getattr(self, name) for name in CORE})
+        core = {name: getattr(self, name) for name in CORE}
         if declaration(self.method).untrained:
-            asked = replace(asked, iterations=None)
-        return type(self)(**vars(asked.for_method(method, fidelity)))
+            core["iterations"] = None
+        return type(self)(**core | {"method": method, "fidelity": fidelity})
 
     def __str__(self) -> str:
-        method = " ".join(
-            str(part)
-            for part in (self.method, self.fidelity, self.reading, self.labels and f"labels {self.labels}")
-            if part
-        )
-        profile = "quick profile, " if self.quick else ""
+        labels = f"labels {self.labels}" if self.labels else None
+        method = " ".join(part for part in (self.method, self.fidelity, self.reading, labels) if part)
         control = f", surrogate {self.surrogate}" if self.surrogate else ""
-        fold = f"fold {self.fold}" + (f", split {self.split}" if self.split else "")
-        return (
-            f"{self.dataset} ({self.source} data{control}, {profile}protocol {self.protocol}, {fold}), "
-            f"{method}, seed {self.seed}, {self.iterations} iterations"
-        )
-
-
-def _content(entry: Entry) -> str:
-    files = sorted(entry.paths)
-    stats = [path.stat() for path in files]
-    return _checksum(tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in zip(files, stats, strict=True)))
+        profile = "quick profile, " if self.quick else ""
+        split = f", split {self.split}" if self.split else ""
+        data = f"{self.source} data{control}, {profile}protocol {self.protocol}, fold {self.fold}{split}"
+        return f"{self.dataset} ({data}), {method}, seed {self.seed}, {self.iterations} iterations"
 
 
 @functools.cache
 def _checksum(files: tuple[tuple[Path, int, int], ...]) -> str:
-    """Read once what has not changed since."""
+    """Return the checksum of files with their sizes and times of change: read again once these are others."""
     return files_digest(path for path, *_ in files)

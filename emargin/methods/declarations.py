@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import importlib
-import importlib.util
+import pkgutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import chain
 from keyword import iskeyword
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emargin.config import CORE, FIDELITIES, Experiment
 from emargin.errors import InputError
@@ -23,8 +24,18 @@ if TYPE_CHECKING:
 class Declaration:
     """The class attributes by which a method says what it is.
 
-    title: as in the paper's tables. summary: one line for `emargin methods`. untrained: takes no optimiser step.
-    fidelities: in which the method exists. fields: its settings, by name.
+    Attributes
+    ----------
+    title : str
+        Its name in tables, as in the paper's.
+    summary : str
+        A line for `emargin methods`.
+    untrained : bool
+        It takes no optimiser step.
+    fidelities : tuple of str
+        Those in which the method exists.
+    fields : mapping of str to Field
+        Its settings, by name.
     """
 
     title: str
@@ -58,12 +69,11 @@ def of_class(method: type[Method]) -> Declaration:
             found=f"a class that extends {', '.join(base.__name__ for base in method.__bases__)}",
             wanted="a class that extends emargin.methods.Method",
         )
-    if not isinstance(getattr(method, "title", None), str):
+    values = {name: getattr(method, name) for name in DECLARED if hasattr(method, name)}
+    if not isinstance(values.get("title"), str):
+        todo = f'write title = "{method.__name__}" into the class'
         raise InputError(
-            f"the method {place} has no title",
-            found=getattr(method, "title", None),
-            wanted="its name in tables",
-            todo=f'write title = "{method.__name__}" into the class',
+            f"the method {place} has no title", found=values.get("title"), wanted="its name in tables", todo=todo
         )
     if method.loss is Method.loss and not method.untrained:
         raise InputError(
@@ -71,9 +81,7 @@ def of_class(method: type[Method]) -> Declaration:
             wanted="a function loss(self, batch, generator) that returns a scalar and measurements",
             todo="write one into the class, or untrained = True",
         )
-    found = Declaration(**{name: getattr(method, name) for name in DECLARED if hasattr(method, name)})
-    _check(found, place)
-    return found
+    return _checked(values, place)
 
 
 def of_source(place: str) -> Declaration:
@@ -84,14 +92,11 @@ def of_source(place: str) -> Declaration:
     InputError
         For a declaration that is no literal.
     """
-    found: dict[str, object] = {}
-    for module, node in _lineage(*place.split(":")):
-        for name, value in _assignments(node):
-            if name in DECLARED and name not in found:
-                found[name] = _literal(value, f"{module}:{node.name}")
-    declared = Declaration(**found)  # type: ignore[arg-type]
-    _check(declared, place)
-    return declared
+    values: dict[str, Any] = {}
+    for name, value in _assignments(*place.split(":")):
+        if name in DECLARED and name not in values:
+            values[name] = _literal(value, place)
+    return _checked(values, place)
 
 
 def imported(place: str) -> type[Method]:
@@ -115,92 +120,79 @@ def imported(place: str) -> type[Method]:
     method = getattr(module, class_name, None)
     if not isinstance(method, type):
         there = [name for name, value in vars(module).items() if isinstance(value, type) and not name.startswith("_")]
+        todo = "define it at the top of a module, which a new process can import"
         raise InputError(
             f"no class {class_name!r} in the module of the method {place}",
             found=f"the classes {', '.join(there)}" if there else "no class",
             wanted='a method\'s class as "package.module:Class"',
-            todo="define it at the top of a module, which a new process can import"
-            if module_name == "__main__"
-            else None,
+            todo=todo if module_name == "__main__" else None,
         )
     return method
 
 
-def _check(declared: Declaration, place: str) -> None:
-    """Raises InputError for a declaration that cannot be used."""
+def _checked(values: dict[str, Any], place: str) -> Declaration:
+    """Return the declaration with these values. Raise InputError for values that cannot be used."""
+    declared = Declaration(**values)
     if not isinstance(declared.fields, Mapping):
         raise InputError(f"fields of the method {place}", found=repr(declared.fields), wanted="a dictionary of Field")
     for fidelity in declared.fidelities:
         known(f"fidelity of the method {place}", fidelity, FIDELITIES)
-    for name, declared_field in declared.fields.items():
+    for name, setting in declared.fields.items():
         what = f"the field {name!r} of the method {place}"
-        if not isinstance(declared_field, Field):
-            raise InputError(
-                f"{what} is no Field", found=repr(declared_field), wanted=f"Field(float, default={declared_field!r})"
-            )
-        if not isinstance(name, str) or not name.isidentifier() or iskeyword(name) or name[0] == "_":
-            raise InputError(
-                f"{what} cannot be named so", found=repr(name), wanted="a name as in Python, without _ first"
-            )
-        if hasattr(Experiment, name):
-            raise InputError(
-                f"{what} clashes with what every experiment has",
-                found=name,
-                wanted=f"a name that is none of {', '.join(CORE)}, nor a method of Experiment",
-                todo="give it another name",
-            )
-        if declared_field.kind not in KINDS:
-            raise InputError(
-                f"{what} has no plain type",
-                found=repr(declared_field.kind),
-                wanted=", ".join(kind.__name__ for kind in KINDS),
-            )
-        for by_fidelity in (declared_field.default, declared_field.choices):
-            if isinstance(by_fidelity, Mapping):
-                for fidelity in by_fidelity:
-                    known(f"fidelity in {what}", fidelity, FIDELITIES)
-        for fidelity in FIDELITIES:
-            if declared_field.has(fidelity) and declared_field.default_of(fidelity) is not None:
-                declared_field.checked(f"the default of {what}", declared_field.default_of(fidelity), fidelity)
+        if complaint := _complaint(name, setting):
+            raise InputError(f"{what} {complaint[0]}", found=complaint[1], wanted=complaint[2])
+        for fidelity in chain(*(part for part in (setting.default, setting.choices) if isinstance(part, Mapping))):
+            known(f"fidelity in {what}", fidelity, FIDELITIES)
+        for fidelity in filter(setting.has, FIDELITIES):
+            if setting.default_of(fidelity) is not None:
+                setting.checked(f"the default of {what}", setting.default_of(fidelity), fidelity)
+    return declared
 
 
-def _lineage(module: str, name: str) -> Iterator[tuple[str, ast.ClassDef]]:
-    """A class of this package and those it extends, with their modules, the class itself first."""
-    tree = _tree(module)
-    for node in tree.body:
+def _complaint(name: object, setting: Field) -> tuple[str, str, str] | None:
+    """Return what is wrong with a field, the value found and the value wanted; None where it can be used."""
+    if not isinstance(setting, Field):
+        return "is no Field", repr(setting), f"Field(float, default={setting!r})"
+    if not isinstance(name, str) or not name.isidentifier() or iskeyword(name) or name[0] == "_":
+        return "cannot be named so", repr(name), "a name as in Python, without _ first"
+    if hasattr(Experiment, name):
+        free = f"another name, none of {', '.join(CORE)}, nor a method of Experiment"
+        return "clashes with what every experiment has", name, free
+    if setting.kind not in KINDS:
+        return "has no plain type", repr(setting.kind), ", ".join(kind.__name__ for kind in KINDS)
+    return None
+
+
+def _assignments(module: str, name: str) -> Iterator[tuple[str, ast.expr]]:
+    """Yield what a class of this package and those it extends assign to plain names, the class itself first."""
+    for node in _tree(module).body:
         if isinstance(node, ast.ClassDef) and node.name == name:
-            yield module, node
+            for line in node.body:
+                if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
+                    yield line.targets[0].id, line.value
             for base in node.bases:
                 if isinstance(base, ast.Name):
-                    yield from _lineage(module, base.id)
+                    yield from _assignments(module, base.id)
         elif isinstance(node, ast.ImportFrom) and node.module and name in [alias.name for alias in node.names]:
-            yield from _lineage(node.module, name)
+            yield from _assignments(node.module, name)
 
 
 @cache
 def _tree(module: str) -> ast.Module:
-    spec = importlib.util.find_spec(module)
-    source = spec and spec.loader and spec.loader.get_source(module)  # type: ignore[attr-defined]
-    return ast.parse(source or "")
+    package, _, name = module.rpartition(".")
+    return ast.parse(pkgutil.get_data(package, f"{name}.py") or "")
 
 
-def _assignments(node: ast.ClassDef) -> Iterator[tuple[str, ast.expr]]:
-    for line in node.body:
-        if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
-            yield line.targets[0].id, line.value
-        elif isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and line.value is not None:
-            yield line.target.id, line.value
-
-
-def _literal(node: ast.expr, place: str) -> object:
-    """The value of an expression made of literals, types and `Field(...)`."""
-    if isinstance(node, ast.Dict) and len(keys := [key for key in node.keys if key is not None]) == len(node.keys):
-        return {_literal(key, place): _literal(value, place) for key, value in zip(keys, node.values, strict=True)}
+def _literal(node: ast.expr, place: str) -> Any:
+    """Return the value of an expression made of literals, types and `Field(...)`."""
+    if isinstance(node, ast.Dict) and all(node.keys):
+        keys = [_literal(key, place) for key in node.keys if key]
+        return dict(zip(keys, (_literal(value, place) for value in node.values), strict=True))
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == Field.__name__:
         named = {keyword.arg: _literal(keyword.value, place) for keyword in node.keywords if keyword.arg}
-        return Field(*(_literal(value, place) for value in node.args), **named)  # type: ignore[arg-type]
-    if isinstance(node, ast.Name) and node.id in (names := {kind.__name__: kind for kind in KINDS}):
-        return names[node.id]
+        return Field(*(_literal(value, place) for value in node.args), **named)
+    if isinstance(node, ast.Name) and node.id in (types := {kind.__name__: kind for kind in KINDS}):
+        return types[node.id]
     try:
         return ast.literal_eval(node)
     except ValueError as error:

@@ -217,7 +217,7 @@ def test_a_module_that_fails_says_how(write):
         ("Field(float, default=0.5, above=0)", "0.5", "'distance' of the method mine:Nearer is no Field.*0.5"),
         ('"distance"', '"not so"', "'not so'.*cannot be named so.*a name as in Python"),
         ('"distance"', '"lambda"', "'lambda'.*cannot be named so"),
-        ('"distance"', '"seed"', "'seed' of the method mine:Nearer clashes.*seed.*none of dataset, .*another name"),
+        ('"distance"', '"seed"', "'seed' of the method mine:Nearer clashes.*seed.*another name, none of dataset"),
         ('"distance"', '"digest"', "'digest' of the method mine:Nearer clashes"),
         ("Field(float", "Field(list", "'distance'.*no plain type.*list.*str, int, float, bool"),
         ("default=0.5", 'default="0.5"', "default of the field 'distance'.*has the wrong type.*'0.5'.*float"),
