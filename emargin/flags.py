@@ -21,8 +21,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class, parser.allow_abbrev = argparse.RawDescriptionHelpFormatter, False
     for name, field in FIELDS.items():
         kind = next(kind for kind in (bool, int, float, str) if kind.__name__ in str(field.type))
-        default = "none" if name in CHOICES else "that of the data set"
-        default = default if field.default is None else field.default
+        unset = "none" if name in CHOICES else "that of the data set"
+        default = unset if field.default is None else field.default
         options: dict[str, Any] = {"type": kind, "metavar": kind.__name__.upper(), "help": f"default: {default}"}
         if kind is bool:
             options = {"action": "store_true"}

@@ -6,6 +6,7 @@ whole run of the quick profile.
 """
 
 from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -38,7 +39,7 @@ class AdamW:
         )
         adamw(
             parameters,
-            [parameter.grad for parameter in parameters],
+            [cast(Tensor, parameter.grad) for parameter in parameters],
             means,
             squares,
             [],

@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -126,7 +126,7 @@ def _steps(
 class _Gradients:
     """Looks for gradients that are not finite; the answer stays on the device until it is asked for."""
 
-    def __init__(self, parameters: list[Tensor], experiment: Experiment, device: torch.device | str):
+    def __init__(self, parameters: Sequence[Tensor], experiment: Experiment, device: torch.device | str):
         self.parameters, self.experiment = parameters, experiment
         self.failed = torch.zeros((), device=device)
         self.seen: list[tuple[int, Tensor, Tensor]] = []  # step, norm and loss, since the last check

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +33,7 @@ class Method(nn.Module):
     def __init__(self, experiment: Experiment, n_features: int):
         super().__init__()
         self.experiment = experiment
-        self.encoder = FrameEncoder(n_features)
+        self.encoder: Any = FrameEncoder(n_features)
 
     def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """The scalar to minimise on a batch `(B, T, D)`, and measurements to log. Draws use `generator` (CPU)."""

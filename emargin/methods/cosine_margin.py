@@ -1,6 +1,7 @@
 """Cosine margin: the margin inside the exponent, with the positive in the denominator."""
 
 import torch
+from torch import Tensor
 
 from emargin.fields import Field
 from emargin.losses.exponent import Exponent
@@ -31,7 +32,7 @@ class CosineMargin(Repair):
         "labels": Field(str, default="paper", choices=("paper", "released"), help="the rule of the pseudo-labels"),
     }
 
-    def loss(self, batch, generator):
+    def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         experiment = self.experiment
         dissimilar = pseudo_labels(batch, threshold=experiment.threshold, rule=experiment.labels)
         rows = of_three_frames(self.encoder(batch))

@@ -1,12 +1,15 @@
 """CoST: trend contrasted in time, season contrasted in frequency (Woo et al. 2022; section 7)."""
 
 import copy
+from collections.abc import Iterable
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from emargin.augmentations.noise import jitter, scaling, shift, sometimes
+from emargin.config import Experiment
 from emargin.encoders import EMBEDDING, FrameEncoder
 from emargin.errors import InputError
 from emargin.losses.cosines import unit_rows
@@ -38,7 +41,7 @@ class CoST(Method):
     title = "CoST"
     summary = "trend against a queue of earlier keys, season by amplitude and phase of its frequencies"
 
-    def __init__(self, experiment, n_features):
+    def __init__(self, experiment: Experiment, n_features: int):
         super().__init__(experiment, n_features)
         self.released = experiment.fidelity == "released"
         if experiment.batch_size > QUEUE:
@@ -53,10 +56,12 @@ class CoST(Method):
         self.key_head = copy.deepcopy(self.head)
         self.key_encoder.requires_grad_(False)
         self.key_head.requires_grad_(False)
+        self.queue: Tensor
+        self.pointer: Tensor
         self.register_buffer("queue", unit_rows(torch.randn(QUEUE, COMPONENT)))
         self.register_buffer("pointer", torch.zeros((), dtype=torch.int64))
 
-    def loss(self, batch, generator):
+    def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         self._check(batch)
         one, two = self.views(batch, generator)
         at = int(torch.randint(batch.shape[1], (), generator=generator))
@@ -78,7 +83,7 @@ class CoST(Method):
         return augmented(batch, generator), augmented(batch, generator)
 
     @torch.no_grad()
-    def after_step(self):
+    def after_step(self) -> None:
         """Keys follow queries, k <- m k + (1 - m) q, and the batch's keys replace the oldest of the queue."""
         for key_part, query_part in ((self.key_encoder, self.encoder), (self.key_head, self.head)):
             for key, query in zip(key_part.parameters(), query_part.parameters(), strict=True):
@@ -87,10 +92,10 @@ class CoST(Method):
         self.queue[place % QUEUE] = self.keys
         self.pointer.add_(len(self.keys)).remainder_(QUEUE)
 
-    def encode(self, sequences):
+    def encode(self, sequences: Tensor) -> Tensor:
         return self.encoder.backbone(sequences)
 
-    def trained_parameters(self):
+    def trained_parameters(self) -> Iterable[nn.Parameter]:
         return (parameter for parameter in self.parameters() if parameter.requires_grad)
 
     def _check(self, batch: Tensor) -> None:
@@ -118,7 +123,7 @@ class TrendSeason(nn.Module):
         self.input = nn.Linear(n_features, n_features) if released else nn.Identity()
         self.backbone = backbone
         kernels = [kernel for kernel in KERNELS if released or kernel <= length]
-        self.trends = nn.ModuleList(nn.Conv1d(EMBEDDING, COMPONENT, kernel) for kernel in kernels)
+        self.trends: Any = nn.ModuleList(nn.Conv1d(EMBEDDING, COMPONENT, kernel) for kernel in kernels)
         self.season = nn.Sequential(FrequencyLayer(EMBEDDING, COMPONENT, length), nn.Dropout(SEASON_DROPOUT))
 
     def forward(self, frames: Tensor) -> Tensor:
@@ -128,10 +133,14 @@ class TrendSeason(nn.Module):
         """The average of the causal convolutions at frame `at`: `(B, T, 320)` -> `(B, 160)`; zeros before frame 0."""
         longest = max(layer.kernel_size[0] for layer in self.trends)
         past = functional.pad(hidden[:, : at + 1].mT, (longest - 1, 0))  # (B, 320, longest + at)
-        return sum(
-            functional.linear(past[..., -layer.kernel_size[0] :].flatten(1), layer.weight.flatten(1), layer.bias)
-            for layer in self.trends
-        ) / len(self.trends)
+        return cast(
+            Tensor,
+            sum(
+                functional.linear(past[..., -layer.kernel_size[0] :].flatten(1), layer.weight.flatten(1), layer.bias)
+                for layer in self.trends
+            )
+            / len(self.trends),
+        )
 
 
 class FrequencyLayer(nn.Module):

@@ -1,9 +1,12 @@
 """CPC: contrastive predictive coding (van den Oord, Li and Vinyals, arXiv 1807.03748)."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from emargin.config import Experiment
 from emargin.encoders import EMBEDDING
 from emargin.errors import InputError
 from emargin.methods.base import Method
@@ -30,7 +33,7 @@ class CPC(Method):
     title = "CPC"
     summary = "a summary of the past picks its next frames out of the batch"
 
-    def __init__(self, experiment, n_features):
+    def __init__(self, experiment: Experiment, n_features: int):
         super().__init__(experiment, n_features)
         self.released = experiment.fidelity == "released"
         self.gru = nn.GRU(EMBEDDING, EMBEDDING, batch_first=True)
@@ -41,10 +44,10 @@ class CPC(Method):
         else:
             self.prediction = nn.Linear(EMBEDDING, HORIZONS * EMBEDDING, bias=False)  # W_1 .. W_K, stacked
 
-    def trained_parameters(self):
+    def trained_parameters(self) -> Iterable[nn.Parameter]:
         return self.encoder.parameters() if self.released else self.parameters()
 
-    def loss(self, batch, generator):
+    def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         n, length, _ = batch.shape
         shortest = SHORTEST[self.experiment.fidelity]
         if length < shortest:

@@ -1,5 +1,8 @@
 """InfoNCE + eMargin (the paper's section 3)."""
 
+import torch
+from torch import Tensor
+
 from emargin.fields import Field
 from emargin.losses import emargin_loss, emargin_released
 from emargin.methods.base import Method
@@ -46,7 +49,7 @@ class EMargin(Method):
         ),
     }
 
-    def loss(self, batch, generator):
+    def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         experiment = self.experiment
         frames = batch if experiment.scope == "sequence" else batch.flatten(0, 1)
         labels = pseudo_labels(frames, threshold=experiment.threshold, rule=experiment.labels)

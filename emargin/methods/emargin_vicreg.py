@@ -1,5 +1,8 @@
 """The released eMargin with VICReg's variance and covariance terms: what is left of it when the rank may not fall."""
 
+import torch
+from torch import Tensor
+
 from emargin.fields import Field
 from emargin.losses import emargin_released
 from emargin.losses.cosines import unit_rows
@@ -25,7 +28,7 @@ class EMarginVICReg(Repair):
         "weight": Field(float, default=1.0, above=0, help="of the term that is added"),
     }
 
-    def loss(self, batch, generator):
+    def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         experiment = self.experiment
         labels = pseudo_labels(batch.flatten(0, 1), threshold=experiment.threshold, rule=experiment.labels)
         embedding = self.encoder(batch)

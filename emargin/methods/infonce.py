@@ -1,5 +1,8 @@
 """InfoNCE with adjacent frames as positives (the paper's equation 1)."""
 
+import torch
+from torch import Tensor
+
 from emargin.fields import Field
 from emargin.losses import info_nce
 from emargin.methods.base import Method
@@ -28,7 +31,7 @@ class InfoNCE(Method):
         ),
     }
 
-    def loss(self, batch, generator):
+    def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         experiment = self.experiment
         value = info_nce(
             self.encoder(batch), temperature=experiment.temperature, sides=experiment.sides, scope=experiment.scope

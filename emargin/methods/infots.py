@@ -1,20 +1,22 @@
 """InfoTS: a mixture of seven augmentations, contrasted between and within sequences (Luo et al. 2023; section 6)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from emargin.augmentations.noise import cutout, jitter, scaling, subsequence, time_warp, window_slice, window_warp
+from emargin.config import Experiment
 from emargin.encoders import EMBEDDING, DilatedEncoder, MaskedEncoder, frame_mask
 from emargin.errors import InputError
 from emargin.losses.hierarchical import instance_contrast
 from emargin.methods.base import Method
 
 # Values of the official code, which the released code keeps.
-POOL = (
+POOL: tuple[Callable[..., Tensor], ...] = (
     subsequence,
     cutout,
     partial(jitter, sigma=0.3),
@@ -48,7 +50,7 @@ class InfoTS(Method):
     title = "InfoTS"
     summary = "a mixture of seven augmentations, contrasted between sequences and between their segments"
 
-    def __init__(self, experiment, n_features):
+    def __init__(self, experiment: Experiment, n_features: int):
         super().__init__(experiment, n_features)
         self.released = experiment.fidelity == "released"
         self.encoder = (DilatedEncoder if self.released else MaskedEncoder)(n_features)
@@ -58,7 +60,7 @@ class InfoTS(Method):
         else:
             self.meta = MetaLearner(self.mixture, experiment.batch_size, experiment.learning_rate)
 
-    def loss(self, batch, generator):
+    def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         batch = _cropped(batch, LONGEST[self.experiment.fidelity], generator)
         if batch.shape[1] < SEGMENTS:
             raise InputError(
@@ -77,19 +79,19 @@ class InfoTS(Method):
         between = global_loss(one, two)
         within = local_loss((one[:1] if self.released else one)[:, start : one.shape[1] - left + start])
         if not self.released:
-            self.last = batch, generator
+            self.last: Any = batch, generator
         return between + LOCAL_WEIGHT * within, {"global": between.detach(), "local": within.detach()}
 
-    def after_step(self):
+    def after_step(self) -> None:
         if not self.released:
             batch, generator = self.last
             self.meta.step(batch, generator, self.mixture, partial(self._masked, generator=generator))
             self.last = None
 
-    def trained_parameters(self):
+    def trained_parameters(self) -> Iterable[nn.Parameter]:
         return self.encoder.parameters()
 
-    def _masked(self, frames, generator):
+    def _masked(self, frames: Tensor, generator: torch.Generator) -> Tensor:
         return self.encoder(frames, frame_mask(frames, generator))
 
 
@@ -107,7 +109,7 @@ class Mixture(nn.Module):
 
     def forward(self, x: Tensor, generator: torch.Generator) -> Tensor:
         weights = self.weights(generator)
-        return sum(weight * augment(x, generator) for weight, augment in zip(weights, POOL, strict=True))
+        return cast(Tensor, sum(weight * augment(x, generator) for weight, augment in zip(weights, POOL, strict=True)))
 
 
 class MetaLearner(nn.Module):
@@ -137,9 +139,12 @@ class MetaLearner(nn.Module):
         if self.steps % META_EVERY:
             return
         place = torch.arange(len(batch), device=batch.device)
-        value = sum(
-            functional.cross_entropy(self.classify(embed(frames).amax(1)), place)
-            for frames in (mixture(batch, generator), batch)
+        value = cast(
+            Tensor,
+            sum(
+                functional.cross_entropy(self.classify(embed(frames).amax(1)), place)
+                for frames in (mixture(batch, generator), batch)
+            ),
         )
         learned = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
         for parameter, gradient in zip(learned, torch.autograd.grad(value, learned), strict=True):
@@ -147,10 +152,10 @@ class MetaLearner(nn.Module):
         self.optimiser.step()
         self.optimiser.zero_grad()
 
-    def get_extra_state(self):
+    def get_extra_state(self) -> dict[str, Any]:
         return {"steps": self.steps, "optimiser": self.optimiser.state_dict()}
 
-    def set_extra_state(self, state):
+    def set_extra_state(self, state: dict[str, Any]) -> None:
         self.steps = state["steps"]
         self.optimiser.load_state_dict(state["optimiser"])
 

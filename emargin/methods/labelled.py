@@ -4,7 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from emargin.config import Experiment
 from emargin.data.catalogue import settings_of
+from emargin.data.dataset import Sequences
 from emargin.encoders import EMBEDDING
 from emargin.errors import InputError
 from emargin.fields import Field
@@ -20,11 +22,11 @@ class Labelled(Repair):
     as its batch has, every class equally likely, with replacement; no head takes part in the evaluation.
     """
 
-    def __init__(self, experiment, n_features):
+    def __init__(self, experiment: Experiment, n_features: int):
         super().__init__(experiment, n_features)
         self.head = nn.Linear(EMBEDDING, len(settings_of(experiment.dataset).draw))
 
-    def prepare(self, train, generator):
+    def prepare(self, train: Sequences, generator: torch.Generator) -> None:
         """Raises InputError where no frame has a label, or one that the data set has no class for."""
         covered = train.indices().unique()  # the table may hold frames of the test side, too
         labels = train.labels[covered]
@@ -48,7 +50,7 @@ class Labelled(Repair):
         row = torch.cat(self.rows)[(sizes.cumsum(0) - sizes)[kind] + place]
         return self.table[row], self.classes[kind]
 
-    def loss(self, batch, generator):
+    def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         frames, classes = self.drawn(batch.shape[0] * batch.shape[1], generator)
         unlabelled = batch.flatten(0, 1)
         embedding = self.encoder(torch.cat([unlabelled, frames.to(batch.device)]))
@@ -76,7 +78,7 @@ class EMarginLabels(Labelled):
         "label_share": Field(float, default=0.05, above=0, most=1, help="of the labelled training frames"),
     }
 
-    def contrast(self, embedding, batch):
+    def contrast(self, embedding: Tensor, batch: Tensor) -> Tensor:
         experiment = self.experiment
         labels = pseudo_labels(batch.flatten(0, 1), threshold=experiment.threshold, rule=experiment.labels)
         return emargin_released(embedding, labels, temperature=experiment.temperature, margin=experiment.margin)[0]
@@ -94,7 +96,7 @@ class InfoNCELabels(Labelled):
         "label_share": Field(float, default=0.05, above=0, most=1, help="of the labelled training frames"),
     }
 
-    def contrast(self, embedding, batch):
+    def contrast(self, embedding: Tensor, batch: Tensor) -> Tensor:
         return info_nce(embedding, temperature=self.experiment.temperature, sides=2, scope="flattened")
 
 
@@ -107,6 +109,6 @@ class Supervised(Labelled):
         "label_share": Field(float, default=1.0, above=0, most=1, help="of the labelled training frames"),
     }
 
-    def loss(self, batch, generator):
+    def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         frames, classes = self.drawn(batch.shape[0] * batch.shape[1], generator)
         return cross_entropy(self.head(self.encoder(frames.to(batch.device))), classes.to(batch.device)), {}

@@ -1,9 +1,13 @@
 """MF-CLR: contrast across features of different frequency (section 12 of the specification)."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
 from emargin.augmentations.warps import dual_twist
+from emargin.config import Experiment
+from emargin.data.dataset import Sequences
 from emargin.encoders import EMBEDDING, MaskedEncoder, fresh_statistics, weight_average
 from emargin.errors import InputError
 from emargin.losses.hierarchical import instance_contrast
@@ -31,7 +35,7 @@ class MFCLR(Method):
     title = "MF-CLR"
     summary = "fine and coarse features encoded in turn, each against a twisted copy of itself"
 
-    def __init__(self, experiment, n_features):
+    def __init__(self, experiment: Experiment, n_features: int):
         super().__init__(experiment, n_features)
         self.released = experiment.fidelity == "released"
         if not self.released and experiment.n_fft is None:
@@ -44,10 +48,10 @@ class MFCLR(Method):
         self.encoder = MaskedEncoder(n_features) if self.released else Grains(n_features, experiment.n_fft // 2 + 1)
         self.average = weight_average(self.encoder)
 
-    def loss(self, batch, generator):
+    def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         return self._released_loss(batch, generator) if self.released else self._original_loss(batch, generator)
 
-    def _released_loss(self, batch, generator):
+    def _released_loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         one, two = self.encoder(batch), self.encoder(dual_twist(batch, generator))
         coarser = batch[..., :0]
         instance = instance_contrast(one.mT, two.mT)
@@ -55,7 +59,7 @@ class MFCLR(Method):
         value = (1 - FEATURE_WEIGHT) * instance + FEATURE_WEIGHT * feature
         return value, {"instance": instance, "feature": feature}
 
-    def _original_loss(self, batch, generator):
+    def _original_loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         grains = self.encoder
         fine, coarse = grains.split(batch)
         one, two = grains.fine(fine), grains.fine(dual_twist(fine, generator))
@@ -66,16 +70,16 @@ class MFCLR(Method):
         value = (1 - FEATURE_WEIGHT) * (instance + instance_above) + FEATURE_WEIGHT * feature
         return value, {"instance": instance, "instance_above": instance_above, "feature": feature}
 
-    def encode(self, sequences):
+    def encode(self, sequences: Tensor) -> Tensor:
         return self.average(sequences)
 
-    def trained_parameters(self):
+    def trained_parameters(self) -> Iterable[nn.Parameter]:
         return self.encoder.parameters()
 
-    def prepare(self, train, generator):
+    def prepare(self, train: Sequences, generator: torch.Generator) -> None:
         self.train_sequences = train
 
-    def after_step(self):
+    def after_step(self) -> None:
         self.average.update_parameters(self.encoder)
         if not self.released and self.average.n_averaged == self.experiment.iterations + 1:
             device = next(self.parameters()).device
@@ -101,6 +105,7 @@ class Grains(nn.Module):
                 "the grains of MF-CLR", found=f"{bins} frequency bin", wanted="at least 2", todo="use a larger n_fft"
             )
         low = torch.arange(n_features) % bins < bins // 2
+        self.low: Tensor
         self.register_buffer("low", low, persistent=False)
         n_coarse = int(low.sum())
         self.fine = MaskedEncoder(n_features - n_coarse)

@@ -2,6 +2,7 @@
 
 import torch
 
+from emargin.data.dataset import Sequences
 from emargin.methods.base import Method
 
 CALIBRATION_PASSES = 300  # running statistics move by a tenth a pass: the initial ones weigh 0.9^300, nothing
@@ -25,7 +26,7 @@ class RandomCalibrated(Random):
     summary = "the same weights, with BatchNorm statistics collected from the training data"
 
     @torch.no_grad()
-    def prepare(self, train, generator):
+    def prepare(self, train: Sequences, generator: torch.Generator) -> None:
         device = next(self.parameters()).device
         self.train()
         for _ in range(CALIBRATION_PASSES):

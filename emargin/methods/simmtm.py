@@ -1,10 +1,13 @@
 """SimMTM: masked copies of a series attract one another and rebuild it together (Dong et al. 2023; section 8)."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from emargin.augmentations.masks import markov_mask
+from emargin.config import Experiment
 from emargin.encoders import EMBEDDING
 from emargin.losses.cosines import unit_rows
 from emargin.losses.triangle import Blocks, Triangle
@@ -34,7 +37,7 @@ class SimMTM(Method):
     title = "SimMTM"
     summary = "masked copies of a series attract one another and rebuild it by a weighted average"
 
-    def __init__(self, experiment, n_features):
+    def __init__(self, experiment: Experiment, n_features: int):
         super().__init__(experiment, n_features)
         self.decoder = nn.Linear(EMBEDDING, n_features)
         self.loss_weights = nn.Parameter(torch.ones(2))  # a_1, a_2
@@ -46,7 +49,7 @@ class SimMTM(Method):
                 nn.Linear(EMBEDDING, EMBEDDING), nn.BatchNorm1d(EMBEDDING), nn.ReLU(), nn.Linear(EMBEDDING, PROJECTION)
             )
 
-    def loss(self, batch, generator):
+    def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         inputs = versions(batch, generator)  # (4B, T, D), the originals first
         frames = self.encoder(inputs)  # (4B, T, C)
         if self.experiment.fidelity == "released":
@@ -63,7 +66,7 @@ class SimMTM(Method):
         value = uncertainty_weighted(torch.stack([contrast, reconstruction]), self.loss_weights)
         return value, {"contrast": contrast.detach(), "reconstruction": reconstruction.detach()}
 
-    def trained_parameters(self):
+    def trained_parameters(self) -> Iterable[nn.Parameter]:
         return (parameter for parameter in self.parameters() if parameter.requires_grad)
 
 

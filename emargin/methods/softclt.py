@@ -26,7 +26,7 @@ class SoftCLT(TS2Vec):
     title = "TS2Vec + SoftCLT"
     summary = "TS2Vec with soft positives: by distance in time and between sequences"
 
-    def loss(self, batch, generator):
+    def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         one, two, overlap = self.views(batch, generator)
         measurements = {"overlap": torch.tensor(overlap)}
         if self.released:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, mse_loss
 
+from emargin.config import Experiment
 from emargin.encoders import EMBEDDING
 from emargin.errors import InputError
 from emargin.methods.base import Method
@@ -30,7 +31,7 @@ class TimeDRL(Method):
     title = "TimeDRL"
     summary = "patches predict their raw frames; two dropout masks of a sequence agree"
 
-    def __init__(self, experiment, n_features):
+    def __init__(self, experiment: Experiment, n_features: int):
         super().__init__(experiment, n_features)
         self.released = experiment.fidelity == "released"
         self.length, dropout = PATCH[experiment.fidelity], DROPOUT[experiment.fidelity]
@@ -49,7 +50,7 @@ class TimeDRL(Method):
             nn.Linear(hidden, EMBEDDING),
         )
 
-    def loss(self, batch, generator):
+    def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         if len(batch) < 2:
             raise InputError(
                 "TimeDRL: the predictor's BatchNorm needs a batch", found=f"{len(batch)} sequence", wanted="at least 2"
@@ -64,7 +65,7 @@ class TimeDRL(Method):
             {"predictive": predictive.detach(), "contrastive": contrastive.detach()},
         )
 
-    def encode(self, sequences):
+    def encode(self, sequences: Tensor) -> Tensor:
         return self.encoder(sequences) if self.released else self.embed(sequences)[1]
 
     def embed(self, sequences: Tensor) -> tuple[Tensor, Tensor]:

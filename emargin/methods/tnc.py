@@ -1,10 +1,14 @@
 """TNC: temporal neighbourhood coding (Tonekaboni, Eytan and Goldenberg, ICLR 2021)."""
 
+from collections.abc import Iterable
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from emargin.augmentations.windows import distant_centres, neighbour_centres, window_indices
+from emargin.config import Experiment
 from emargin.encoders import EMBEDDING
 from emargin.errors import InputError
 from emargin.methods.base import Method
@@ -36,17 +40,17 @@ class TNC(Method):
     title = "TNC"
     summary = "a discriminator tells a window's neighbours from distant windows"
 
-    def __init__(self, experiment, n_features):
+    def __init__(self, experiment: Experiment, n_features: int):
         super().__init__(experiment, n_features)
         self.released = experiment.fidelity == "released"
         self.discriminator = Discriminator(EMBEDDING)
         if self.released:
             self.discriminator.requires_grad_(False)
 
-    def trained_parameters(self):
+    def trained_parameters(self) -> Iterable[nn.Parameter]:
         return self.encoder.parameters() if self.released else self.parameters()
 
-    def loss(self, batch, generator):
+    def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         windows = self._released if self.released else self._original
         anchor, near, distant = windows(batch, generator)
         near, distant = self.discriminator(anchor, near), self.discriminator(anchor, distant)
@@ -98,8 +102,8 @@ class Discriminator(nn.Module):
         self.layers = nn.Sequential(
             nn.Linear(2 * channels, 4 * channels), nn.ReLU(), nn.Dropout(0.5), nn.Linear(4 * channels, 1)
         )
-        nn.init.xavier_uniform_(self.layers[0].weight)
-        nn.init.xavier_uniform_(self.layers[3].weight)
+        nn.init.xavier_uniform_(cast(Tensor, self.layers[0].weight))
+        nn.init.xavier_uniform_(cast(Tensor, self.layers[3].weight))
 
     def forward(self, one: Tensor, other: Tensor) -> Tensor:
         return self.layers(torch.cat([one, other], -1))[..., 0]

@@ -1,10 +1,15 @@
 """TS2Vec: contrast over instances and over time on a hierarchy of time scales (section 10 of the specification)."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from emargin.augmentations.crops import overlapping_crops, random_window
+from emargin.config import Experiment
+from emargin.data.dataset import Sequences
 from emargin.encoders import MaskedEncoder, frame_mask, fresh_statistics, weight_average
 from emargin.losses.hierarchical import hierarchical
 from emargin.methods.base import Method
@@ -27,11 +32,11 @@ class TS2Vec(Method):
     title = "TS2Vec"
     summary = "two masked crops, contrasted over instances and over time at every time scale"
 
-    def __init__(self, experiment, n_features):
+    def __init__(self, experiment: Experiment, n_features: int):
         super().__init__(experiment, n_features)
         self.encoder = MaskedEncoder(n_features)
         self.released = experiment.fidelity == "released"
-        self.average = None if self.released else weight_average(self.encoder)
+        self.average: Any = None if self.released else weight_average(self.encoder)
 
     def views(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, int]:
         """Embeddings of two crops, `(B, T1, C)` and `(B, T2, C)`, and the number of frames that they share."""
@@ -39,21 +44,21 @@ class TS2Vec(Method):
         one, two, overlap = overlapping_crops(frames, generator)
         return (self.encoder(one, frame_mask(one, generator)), self.encoder(two, frame_mask(two, generator)), overlap)
 
-    def loss(self, batch, generator):
+    def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         one, two, overlap = self.views(batch, generator)
         views = padded(one, two) if self.released else shared(one, two, overlap)
         return hierarchical(*views), {"overlap": torch.tensor(overlap)}
 
-    def encode(self, sequences):
+    def encode(self, sequences: Tensor) -> Tensor:
         return self.encoder(sequences) if self.released else self.average(sequences)
 
-    def trained_parameters(self):
+    def trained_parameters(self) -> Iterable[nn.Parameter]:
         return self.encoder.parameters()
 
-    def prepare(self, train, generator):
+    def prepare(self, train: Sequences, generator: torch.Generator) -> None:
         self.train_sequences = train
 
-    def after_step(self):
+    def after_step(self) -> None:
         if self.released:
             return
         self.average.update_parameters(self.encoder)
