@@ -18,9 +18,18 @@ DILATED_BLOCKS = 11  # ten of 64 channels and one of 320, likewise
 class FrameEncoder(nn.Module):
     """Three blocks of 1-D convolution with kernel 1, BatchNorm and ReLU: `(B, T, D)` -> `(B, T, 320)`.
 
-    A convolution of kernel 1 is a linear map of each frame, and is written as one. An embedding z_t depends on x_t
-    alone in evaluation mode; in training mode also through BatchNorm's statistics over batch and time.
+    A convolution of kernel 1 is a linear map of each frame, and is written as such a map. An embedding z_t depends on
+    x_t alone in evaluation mode; in training mode also through BatchNorm's statistics over batch and time.
     Outputs are not negative. 128 D + 30,208 parameters.
+
+    Parameters
+    ----------
+    n_features : int
+        D, of a frame.
+
+    References
+    ----------
+    The paper's section 4, "Network Architecture" (arXiv 2507.14828).
     """
 
     def __init__(self, n_features: int):
@@ -39,15 +48,34 @@ class FrameEncoder(nn.Module):
 
 
 def frame_mask(frames: Tensor, generator: torch.Generator) -> Tensor:
-    """Bernoulli(0.5) per sequence and frame, `(B, T)` bool on the frames' device: True where a frame is kept."""
+    """Draw which frames stay in a masked view, each with probability 1/2.
+
+    Parameters
+    ----------
+    frames : Tensor
+        `(B, T, D)`.
+    generator : torch.Generator
+        On the CPU.
+
+    Returns
+    -------
+    Tensor
+        Bool `(B, T)` on the device of `frames`, True where a frame is kept.
+    """
     return (torch.rand(frames.shape[:2], generator=generator) < KEPT).to(frames.device)
 
 
 class MaskedEncoder(nn.Module):
-    """FP64: a linear input layer, masked frames set to zero behind it, the shared encoder, dropout.
+    """A linear input layer, masked frames set to zero behind it, the shared frame encoder, dropout.
 
-    `(B, T, D)` and a mask `(B, T)`, True where kept (none: all are) -> `(B, T, 320)`. A frame with a NaN counts as
-    masked. All masked frames of a batch have one embedding, whatever they held. 64 D + 38,464 parameters.
+    `(B, T, D)` and a mask `(B, T)`, True where a frame is kept -> `(B, T, 320)`. Without a mask all frames are kept; a
+    frame with a NaN never is. All masked frames of a batch have the same embedding, whatever they held.
+    64 D + 38,464 parameters.
+
+    Parameters
+    ----------
+    n_features : int
+        D, of a frame.
     """
 
     def __init__(self, n_features: int):
@@ -61,10 +89,19 @@ class MaskedEncoder(nn.Module):
 
 
 class DilatedEncoder(nn.Module):
-    """DC64, the backbone of TS2Vec: input layer and mask as in MaskedEncoder, then 11 dilated residual blocks.
+    """The encoder of TS2Vec: input layer and mask as in `MaskedEncoder`, then 11 dilated residual blocks, dropout.
 
-    `(B, T, D)` and a mask `(B, T)`, True where kept (none: all are) -> `(B, T, 320)`. Beyond the ends of a sequence are
+    `(B, T, D)` and a mask `(B, T)`, True where a frame is kept -> `(B, T, 320)`. Beyond the ends of a sequence are
     zeros. An embedding depends on 4,094 frames to either side. 64 D + 637,184 parameters.
+
+    Parameters
+    ----------
+    n_features : int
+        D, of a frame.
+
+    References
+    ----------
+    Yue et al., "TS2Vec: Towards Universal Representation of Time Series", AAAI 2022 (arXiv 2106.10466).
     """
 
     def __init__(self, n_features: int):
@@ -100,10 +137,10 @@ def _masked_input(layer: nn.Linear, frames: Tensor, mask: Tensor | None) -> Tens
 
 
 def weight_average(encoder: nn.Module) -> AveragedModel:
-    """A frozen copy for the equal-weight mean of all iterates, the initial weights counted as the first.
+    """Return a frozen copy that will hold the equal-weight mean of all iterates, the initial weights being the first.
 
-    Call `update_parameters(encoder)` after each step. Its buffers, BatchNorm's statistics among them, are those of the
-    last iterate; `fresh_statistics` collects its own.
+    Call `update_parameters(encoder)` on it after each step. Its buffers, BatchNorm's statistics among them, are those
+    of the last iterate; `fresh_statistics` collects statistics that fit the mean.
     """
     average = AveragedModel(encoder)
     average.update_parameters(encoder)
@@ -112,7 +149,7 @@ def weight_average(encoder: nn.Module) -> AveragedModel:
 
 @contextmanager
 def fresh_statistics(encoder: nn.Module) -> Iterator[None]:
-    """Forward passes inside replace BatchNorm's running statistics by the plain mean over those passes."""
+    """Replace BatchNorm's running statistics by the plain mean over the forward passes made inside."""
     norms = [layer for layer in encoder.modules() if isinstance(layer, nn.BatchNorm1d)]
     momenta, training = [norm.momentum for norm in norms], encoder.training
     for norm in norms:

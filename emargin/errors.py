@@ -2,12 +2,19 @@
 
 
 class InputError(ValueError):
-    """Something the caller gave cannot be used.
+    """Something the caller gave cannot be used. The message is made of the parts that are given.
 
-    The message says what is wrong and where, the value found, the value wanted, and what to do next.
+    Parameters
+    ----------
+    what : str
+        What is wrong, and where.
+    found, wanted : object, optional
+        The value that is there, and what should be.
+    todo : str, optional
+        What to do next.
     """
 
-    def __init__(self, what: str, *, found=None, wanted=None, todo: str | None = None):
+    def __init__(self, what: str, *, found: object = None, wanted: object = None, todo: str | None = None):
         parts = [what.rstrip(".")]
         if found is not None:
             parts.append(f"found: {found}")

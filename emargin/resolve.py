@@ -53,7 +53,7 @@ def resolve(experiment: Experiment | type) -> Resolved:
 
 
 def resolving(function: Callable[Concatenate[Experiment, P], R]) -> Callable[Concatenate[Experiment, P], R]:
-    """Let a function take an experiment as its first argument that is not resolved yet."""
+    """Return the function, with its first argument, an experiment, resolved on the way in."""
 
     @functools.wraps(function)
     def resolved(experiment: Experiment, *values: P.args, **named: P.kwargs) -> R:

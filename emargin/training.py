@@ -26,13 +26,26 @@ Curve = list[dict[str, float]]
 
 
 def default_device() -> torch.device:
-    """A CUDA device where there is one, else the CPU."""
+    """Return a CUDA device where the machine has such, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @resolving
 def build(experiment: Experiment, n_features: int, device: torch.device | str = "cpu") -> Method:
-    """The experiment's method with weights drawn from its seed; the caller's random state is left as it was."""
+    """Build the experiment's method, with weights drawn from its seed.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    n_features : int
+        D, of a frame.
+    device : torch.device or str
+
+    Returns
+    -------
+    Method
+        In training mode. The caller's random state is left as it was.
+    """
     with _reproducible(experiment.seed, device):
         return METHODS[experiment.method](experiment, n_features).to(device)
 
@@ -46,16 +59,38 @@ def train(
     checkpoint: Path | None = None,
     progress: bool = True,
 ) -> tuple[Method, Curve]:
-    """Train the experiment's method; returns it in evaluation mode, with its curve.
+    """Train the experiment's method: AdamW, no schedule, incomplete batches dropped, last weights used.
 
-    The curve has a point every 10 steps: step, loss, what the loss measures, and on the batch's embedding the mean
-    pairwise cosine and the participation ratio. AdamW, no schedule, incomplete batches dropped, last weights used.
+    The CPU does not wait for the device within a step, unless the method does. So a gradient that is not finite is
+    reported late: no weight changes from that step on, and the error comes at the next point of the curve or the next
+    checkpoint, which is not written then.
 
-    checkpoint: a file to resume from if it is there and to write every 50 steps and on interruption; a resumed run
-    equals an uninterrupted one bit for bit on the CPU.
-    A step does not wait for the device but where the method does; the weights are left alone from the first gradient
-    that is not finite, and NonFiniteGradient is raised at the next point of the curve or checkpoint, which is not
-    written then. Raises InputError for fewer sequences than a batch or a checkpoint of another experiment.
+    Parameters
+    ----------
+    experiment : Experiment
+    dataset : Dataset
+        Its training side is used.
+    device : torch.device or str
+    checkpoint : Path, optional
+        A file to resume from if it is there, and to write every 50 steps and on interruption. On the CPU a resumed run
+        equals an uninterrupted run bit for bit.
+    progress : bool
+        Show a bar.
+
+    Returns
+    -------
+    method : Method
+        In evaluation mode.
+    curve : list of dict
+        A point every 10 steps: step, loss, what the loss measures, and of the batch's embedding the mean pairwise
+        cosine and the participation ratio.
+
+    Raises
+    ------
+    InputError
+        For fewer sequences than a batch, or a checkpoint of another experiment.
+    NonFiniteGradient
+        For a gradient that is NaN or infinite.
     """
     if len(dataset.train) < experiment.batch_size and not METHODS[experiment.method].untrained:
         raise InputError(
@@ -124,7 +159,7 @@ def _steps(
 
 
 class _Gradients:
-    """Looks for gradients that are not finite; the answer stays on the device until it is asked for."""
+    """A watch for gradients that are not finite; what it sees stays on the device until it is asked for."""
 
     def __init__(self, parameters: Sequence[Tensor], experiment: Experiment, device: torch.device | str):
         self.parameters, self.experiment = parameters, experiment
@@ -132,14 +167,14 @@ class _Gradients:
         self.seen: list[tuple[int, Tensor, Tensor]] = []  # step, norm and loss, since the last check
 
     def spoilt(self, step: int, loss: Tensor) -> Tensor:
-        """1 from the first gradient on that is not finite, else 0."""
+        """Return a scalar on the device: 1 from the first gradient on that is not finite, 0 before."""
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
         self.failed = torch.maximum(self.failed, (~torch.isfinite(norm)).to(self.failed.dtype))
         self.seen.append((step, norm, loss.detach()))
         return self.failed
 
     def check(self) -> None:
-        """Raises NonFiniteGradient for the first."""
+        """Raise NonFiniteGradient for the first such gradient since the last check."""
         if self.failed:
             step, norm, loss = next(row for row in self.seen if not torch.isfinite(row[1]))
             raise NonFiniteGradient(
@@ -170,6 +205,7 @@ class _Order:
         self.epoch, self.position = torch.empty(0, dtype=torch.int64), 0
 
     def next(self) -> Tensor:
+        """Return the numbers of the next batch's sequences, int64 `(batch_size,)`."""
         if self.position + self.batch_size > len(self.epoch):
             self.epoch, self.position = torch.randperm(self.n, generator=self.generator), 0
         picked = self.epoch[self.position : self.position + self.batch_size]
@@ -180,11 +216,20 @@ class _Order:
 class _State:
     """All that a run needs to go on as if it had never stopped."""
 
-    def __init__(self, method, optimiser, order, draws, experiment, device):
+    def __init__(
+        self,
+        method: Method,
+        optimiser: AdamW,
+        order: _Order,
+        draws: torch.Generator,
+        experiment: Experiment,
+        device: torch.device | str,
+    ):
         self.method, self.optimiser, self.order = method, optimiser, order
         self.draws, self.experiment, self.device = draws, experiment, torch.device(device)
 
     def save(self, path: Path, step: int, curve: Curve) -> None:
+        """Write the checkpoint after so many steps."""
         state = {
             "experiment": self.experiment.to_json(),
             "step": step,
@@ -202,7 +247,7 @@ class _State:
         save_atomically(state, path)
 
     def resume(self, path: Path) -> tuple[int, Curve]:
-        """(steps done, curve so far); (0, []) where there is no checkpoint."""
+        """Take up a checkpoint; return the steps done and the curve so far, (0, []) where there is no checkpoint."""
         if not path.exists():
             return 0, []
         state = load_checkpoint(path, self.experiment, self.device)
@@ -218,7 +263,7 @@ class _State:
 
 
 def save_atomically(state: dict, path: Path) -> None:
-    """torch.save beside the target, then rename: a reader never meets half a file."""
+    """Save beside the target, then rename: a reader never meets half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
@@ -229,7 +274,13 @@ def save_atomically(state: dict, path: Path) -> None:
 
 
 def load_checkpoint(path: Path, experiment: Experiment, device: torch.device | str = "cpu") -> dict:
-    """A checkpoint of this very experiment. Raises InputError for another one, or a file that cannot be read."""
+    """Return a checkpoint of this very experiment.
+
+    Raises
+    ------
+    InputError
+        For a checkpoint of another experiment, or a file that cannot be read.
+    """
     try:
         state = torch.load(path, map_location=device, weights_only=True)
         theirs = Experiment.from_json(state["experiment"])
@@ -258,12 +309,12 @@ def load_checkpoint(path: Path, experiment: Experiment, device: torch.device | s
 
 
 @contextmanager
-def _interrupts_wait() -> Iterator[list]:
-    """Ctrl-C is noted in the list that this gives instead of breaking into a step: half a step cannot be resumed from.
+def _interrupts_wait() -> Iterator[list[int]]:
+    """Note Ctrl-C in the list that this yields, for it must not break into a step: half a step cannot be resumed from.
 
     A second Ctrl-C breaks in all the same. Only a process's main thread hears signals; elsewhere nothing is noted.
     """
-    noted = []
+    noted: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield noted
         return
@@ -282,18 +333,23 @@ def _interrupts_wait() -> Iterator[list]:
 
 @contextmanager
 def _reproducible(seed: int, device: torch.device | str) -> Iterator[None]:
-    """torch's own generators start from `seed` (weights, dropout) and its algorithms are deterministic; both are put
-    back after. Without the second, gradients of indexing add up in the order of the threads. On CUDA an operation that
-    has no deterministic form warns instead of failing.
+    """Start torch's global generators from `seed` and make its algorithms deterministic; undo both after.
+
+    The global generators draw weights and dropout. Algorithms that are not deterministic add up gradients of indexing
+    in the order of the threads. On CUDA an operation that has no deterministic form warns instead of failing.
     """
     device = torch.device(device)
-    before, filled = torch.get_deterministic_debug_mode(), torch.utils.deterministic.fill_uninitialized_memory
+    before, filled = (
+        torch.get_deterministic_debug_mode(),
+        torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]
+    )
     torch.set_deterministic_debug_mode("warn" if device.type == "cuda" else "error")
-    torch.utils.deterministic.fill_uninitialized_memory = False  # a guard against reading unset memory, at every tensor
+    # else every new tensor would be filled, as a guard against reading unset memory
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     try:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
             yield
     finally:
         torch.set_deterministic_debug_mode(before)
-        torch.utils.deterministic.fill_uninitialized_memory = filled
+        torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]

@@ -1,6 +1,9 @@
-"""One file a method; these tables name them for experiments, the command line and the book.
+"""The methods, a file for each, and the tables that name them for experiments, the command line and the book.
 
-Names, their order and what a method declares can be read without torch. `METHODS[name]` imports the method's file.
+    METHODS["ts2vec"], declaration("ts2vec").title
+
+Names, their order and what a method declares can be read without torch. `METHODS[name]` imports the method's file. To
+add a method, write its file and a line here. A class elsewhere needs no line: it goes by "package.module:Class".
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,6 +23,11 @@ class Methods(Mapping[str, "type[Method]"]):
     """Classes of methods by name, each imported when it is asked for.
 
     `METHODS["package.module:Class"]` gives a class that has no name here.
+
+    Parameters
+    ----------
+    places : dict of str to str
+        "package.module:Class" by name.
     """
 
     def __init__(self, places: dict[str, str]):
@@ -71,12 +79,21 @@ METHODS = Methods(COMPARED.places | REPAIRS.places)
 
 
 def name_of(method: str) -> str:
-    """Return the name of a class that is in the table but goes by its place; anything else as it is."""
+    """Return the name in the table of a class that goes by its place; any other name or place as it is."""
     return next((name for name, place in METHODS.places.items() if place == method), method)
 
 
 def declaration(method: str) -> Declaration:
     """Return what a method declares: of a name without importing it, of "package.module:Class" from the class.
+
+    Parameters
+    ----------
+    method : str
+        A name of the table, or the place of a class.
+
+    Returns
+    -------
+    Declaration
 
     Raises
     ------
@@ -94,7 +111,7 @@ def _declaration(name: str) -> Declaration:
 
 
 def __getattr__(name: str) -> object:
-    """`Method`, whose module imports torch, at its first use."""
+    """Import `Method`, whose module needs torch, at its first use."""
     if name == "Method":
         from emargin.methods.base import Method
 

@@ -1,4 +1,4 @@
-"""What every method is: built for an experiment, a loss on a batch, an encoding of sequences."""
+"""Method: the class that every method extends."""
 
 from __future__ import annotations
 
@@ -17,11 +17,31 @@ if TYPE_CHECKING:
 
 
 class Method(nn.Module):
-    """Build, loss, encode; the shared frame encoder unless a method says otherwise.
+    """What a method does: it is built for an experiment, gives a loss on a batch, and encodes sequences.
 
-    title: as in the paper's tables. summary: one line for `emargin methods`. untrained: takes no optimiser step.
-    fidelities: in which the method exists. fields: its settings, which an experiment names and which the method reads
-    from `self.experiment`. All of these are written out, so that they can be read without running the class.
+    A subclass needs a title and a loss; all else has a default. What it declares are its class attributes, written out
+    as literals, so that they can be read without running the class. Encoding is by the shared frame encoder unless a
+    method replaces `encoder` or `encode`.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Resolved. The method reads its settings from `self.experiment`.
+    n_features : int
+        D, of a frame.
+
+    Attributes
+    ----------
+    title : str
+        The name in tables, as in the paper's.
+    summary : str
+        A line for `emargin methods`.
+    untrained : bool
+        The method takes no optimiser step.
+    fidelities : tuple of str
+        Those in which the method exists.
+    fields : dict of str to Field
+        The settings, by name.
     """
 
     title: str
@@ -36,19 +56,64 @@ class Method(nn.Module):
         self.encoder: Any = FrameEncoder(n_features)
 
     def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        """The scalar to minimise on a batch `(B, T, D)`, and measurements to log. Draws use `generator` (CPU)."""
+        """Compute the loss of a batch.
+
+        Parameters
+        ----------
+        batch : Tensor
+            `(B, T, D)`.
+        generator : torch.Generator
+            On the CPU; for every draw that the loss makes.
+
+        Returns
+        -------
+        value : Tensor
+            The scalar to minimise.
+        measurements : dict of str to Tensor
+            Scalars for the training curve.
+
+        Raises
+        ------
+        NotImplementedError
+            For a method that is not trained.
+        """
         raise NotImplementedError(f"{self.title} is not trained")
 
     def encode(self, sequences: Tensor) -> Tensor:
-        """`(B, T, D)` -> `(B, T, C)`, called in evaluation mode."""
+        """Encode sequences frame by frame; called in evaluation mode.
+
+        Parameters
+        ----------
+        sequences : Tensor
+            `(B, T, D)`.
+
+        Returns
+        -------
+        Tensor
+            `(B, T, C)`.
+        """
         return self.encoder(sequences)
 
     def trained_parameters(self) -> Iterable[nn.Parameter]:
-        """What the optimiser holds."""
+        """Return the parameters that the optimiser changes.
+
+        Returns
+        -------
+        iterable of nn.Parameter
+            By default all that the method has.
+        """
         return self.parameters()
 
     def prepare(self, train: Sequences, generator: torch.Generator) -> None:
-        """Called once before the first step."""
+        """Prepare for training; called once, before the first step, in training mode.
+
+        Parameters
+        ----------
+        train : Sequences
+            The training side.
+        generator : torch.Generator
+            As for `loss`.
+        """
 
     def after_step(self) -> None:
-        """Called after each optimiser step."""
+        """Do what follows an optimiser step; called after each."""

@@ -63,15 +63,15 @@ class CoST(Method):
 
     def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         self._check(batch)
-        one, two = self.views(batch, generator)
+        first, second = self.views(batch, generator)
         at = int(torch.randint(batch.shape[1], (), generator=generator))
-        hidden = self.encoder(one)
+        hidden = self.encoder(first)
         query = unit_rows(self.head(self.encoder.trend(hidden, at)))
         with torch.no_grad():
-            self.keys = unit_rows(self.key_head(self.key_encoder.trend(self.key_encoder(two), at)))
+            self.keys = unit_rows(self.key_head(self.key_encoder.trend(self.key_encoder(second), at)))
         time = moco_loss(query, self.keys, self.queue)
         # the layer over frequencies has most weights of all: both views in one pass read them once
-        seasons = self.encoder.season(torch.cat([hidden, self.encoder(two)]))
+        seasons = self.encoder.season(torch.cat([hidden, self.encoder(second)]))
         amplitude, phase = frequency_losses(*seasons.chunk(2))
         value = time + ALPHA[self.experiment.fidelity] / 2 * (amplitude + phase)
         return value, {"time": time.detach(), "amplitude": amplitude.detach(), "phase": phase.detach()}
@@ -178,14 +178,14 @@ def moco_loss(query: Tensor, key: Tensor, queue: Tensor, temperature: float = TE
     return functional.cross_entropy(logits, torch.zeros(len(query), dtype=torch.int64, device=query.device))
 
 
-def frequency_losses(one: Tensor, two: Tensor) -> tuple[Tensor, Tensor]:
+def frequency_losses(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     """Loss I over the amplitudes and over the phases of two views `(B, T, C)`, frequencies in the place of frames.
 
     Frames are scaled to unit length first. With F the Fourier transform over time, re + i im = F and e = 1e-6:
 
         amplitude = sqrt((re + e)^2 + (im + e)^2),   phase = atan2(im, re + e)
     """
-    spectra = [torch.fft.rfft(unit_rows(view), dim=1) for view in (one, two)]
+    spectra = [torch.fft.rfft(unit_rows(view), dim=1) for view in (first, second)]
     amplitudes = [((s.real + EPSILON).square() + (s.imag + EPSILON).square()).sqrt() for s in spectra]
     phases = [torch.atan2(s.imag, s.real + EPSILON) for s in spectra]
     return instance_contrast(*amplitudes), instance_contrast(*phases)

@@ -45,7 +45,7 @@ class Declaration:
     fields: Mapping[str, Field] = field(default_factory=dict)
 
     def fields_of(self, fidelity: str) -> dict[str, Field]:
-        """Return the settings that the method has in a fidelity."""
+        """Return the settings that the method has in a fidelity, by name."""
         return {name: declared for name, declared in self.fields.items() if declared.has(fidelity)}
 
 

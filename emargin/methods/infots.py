@@ -73,11 +73,11 @@ class InfoTS(Method):
         if torch.rand((), generator=generator) < AUGMENTED:
             with torch.no_grad():
                 view = self.mixture(batch, generator)
-        one, two = (self._masked(frames, generator) for frames in (view, batch))
-        left = one.shape[1] % SEGMENTS
-        start = int(torch.randint(left + 1, (), generator=generator))
-        between = global_loss(one, two)
-        within = local_loss((one[:1] if self.released else one)[:, start : one.shape[1] - left + start])
+        first, second = (self._masked(frames, generator) for frames in (view, batch))
+        spare = first.shape[1] % SEGMENTS
+        start = int(torch.randint(spare + 1, (), generator=generator))
+        between = global_loss(first, second)
+        within = local_loss((first[:1] if self.released else first)[:, start : first.shape[1] - spare + start])
         if not self.released:
             self.last: Any = batch, generator
         return between + LOCAL_WEIGHT * within, {"global": between.detach(), "local": within.detach()}
@@ -160,12 +160,12 @@ class MetaLearner(nn.Module):
         self.optimiser.load_state_dict(state["optimiser"])
 
 
-def global_loss(one: Tensor, two: Tensor) -> Tensor:
+def global_loss(first: Tensor, second: Tensor) -> Tensor:
     """NT-Xent at temperature 1 on maxima over time u, dot products as they are; views `(B, T, C)`, 0 for B = 1.
 
     mean over 2B anchors of -log( exp(u_i . u_i') / sum_{j != i} exp(u_i . u_j) )
     """
-    return instance_contrast(one.amax(1, keepdim=True), two.amax(1, keepdim=True))
+    return instance_contrast(first.amax(1, keepdim=True), second.amax(1, keepdim=True))
 
 
 def local_loss(view: Tensor, segments: int = SEGMENTS) -> Tensor:

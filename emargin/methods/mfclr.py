@@ -52,20 +52,20 @@ class MFCLR(Method):
         return self._released_loss(batch, generator) if self.released else self._original_loss(batch, generator)
 
     def _released_loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        one, two = self.encoder(batch), self.encoder(dual_twist(batch, generator))
+        first, second = self.encoder(batch), self.encoder(dual_twist(batch, generator))
         coarser = batch[..., :0]
-        instance = instance_contrast(one.mT, two.mT)
-        feature = feature_contrast(one, two, coarser, coarser)
+        instance = instance_contrast(first.mT, second.mT)
+        feature = feature_contrast(first, second, coarser, coarser)
         value = (1 - FEATURE_WEIGHT) * instance + FEATURE_WEIGHT * feature
         return value, {"instance": instance, "feature": feature}
 
     def _original_loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         grains = self.encoder
         fine, coarse = grains.split(batch)
-        one, two = grains.fine(fine), grains.fine(dual_twist(fine, generator))
-        instance = instance_contrast(one, two)
-        feature = feature_contrast(one, two, coarse, coarse)
-        joined = grains.joined(one.detach(), coarse)
+        first, second = grains.fine(fine), grains.fine(dual_twist(fine, generator))
+        instance = instance_contrast(first, second)
+        feature = feature_contrast(first, second, coarse, coarse)
+        joined = grains.joined(first.detach(), coarse)
         instance_above = instance_contrast(grains.coarse(joined), grains.coarse(dual_twist(joined, generator)))
         value = (1 - FEATURE_WEIGHT) * (instance + instance_above) + FEATURE_WEIGHT * feature
         return value, {"instance": instance, "instance_above": instance_above, "feature": feature}
@@ -127,7 +127,7 @@ class Grains(nn.Module):
         return self.coarse(self.joined(self.fine(fine), coarse))
 
 
-def feature_contrast(one: Tensor, two: Tensor, features_one: Tensor, features_two: Tensor) -> Tensor:
+def feature_contrast(first: Tensor, second: Tensor, coarser_first: Tensor, coarser_second: Tensor) -> Tensor:
     """Distances between embeddings should be those between coarser features, scaled to at most 1:
 
         F = mean over i, j of ( (1 - s_ij) - |z_i - z'_j| )^2
@@ -136,11 +136,11 @@ def feature_contrast(one: Tensor, two: Tensor, features_one: Tensor, features_tw
     one, two: `(B, T, C)`, the views z and z'. features: `(B, T, d)`, f and f'; with d = 0, F pulls all pairs together.
     Norms are over time and channels. Scalar.
     """
-    distances = _distances(one, two)
-    wanted = _distances(features_one, features_two)
+    distances = _distances(first, second)
+    wanted = _distances(coarser_first, coarser_second)
     return (wanted / wanted.max().clamp(min=SMALLEST_SCALE) - distances).square().mean()
 
 
-def _distances(one: Tensor, two: Tensor) -> Tensor:
+def _distances(first: Tensor, second: Tensor) -> Tensor:
     # cdist has the gradient 0 at distance 0, where a square root has none
-    return torch.cdist(one.flatten(1), two.flatten(1), compute_mode="donot_use_mm_for_euclid_dist")
+    return torch.cdist(first.flatten(1), second.flatten(1), compute_mode="donot_use_mm_for_euclid_dist")

@@ -27,12 +27,12 @@ class SoftCLT(TS2Vec):
     summary = "TS2Vec with soft positives: by distance in time and between sequences"
 
     def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        one, two, overlap = self.views(batch, generator)
+        first, second, overlap = self.views(batch, generator)
         measurements = {"overlap": torch.tensor(overlap)}
         if self.released:
-            return hierarchical(*shared(one, two, overlap)), measurements
+            return hierarchical(*shared(first, second, overlap)), measurements
         soft = instance_weights(time_warp_distances(batch))
-        value = hierarchical(*shared(one, two, overlap), instance_weights=soft, temporal_weights=temporal_weights)
+        value = hierarchical(*shared(first, second, overlap), instance_weights=soft, temporal_weights=temporal_weights)
         return value, measurements | {"soft_instance": soft.mean()}
 
 

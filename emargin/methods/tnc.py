@@ -105,8 +105,8 @@ class Discriminator(nn.Module):
         nn.init.xavier_uniform_(cast(Tensor, self.layers[0].weight))
         nn.init.xavier_uniform_(cast(Tensor, self.layers[3].weight))
 
-    def forward(self, one: Tensor, other: Tensor) -> Tensor:
-        return self.layers(torch.cat([one, other], -1))[..., 0]
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        return self.layers(torch.cat([first, second], -1))[..., 0]
 
 
 def window_width(length: int) -> int:

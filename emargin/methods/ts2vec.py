@@ -41,12 +41,16 @@ class TS2Vec(Method):
     def views(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, int]:
         """Embeddings of two crops, `(B, T1, C)` and `(B, T2, C)`, and the number of frames that they share."""
         frames = random_window(batch, LONGEST[self.experiment.fidelity], generator)
-        one, two, overlap = overlapping_crops(frames, generator)
-        return (self.encoder(one, frame_mask(one, generator)), self.encoder(two, frame_mask(two, generator)), overlap)
+        first, second, overlap = overlapping_crops(frames, generator)
+        return (
+            self.encoder(first, frame_mask(first, generator)),
+            self.encoder(second, frame_mask(second, generator)),
+            overlap,
+        )
 
     def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        one, two, overlap = self.views(batch, generator)
-        views = padded(one, two) if self.released else shared(one, two, overlap)
+        first, second, overlap = self.views(batch, generator)
+        views = padded(first, second) if self.released else shared(first, second, overlap)
         return hierarchical(*views), {"overlap": torch.tensor(overlap)}
 
     def encode(self, sequences: Tensor) -> Tensor:
@@ -73,15 +77,15 @@ class TS2Vec(Method):
                 self.average(batch.to(device), frame_mask(batch, generator).to(device))
 
 
-def shared(one: Tensor, two: Tensor, overlap: int) -> tuple[Tensor, Tensor]:
+def shared(first: Tensor, second: Tensor, overlap: int) -> tuple[Tensor, Tensor]:
     """The frames that both crops have: the last of view one, the first of view two."""
-    return one[:, -overlap:], two[:, :overlap]
+    return first[:, -overlap:], second[:, :overlap]
 
 
-def padded(one: Tensor, two: Tensor) -> tuple[Tensor, Tensor]:
+def padded(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     """Both views at the length of the longer, with zero vectors behind the shorter."""
-    length = max(one.shape[1], two.shape[1])
+    length = max(first.shape[1], second.shape[1])
     return (
-        functional.pad(one, (0, 0, 0, length - one.shape[1])),
-        functional.pad(two, (0, 0, 0, length - two.shape[1])),
+        functional.pad(first, (0, 0, 0, length - first.shape[1])),
+        functional.pad(second, (0, 0, 0, length - second.shape[1])),
     )
