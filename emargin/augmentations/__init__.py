@@ -1,1 +1,1 @@
-"""Views of a batch: crops, warps and other changes that leave the meaning of a sequence alone."""
+"""Views of a batch: crops, masks, noise and warps of time, which leave the meaning of a sequence alone."""

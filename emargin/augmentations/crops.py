@@ -17,12 +17,30 @@ class Crops(NamedTuple):
 
 
 def overlapping_crops(frames: Tensor, generator: torch.Generator) -> Crops:
-    """Crops of `(B, T, D)` by TS2Vec's rule (section 10); all limits are included and all draws uniform.
+    """Cut two crops of each sequence by TS2Vec's rule; all draws are uniform.
 
-    Overlap l from {2 .. T}, its start a from {0 .. T - l} and end b = a + l; left end a' from {0 .. a}, right end b'
-    from {b .. T}; for each sequence an offset o from {-a' .. T - b'}. View one = frames [a', b) + o, view two =
-    [a, b') + o.
-    Raises InputError for T < 2.
+    The overlap has l frames, l from {2 .. T}, from a, a from {0 .. T - l}, to b = a + l. The crops extend it to a' on
+    the left, a' from {0 .. a}, and to b' on the right, b' from {b .. T}. Each sequence is shifted by its own o from
+    {-a' .. T - b'}. The first crop has the frames [a', b) + o, the second [a, b') + o.
+
+    Parameters
+    ----------
+    frames : Tensor
+        `(B, T, D)`.
+    generator : torch.Generator
+
+    Returns
+    -------
+    Crops
+
+    Raises
+    ------
+    InputError
+        For T < 2.
+
+    References
+    ----------
+    Yue et al., "TS2Vec: Towards Universal Representation of Time Series", AAAI 2022 (arXiv 2106.10466).
     """
     n, length = frames.shape[:2]
     if length < 2:
@@ -45,7 +63,7 @@ def overlapping_crops(frames: Tensor, generator: torch.Generator) -> Crops:
 
 
 def random_window(frames: Tensor, longest: int, generator: torch.Generator) -> Tensor:
-    """At most `longest` frames of `(B, T, D)`: the whole, or one window at a uniform place, the same for all."""
+    """Return at most `longest` frames of `(B, T, D)`: the whole, or a window at a uniform place, the same for all."""
     spare = frames.shape[1] - longest
     if spare <= 0:
         return frames

@@ -10,13 +10,31 @@ from emargin.errors import InputError
 
 
 def markov_mask(shape: Sequence[int], generator: torch.Generator, *, share: float, mean_run: float) -> Tensor:
-    """Bool of `shape`, True where an entry is kept; the chain runs through the flattened array, last axis fastest.
+    """Draw a mask by a Markov chain that runs through the flattened array, last axis fastest.
 
-    It starts masked with probability r = share, leaves "masked" with probability a = 1 / mean_run and "kept" with
-    b = a r / (1 - r): a share r of entries is masked, in runs of that mean length. Drawn without a loop: each entry is
-    told "be masked" with probability b, "be kept" with a, or nothing, and obeys the last order. So either state is left
-    with its probability, as long as a + b <= 1.
-    Raises InputError for runs too short for their share.
+    The chain starts masked with probability r = share, leaves "masked" with probability a = 1 / mean_run and "kept"
+    with b = a r / (1 - r): a share r of entries is masked, in runs of that mean length. There is no loop: an entry gets
+    the order "be masked" with probability b, "be kept" with a, or none, and obeys the last order. So either state is
+    left with its probability, as long as a + b <= 1.
+
+    Parameters
+    ----------
+    shape : sequence of int
+    generator : torch.Generator
+    share : float
+        r, of the entries.
+    mean_run : float
+        In entries.
+
+    Returns
+    -------
+    Tensor
+        Bool of `shape`, True where an entry is kept.
+
+    Raises
+    ------
+    InputError
+        For runs too short for their share.
     """
     a = 1 / mean_run
     b = a * share / (1 - share)

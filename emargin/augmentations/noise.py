@@ -11,22 +11,25 @@ from emargin.errors import InputError
 
 
 def jitter(x: Tensor, generator: torch.Generator, *, sigma: float) -> Tensor:
-    """x + sigma n, with n standard normal for every element."""
+    """Return x + sigma n, with n standard normal for every element."""
     return x + sigma * _normal(x, x.shape, generator)
 
 
 def scaling(x: Tensor, generator: torch.Generator, *, sigma: float, shared: bool = False) -> Tensor:
-    """x (1 + sigma n), with n for every sequence and feature, the same at all frames; `shared`: by all sequences."""
+    """Return x (1 + sigma n), n standard normal for each sequence and feature, the same at all frames.
+
+    With `shared` it is the same for all sequences, too.
+    """
     return x * (1 + sigma * _normal(x, (1 if shared else len(x), 1, x.shape[2]), generator))
 
 
 def shift(x: Tensor, generator: torch.Generator, *, sigma: float, shared: bool = False) -> Tensor:
-    """x + sigma n, with n as in `scaling`."""
+    """Return x + sigma n, with n as in `scaling`."""
     return x + sigma * _normal(x, (1 if shared else len(x), 1, x.shape[2]), generator)
 
 
 def subsequence(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Zero outside a run of frames, the same for the batch: length uniform in 2..T, start uniform."""
+    """Set frames to zero outside a run, the same for the batch: length uniform in 2 .. T, start uniform."""
     frames = x.shape[1]
     if frames < 2:
         raise InputError("a random subsequence has at least two frames", found=f"{frames} frames", wanted="2 or more")
@@ -36,7 +39,7 @@ def subsequence(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def cutout(x: Tensor, generator: torch.Generator, *, share: float = 0.1) -> Tensor:
-    """Zero inside a run of floor(share T) frames, the same for the batch."""
+    """Set frames to zero inside a run of floor(share T) frames, the same for the batch."""
     frames = x.shape[1]
     length = int(share * frames)
     inside = _run(frames, length, torch.randint(frames - length + 1, (), generator=generator))
@@ -44,7 +47,7 @@ def cutout(x: Tensor, generator: torch.Generator, *, share: float = 0.1) -> Tens
 
 
 def window_slice(x: Tensor, generator: torch.Generator, *, share: float = 0.5) -> Tensor:
-    """A run of ceil(share T) frames, one for each sequence, stretched to T frames; it keeps its first and last."""
+    """Stretch a run of ceil(share T) frames of each sequence to T frames; the first and the last stay at the ends."""
     frames = x.shape[1]
     length = math.ceil(share * frames)
     start = torch.randint(frames - length + 1, (len(x), 1), generator=generator)
@@ -54,9 +57,10 @@ def window_slice(x: Tensor, generator: torch.Generator, *, share: float = 0.5) -
 def window_warp(
     x: Tensor, generator: torch.Generator, *, share: float = 0.3, factors: Sequence[float] = (0.5, 2.0)
 ) -> Tensor:
-    """A run of ceil(share T) frames, one for each sequence, resampled to ceil(factor) times its length; all back to T.
+    """Resample a run of each sequence to a longer or shorter length, then the whole sequence back to T frames.
 
-    Both resamplings keep the ends of what they resample. A sequence draws one of the factors.
+    The run has L = ceil(share T) frames and becomes ceil(factor L) frames long, by a factor that each sequence draws
+    from `factors`. Both resamplings keep the first and the last frame of what they resample.
     """
     frames = x.shape[1]
     length = math.ceil(share * frames)
@@ -72,9 +76,9 @@ def window_warp(
 
 
 def time_warp(x: Tensor, generator: torch.Generator, *, changes: int = 100, ratio: float = 10.0) -> Tensor:
-    """Time runs at a speed that changes `changes` times, at equal distances; the fastest is `ratio` times the slowest.
+    """Let time run at a speed that changes `changes` times, at equal distances.
 
-    Each sequence draws `changes` + 1 uniform numbers, moved by a constant so that max / min = ratio. Their sums, scaled
+    The fastest is `ratio` times the slowest. Each sequence draws `changes` + 1 uniform numbers, moved by a constant so that max / min = ratio. Their sums, scaled
     to [0, T - 1], are the times read at equidistant knots; between knots a monotone cubic (PCHIP).
     """
     from scipy.interpolate import PchipInterpolator  # slow to import, and InfoTS alone needs it
@@ -91,15 +95,15 @@ def time_warp(x: Tensor, generator: torch.Generator, *, changes: int = 100, rati
 def sometimes(
     x: Tensor, changed: Tensor, generator: torch.Generator, *, probability: float = 0.5, shared: bool = False
 ) -> Tensor:
-    """`changed` in place of x with a probability, decided for each sequence; `shared`: once for the batch."""
+    """Return `changed` in place of x with a probability: by sequence or, with `shared`, for the whole batch."""
     heads = torch.rand((1 if shared else len(x), 1, 1), generator=generator) < probability
     return torch.where(heads.to(x.device), changed, x)
 
 
 def resample(x: Tensor, times: Tensor) -> Tensor:
-    """x read at real-valued times, linear between frames: `(B, T, D)` and `(B, S)` -> `(B, S, D)`.
+    """Read x at real-valued times, linear between frames: `(B, T, D)` and `(B, S)` -> `(B, S, D)`.
 
-    Times beyond the first or last frame read that frame.
+    Times before the first frame read the first, times after the last frame the last.
     """
     times = times.to(x.device).clamp(0, x.shape[1] - 1)
     before = times.floor().long()

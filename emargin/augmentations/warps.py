@@ -14,11 +14,26 @@ FARTHEST = 6  # rise of the squared distance from the diagonal from which on a s
 
 
 def dual_twist(frames: Tensor, generator: torch.Generator) -> Tensor:
-    """The second view of MF-CLR (section 12), for each sequence and feature of `(B, T, D)` on its own.
+    """Bend and shake each feature of each sequence by itself: the second view of MF-CLR.
 
     A random path of cells (source frame, target frame) leads from (0, 0) to (T - 1, T - 1), see `warping_paths`. The
     |0.05 mean| of the series is split over the cells of the path into uniform spacings. A target value is the mean over
-    its cells of source value + spacing, where the spacing of its first cell has a fair sign.
+    its cells of source value + spacing, where the sign of its first cell's spacing is decided by a fair coin.
+
+    Parameters
+    ----------
+    frames : Tensor
+        `(B, T, D)`.
+    generator : torch.Generator
+
+    Returns
+    -------
+    Tensor
+        `(B, T, D)`.
+
+    References
+    ----------
+    Duan et al., "MF-CLR: Multi-Frequency Contrastive Learning Representation for Time Series", ICML 2024.
     """
     series = frames.mT.contiguous()  # (B, D, T)
     visited = warping_paths(series.shape[:-1].numel(), series.shape[-1], generator)
@@ -32,7 +47,11 @@ def dual_twist(frames: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _signed_spacings(visited: Sequence[Tensor], masks: Sequence[Tensor], generator: torch.Generator) -> Tensor:
-    """Summed over the cells of each target; a budget of 1. Takes thrice `(B, D, T)`, bool and float; returns one."""
+    """Draw the spacings of a budget of 1, with signs, and add them up over the cells of each target.
+
+    Takes three masks `(B, D, T)` as bool and as float, for the cells before, at and after the target frame; returns
+    `(B, D, T)`.
+    """
     # Uniform spacings are exponential draws divided by their sum, in whatever order and of whatever sign.
     uniform = torch.rand((*masks[0].shape, 3), generator=generator, dtype=torch.float64)
     draws = torch.sub(1, uniform, out=uniform).float().log_().unbind(-1)
@@ -45,7 +64,7 @@ def _signed_spacings(visited: Sequence[Tensor], masks: Sequence[Tensor], generat
 
 
 def warping_paths(n_series: int, n: int, generator: torch.Generator) -> Tensor:
-    """The cells of random monotone paths, `(n_series, n, 3)` bool: target frame q takes from source q - 1, q, q + 1.
+    """Draw random monotone paths, `(n_series, n, 3)` bool: target frame q takes from source frames q - 1, q, q + 1.
 
     A step moves the source, both, or the target by one. Its weight is floor(100 exp(-0.5 d Delta)), with
     d = 2 (target - source)^2 before the step and Delta its rise, and 0 where Delta >= 6: no path is ever more than one
@@ -73,7 +92,7 @@ def warping_paths(n_series: int, n: int, generator: torch.Generator) -> Tensor:
 
 @lru_cache
 def _chain(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The walk on an n x n grid as a table: (cuts, following, targets, leads).
+    """Return the walk on an n x n grid as a table: (cuts, following, targets, leads).
 
     cuts: the chances, rising, at which a step changes. following: a row for every state and in it, for a chance below,
     between and above the cuts, where the row of the next state begins; flattened, `(9 n (cuts + 1),)`. targets, leads:
@@ -99,12 +118,12 @@ def _chain(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _state(source, target, last):
-    """The number of a state; last: the step that led there, -1 source, 0 both, 1 target."""
+    """Return the number of a state; last: the step that led there, -1 source, 0 both, 1 target."""
     return (source * 3 + target - source + 1) * 3 + last + 1
 
 
 def _step_weights() -> np.ndarray:
-    """Weights of the steps, indexed by target - source + 1, last step + 1, and step (source, both, target)."""
+    """Return the weights of the steps by target - source + 1, last step + 1, and step (source, both, target)."""
     off = np.array([-1, 0, 1])[:, None]
     before = 2 * off**2
     rise = 2 * (off + np.array([-1, 0, 1])) ** 2 - before

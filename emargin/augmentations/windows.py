@@ -5,14 +5,14 @@ from torch import Tensor
 
 
 def window_indices(centres: Tensor, width: int) -> Tensor:
-    """Frames centre - width // 2 .. centre + width // 2 - 1: `(...)` -> `(..., 2 * (width // 2))`."""
+    """Return the frames centre - width // 2 .. centre + width // 2 - 1: `(...)` -> `(..., 2 * (width // 2))`."""
     return centres[..., None] + torch.arange(-(width // 2), width // 2)
 
 
 def neighbour_centres(
     anchors: Tensor, count: int, *, length: int, width: int, deviation: float, generator: torch.Generator
 ) -> Tensor:
-    """`count` centres a normal deviate away from each anchor: int64 `(A,)` -> `(A, count)`.
+    """Draw `count` centres a normal deviate away from each anchor: int64 `(A,)` -> `(A, count)`.
 
     t' ~ N(t, deviation^2), cut to a whole frame, clipped to width // 2 + 1 .. length - width // 2
     """
@@ -24,11 +24,11 @@ def neighbour_centres(
 def distant_centres(
     anchors: Tensor, count: int, *, length: int, width: int, far: int, generator: torch.Generator
 ) -> Tensor:
-    """`count` centres at least `far` from each anchor where there is room: int64 `(A,)` -> `(A, count)`.
+    """Draw `count` centres at least `far` from each anchor where there is room: int64 `(A,)` -> `(A, count)`.
 
-    Uniform in [width // 2, t - far] for an anchor in the second half of `length`, in [t + far, length - width // 2)
-    for one in the first half. Where that leaves nothing: the first centre, width // 2, or those from
-    length - width - 1 on; they are nearer than `far`.
+    Uniform in [width // 2, t - far] for an anchor t in the second half of `length`, in [t + far, length - width // 2)
+    for an anchor in the first half. Where such an interval is empty: the first centre, width // 2, or the centres from
+    length - width - 1 on, which are nearer than `far`.
     """
     t, half = anchors[:, None], width // 2
     late = 2 * t > length

@@ -11,15 +11,20 @@ from emargin.pseudo_labels import pseudo_labels
 
 
 class CosineMargin(Repair):
-    """InfoNCE within a sequence, in which a similar neighbour must be nearer than all others by a margin m.
+    """InfoNCE within a sequence, in which a similar neighbour must be nearer than all other frames by a margin m.
 
-    With p_t = S_{t,t+1} - m (1 - y_t), anchors t = 0 .. T-2:
+    With S_tk = cos(z_t, z_k), the pseudo-label y_t and anchors t = 0 .. T - 2:
 
+        p_t = S_{t,t+1} - m (1 - y_t)
         l_t = -p_t / tau + log(exp(p_t / tau) + sum_{k not in {t, t+1}} exp(S_tk / tau))
 
-    This is the additive margin of CosFace (Wang et al. 2018). The positive has to be in the denominator: without it, as
-    in the paper's equation 1, m would add a constant to the loss and nothing to its gradient. A dissimilar neighbour
-    stays a positive without a margin.
+    This is the additive margin of CosFace. The positive has to be in the denominator: without it, as in the paper's
+    equation 1, m would add a constant to the loss and nothing to its gradient. A dissimilar neighbour stays a positive
+    without a margin.
+
+    References
+    ----------
+    Wang et al., "CosFace: Large Margin Cosine Loss for Deep Face Recognition", CVPR 2018 (arXiv 1801.09414).
     """
 
     title = "Cosine margin"

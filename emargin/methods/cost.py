@@ -1,4 +1,4 @@
-"""CoST: trend contrasted in time, season contrasted in frequency (Woo et al. 2022; section 7)."""
+"""CoST: trend contrasted in time, season contrasted in frequency."""
 
 import copy
 from collections.abc import Iterable
@@ -29,13 +29,25 @@ EPSILON = 1e-6  # added to real and imaginary parts
 
 
 class CoST(Method):
-    """original: queries meet keys of a slowly following copy. released: the encoder is its own copy, and never learns.
+    """A query meets keys of earlier batches in time, and the two views meet in amplitude and phase of frequencies.
 
-    original: both views are augmented, every sequence by itself. AdamW takes the place of the paper's SGD with a cosine
-    schedule, as for the other methods. An embedding is what the frame encoder gives, without trend and season.
-    released: one and the same encoder is query and key. Keys take no gradient, hence no weight of it does; the query's
-    head learns alone, and training only calibrates BatchNorm, on inputs mixed by a random linear layer that evaluation
-    leaves out. The query is the batch as it is; the key's augmentation is decided and drawn once for the batch.
+        L = L_time + alpha / 2 (L_amplitude + L_phase)
+
+    `moco_loss` is L_time, at a random frame; `frequency_losses` gives the other two. The key encoder is a copy of the
+    query encoder whose weights follow it slowly, k <- m k + (1 - m) q.
+
+    Fidelity "original": both views are augmented, every sequence by itself. As for all methods, AdamW takes the place
+    of CoST's SGD with a cosine schedule. An embedding is what the frame encoder gives, without trend and season.
+
+    Fidelity "released": the key encoder is no copy but the query encoder itself. Keys take no gradient, so none of its
+    weights learns; only the query's head does. All that training does to the encoder is to calibrate BatchNorm, on
+    inputs mixed by a random linear layer that evaluation leaves out. The query is the batch as it is; the key's
+    augmentation is decided and drawn once for the batch.
+
+    References
+    ----------
+    Woo et al., "CoST: Contrastive Learning of Disentangled Seasonal-Trend Representations for Time Series Forecasting",
+    ICLR 2022 (arXiv 2202.01575).
     """
 
     title = "CoST"
@@ -70,21 +82,21 @@ class CoST(Method):
         with torch.no_grad():
             self.keys = unit_rows(self.key_head(self.key_encoder.trend(self.key_encoder(second), at)))
         time = moco_loss(query, self.keys, self.queue)
-        # the layer over frequencies has most weights of all: both views in one pass read them once
+        # most weights are in the layer over frequencies: a single pass over both views reads them once
         seasons = self.encoder.season(torch.cat([hidden, self.encoder(second)]))
         amplitude, phase = frequency_losses(*seasons.chunk(2))
         value = time + ALPHA[self.experiment.fidelity] / 2 * (amplitude + phase)
         return value, {"time": time.detach(), "amplitude": amplitude.detach(), "phase": phase.detach()}
 
     def views(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Query view and key view of a batch."""
+        """Return the query view and the key view of a batch, `(B, T, D)` each."""
         if self.released:
             return batch, augmented(batch, generator, shared=True)
         return augmented(batch, generator), augmented(batch, generator)
 
     @torch.no_grad()
     def after_step(self) -> None:
-        """Keys follow queries, k <- m k + (1 - m) q, and the batch's keys replace the oldest of the queue."""
+        """Let the key encoder follow the query encoder; replace the oldest keys of the queue by the batch's."""
         for key_part, query_part in ((self.key_encoder, self.encoder), (self.key_head, self.head)):
             for key, query in zip(key_part.parameters(), query_part.parameters(), strict=True):
                 key.lerp_(query, 1 - MOMENTUM)
@@ -113,9 +125,19 @@ class CoST(Method):
 
 
 class TrendSeason(nn.Module):
-    """The frame encoder, `(B, T, D)` -> `(B, T, 320)`, with what forms trend and season of its output.
+    """The frame encoder, `(B, T, D)` -> `(B, T, 320)`, with the layers that form trend and season of its output.
 
-    The original takes those of the eight causal convolutions whose kernel is no longer than T.
+    The original leaves out those of the eight causal convolutions whose kernel is longer than T.
+
+    Parameters
+    ----------
+    backbone : FrameEncoder
+    n_features : int
+        D, of a frame.
+    length : int
+        T.
+    released : bool
+        Put a linear layer before the encoder, and keep all kernels.
     """
 
     def __init__(self, backbone: FrameEncoder, n_features: int, length: int, released: bool):
@@ -130,7 +152,7 @@ class TrendSeason(nn.Module):
         return self.backbone(self.input(frames))
 
     def trend(self, hidden: Tensor, at: int) -> Tensor:
-        """The average of the causal convolutions at frame `at`: `(B, T, 320)` -> `(B, 160)`; zeros before frame 0."""
+        """Average the causal convolutions at frame `at`: `(B, T, 320)` -> `(B, 160)`; zeros before frame 0."""
         longest = max(layer.kernel_size[0] for layer in self.trends)
         past = functional.pad(hidden[:, : at + 1].mT, (longest - 1, 0))  # (B, 320, longest + at)
         return cast(
@@ -154,7 +176,7 @@ class FrequencyLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # (B, T, n_in) -> (B, T, n_out)
         spectrum = torch.view_as_real(torch.fft.rfft(x, dim=1))  # (B, F, n_in, 2)
-        # real products of (re, im) as rows: a batched product of complex matrices would go one matrix at a time
+        # real products of (re, im) as rows: torch multiplies complex matrices of a batch singly
         rows = spectrum.permute(1, 3, 0, 2).flatten(1, 2)  # (F, 2 B, n_in)
         of_real, of_imaginary = (rows @ self.weight.flatten(2)).unflatten(1, (2, -1)).unflatten(-1, (-1, 2)).unbind(1)
         turned = torch.stack([-of_imaginary[..., 1], of_imaginary[..., 0]], dim=-1)  # times i
@@ -163,27 +185,69 @@ class FrequencyLayer(nn.Module):
 
 
 def augmented(x: Tensor, generator: torch.Generator, *, shared: bool = False) -> Tensor:
-    """Scaling, shift and jitter in turn, each or not by its own coin; `shared`: one coin and draw for the batch."""
+    """Scale, shift and jitter in turn, each with probability 1/2.
+
+    Parameters
+    ----------
+    x : Tensor
+        `(B, T, D)`.
+    generator : torch.Generator
+    shared : bool
+        Decide and draw once for the batch, except for the jitter itself, instead of for each sequence.
+
+    Returns
+    -------
+    Tensor
+        `(B, T, D)`.
+    """
     x = sometimes(x, scaling(x, generator, sigma=SIGMA, shared=shared), generator, shared=shared)
     x = sometimes(x, shift(x, generator, sigma=SIGMA, shared=shared), generator, shared=shared)
     return sometimes(x, jitter(x, generator, sigma=SIGMA), generator, shared=shared)
 
 
 def moco_loss(query: Tensor, key: Tensor, queue: Tensor, temperature: float = TEMPERATURE) -> Tensor:
-    """A query `(B, C)` meets its own key `(B, C)` among the keys n of the queue `(K, C)`; all of unit length.
+    """Compute the cross-entropy of picking a query's key among the keys n of the queue; all of unit length.
 
-    mean over B of -log( exp(q . k / T) / (exp(q . k / T) + sum_n exp(q . n / T)) )
+        mean over B of -log( exp(q . k / T) / (exp(q . k / T) + sum_n exp(q . n / T)) )
+
+    Parameters
+    ----------
+    query, key : Tensor
+        q and k, `(B, C)`.
+    queue : Tensor
+        `(K, C)`.
+    temperature : float
+        T.
+
+    Returns
+    -------
+    Tensor
+        A scalar.
+
+    References
+    ----------
+    He et al., "Momentum Contrast for Unsupervised Visual Representation Learning", CVPR 2020 (arXiv 1911.05722).
     """
     logits = torch.cat([(query * key).sum(1, keepdim=True), query @ queue.T], dim=1) / temperature
     return functional.cross_entropy(logits, torch.zeros(len(query), dtype=torch.int64, device=query.device))
 
 
 def frequency_losses(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """Loss I over the amplitudes and over the phases of two views `(B, T, C)`, frequencies in the place of frames.
+    """Contrast sequences by the amplitudes and by the phases of their frequencies, which take the place of frames.
 
-    Frames are scaled to unit length first. With F the Fourier transform over time, re + i im = F and e = 1e-6:
+    Frames are scaled to unit length first. With re + i im the Fourier transform over time and e = 1e-6:
 
         amplitude = sqrt((re + e)^2 + (im + e)^2),   phase = atan2(im, re + e)
+
+    Parameters
+    ----------
+    first, second : Tensor
+        The seasons of the two views, `(B, T, C)`.
+
+    Returns
+    -------
+    amplitude, phase : Tensor
+        Scalars, see `emargin.losses.hierarchical.instance_contrast`.
     """
     spectra = [torch.fft.rfft(unit_rows(view), dim=1) for view in (first, second)]
     amplitudes = [((s.real + EPSILON).square() + (s.imag + EPSILON).square()).sqrt() for s in spectra]

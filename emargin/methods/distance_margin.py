@@ -13,13 +13,17 @@ from emargin.pseudo_labels import pseudo_labels
 class DistanceMargin(Repair):
     """InfoNCE within a sequence, whose dissimilar pairs are pushed to a distance m instead of pulled together.
 
-    With the cosine distance d_t = 1 - S_{t,t+1} and the pseudo-label y_t, anchors t = 0 .. T-2:
+    With S_tk = cos(z_t, z_k), the distance d_t = 1 - S_{t,t+1}, the pseudo-label y_t and anchors t = 0 .. T - 2:
 
         l_t = (1 - y_t) (-S_{t,t+1}) / tau + y_t max(0, m - d_t)^2 / (2 tau) + log sum_{k not in {t, t+1}} exp(S_tk/tau)
 
-    The contrastive loss that the margin map is taken from (Hadsell, Chopra and LeCun 2006) has a distance where the
-    paper has a similarity. On a distance the hinge acts within the margin and rests beyond it; distances here are at
-    most 2, and with outputs that are not negative at most 1, so m belongs between 0 and 1.
+    The contrastive loss that the margin map comes from has a distance where the paper has a similarity. On a distance
+    the hinge acts within the margin and rests beyond it. The shared encoder's outputs are not negative, so distances
+    are at most 1, and m belongs between 0 and 1.
+
+    References
+    ----------
+    Hadsell, Chopra and LeCun, "Dimensionality Reduction by Learning an Invariant Mapping", CVPR 2006.
     """
 
     title = "Distance margin"
@@ -37,7 +41,7 @@ class DistanceMargin(Repair):
         dissimilar = pseudo_labels(batch, threshold=experiment.threshold, rule=experiment.labels)
         rows = of_three_frames(self.encoder(batch))
         negatives, _, cosines = log_sums(rows, Exponent(1 / experiment.temperature), exclude=(0, 1))
-        lacking = (experiment.margin - (1 - cosines)).clamp(min=0)  # what a pair's distance lacks of the margin
+        lacking = (experiment.margin - (1 - cosines)).clamp(min=0)  # by how much a pair's distance falls short of m
         pair = torch.where(dissimilar, lacking.square() / 2, -cosines)
         value = (negatives[:, :-1] + pair / experiment.temperature).mean()
         return value, {

@@ -10,10 +10,26 @@ from emargin.pseudo_labels import pseudo_labels
 
 
 class EMargin(Method):
-    """original: the paper's formula in one of three readings. released: the computation of the released code.
+    """InfoNCE with the margin map phi on its similarities, S_tk = cos(z_t, z_k).
 
-    Pseudo-labels come from the input frames as the encoder sees them, by the rule that `labels` names; on a flattened
-    batch the last frame of a sequence is compared with the first of the next.
+    Fidelity "original" is the paper's formula,
+
+        l_t = -M_{t,t+1} / tau + log sum_{k not in {t, t+1}} exp(M_tk / tau),   M = phi(S, y)
+        phi(s, y) = (1 - y) s^2 / 2 + y max(0, m - s)^2 / 2
+
+    The paper defines a label y_t for each adjacent pair, but the sum needs M_tk for every k. So there are three
+    readings: "anchor" takes y_t for the whole row t; "pair" maps the positive alone and leaves the rest at S;
+    "all-pairs" labels every pair of frames by the cosine of their inputs.
+
+    Fidelity "released" is what the released code computes, `emargin.losses.emargin_released`.
+
+    Pseudo-labels come from the input frames, by the rule that `labels` names. On a flattened batch the last frame of a
+    sequence is compared with the first of the next.
+
+    References
+    ----------
+    Shamba, Bach and Taylor, "eMargin: Revisiting Contrastive Learning with Margin-Based Separation", 2025
+    (arXiv 2507.14828), section 3 and algorithm 1.
     """
 
     title = "InfoNCE + eMargin"

@@ -13,8 +13,12 @@ from emargin.pseudo_labels import pseudo_labels
 class EMarginVICReg(Repair):
     """The released loss plus w (variance + covariance) of the batch's embedding, rows scaled to the length sqrt(C).
 
-    With that length the variances of the C channels add up to at most C, so 1 each, where the variance term stops, is
-    the most that all of them can have.
+    With that length the variances of the C channels add up to at most C. So all channels can have a variance of 1,
+    where the variance term becomes zero, but no more than that.
+
+    References
+    ----------
+    See `emargin.methods.repair.variance_covariance` for the two terms.
     """
 
     title = "eMargin + VICReg terms"

@@ -9,9 +9,19 @@ from emargin.methods.base import Method
 
 
 class InfoNCE(Method):
-    """original: one side, within each sequence. released: two sides, on the flattened batch.
+    """Adjacent frames attract, all others repel; the positive is not in the denominator. With S_tk = cos(z_t, z_k),
 
-    The paper's tables have no such row; it is the control that decides whether the margin does anything.
+        l_t = -S_{t,t+1} / tau + log sum_{k not in {t, t+1}} exp(S_tk / tau)
+
+    Fidelity "original" has this one side, within each sequence. "released" has both neighbours as positives, on the
+    flattened batch, see `emargin.losses.info_nce`.
+
+    The paper's tables have no such row. It is the control that decides whether the margin does anything.
+
+    References
+    ----------
+    The paper's equation 1 (arXiv 2507.14828); van den Oord, Li and Vinyals, "Representation Learning with Contrastive
+    Predictive Coding", 2018 (arXiv 1807.03748).
     """
 
     title = "InfoNCE"

@@ -1,4 +1,4 @@
-"""InfoTS: a mixture of seven augmentations, contrasted between and within sequences (Luo et al. 2023; section 6)."""
+"""InfoTS: a mixture of seven augmentations, contrasted between and within sequences."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -36,15 +36,24 @@ META_LEARNING_RATE = 1e-2
 
 
 class InfoTS(Method):
-    """original: the shared encoder, and a mixture that learns. released: another encoder, and a mixture that does not.
+    """Sequences are told apart by their maxima over time (`global_loss`), segments within a sequence by `local_loss`.
 
-    Both views pass the encoder under masks and dropout of their own; view 2 is the batch itself, and so is view 1 in
-    four of five steps.
-    original: MaskedEncoder; the local loss on all sequences; a meta-learner without labels. The official code lets it
-    make a pass over the data after every second epoch, a meta step for two ordinary ones. Spread evenly here: one after
-    every second step, on the batch of that step, because a whole run can be shorter than an epoch.
-    released: DilatedEncoder, which sees the whole sequence; the local loss on the first sequence of the batch; the
-    mixture stays as initialised.
+        L = global(view 1, view 2) + beta local(view 1)
+
+    View 2 is the batch itself. View 1 is a `Mixture` of augmentations of it with probability 0.2, else the batch, too.
+    Each view passes the encoder under a mask and a dropout that are drawn for it alone.
+
+    Fidelity "original": the shared encoder (`MaskedEncoder`); the local loss on all sequences; a `MetaLearner` without
+    labels fits the mixture. The official code lets it make a pass over the data after every second epoch: a meta step
+    for two ordinary steps. As a whole run can be shorter than an epoch here, a meta step follows every second step, on
+    that step's batch.
+
+    Fidelity "released": `DilatedEncoder`, which sees the whole sequence; the local loss on the first sequence of the
+    batch; the mixture stays as initialised.
+
+    References
+    ----------
+    Luo et al., "Time Series Contrastive Learning with Information-Aware Augmentations", AAAI 2023 (arXiv 2303.11911).
     """
 
     title = "InfoTS"
@@ -96,14 +105,19 @@ class InfoTS(Method):
 
 
 class Mixture(nn.Module):
-    """Sum over k of w_k aug_k(x), with w = softmax(logit(epsilon) + theta), epsilon uniform; `(B, T, D)` -> same."""
+    """A weighted sum of the augmentations in `POOL`, with weights drawn anew each time: `(B, T, D)` -> `(B, T, D)`.
+
+        sum over k of w_k aug_k(x),   w = softmax(logit(epsilon) + theta),   epsilon_k uniform
+
+    theta is what can be learnt.
+    """
 
     def __init__(self):
         super().__init__()
         self.logits = nn.Parameter(LOGIT_SCALE * torch.randn(len(POOL)))  # theta
 
     def weights(self, generator: torch.Generator) -> Tensor:
-        """A draw of w, `(7,)`."""
+        """Draw w, `(7,)`."""
         epsilon = NOISE_EDGE + (1 - 2 * NOISE_EDGE) * torch.rand(len(POOL), generator=generator)
         return (epsilon.logit().to(self.logits) + self.logits).softmax(0)
 
@@ -113,11 +127,20 @@ class Mixture(nn.Module):
 
 
 class MetaLearner(nn.Module):
-    """Fits the mixture so that a linear classifier h tells from an embedding which sequence of the batch it came from.
+    """The training of the mixture: a linear classifier h tells which sequence of the batch an embedding came from.
 
         CE(h(pool(v)), y) + CE(h(pool(x)), y),   v = mixture(x), y = place in the batch, pool = maximum over time
 
-    theta and h learn by AdamW, each with its own rate; the encoder does not. v is always augmented.
+    The mixture's theta and h learn by AdamW, each at its rate; the encoder does not learn from this. v is always
+    augmented.
+
+    Parameters
+    ----------
+    mixture : Mixture
+    batch_size : int
+        Number of classes of h.
+    learning_rate : float
+        Of h.
     """
 
     def __init__(self, mixture: Mixture, batch_size: int, learning_rate: float):
@@ -134,7 +157,17 @@ class MetaLearner(nn.Module):
     def step(
         self, batch: Tensor, generator: torch.Generator, mixture: Mixture, embed: Callable[[Tensor], Tensor]
     ) -> None:
-        """Called after every ordinary step; each second call learns."""
+        """Learn at each second call; to be called after every ordinary step.
+
+        Parameters
+        ----------
+        batch : Tensor
+            `(B, T, D)`.
+        generator : torch.Generator
+        mixture : Mixture
+        embed : callable
+            `(B, T, D)` -> `(B, T, C)`.
+        """
         self.steps += 1
         if self.steps % META_EVERY:
             return
@@ -161,20 +194,42 @@ class MetaLearner(nn.Module):
 
 
 def global_loss(first: Tensor, second: Tensor) -> Tensor:
-    """NT-Xent at temperature 1 on maxima over time u, dot products as they are; views `(B, T, C)`, 0 for B = 1.
+    """Contrast sequences by their maxima over time u, dot products as they are.
 
-    mean over 2B anchors of -log( exp(u_i . u_i') / sum_{j != i} exp(u_i . u_j) )
+        mean over 2B anchors of -log( exp(u_i . u_i') / sum_{j != i} exp(u_i . u_j) )
+
+    Parameters
+    ----------
+    first, second : Tensor
+        The views, `(B, T, C)`.
+
+    Returns
+    -------
+    Tensor
+        A scalar, 0 for B = 1.
     """
     return instance_contrast(first.amax(1, keepdim=True), second.amax(1, keepdim=True))
 
 
 def local_loss(view: Tensor, segments: int = SEGMENTS) -> Tensor:
-    """Neighbouring segments attract within each sequence of `(B, k L, C)`; s_i is the maximum over segment i.
+    """Contrast the segments of each sequence: neighbours attract. With s_i the maximum over segment i:
 
         mean over B and i of -log( exp(s_i . s_p) / (exp(s_i . s_p) + sum_j exp(s_i . s_j)) )
 
-    p is the next segment, for the last the one before. j runs over k - 3 segments: all but i, i - 1 and i + 1, and at
-    either end all but the three outermost.
+    The positive p is the next segment, for the last segment the segment before. j runs over k - 3 segments: all but i,
+    i - 1 and i + 1, and at either end all but the three outermost.
+
+    Parameters
+    ----------
+    view : Tensor
+        `(B, k L, C)`.
+    segments : int
+        k.
+
+    Returns
+    -------
+    Tensor
+        A scalar.
     """
     s = view.unflatten(1, (segments, -1)).amax(2)  # (B, k, C)
     place = torch.arange(segments, device=view.device)
@@ -186,7 +241,7 @@ def local_loss(view: Tensor, segments: int = SEGMENTS) -> Tensor:
 
 
 def _cropped(batch: Tensor, longest: int, generator: torch.Generator) -> Tensor:
-    """A run of `longest` frames from a random place, the same for the batch, where sequences are longer."""
+    """Cut a run of `longest` frames at a random place, the same for the batch, where sequences are longer."""
     if batch.shape[1] <= longest:
         return batch
     start = int(torch.randint(batch.shape[1] - longest + 1, (), generator=generator))

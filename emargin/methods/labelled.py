@@ -18,8 +18,12 @@ from emargin.pseudo_labels import pseudo_labels
 class Labelled(Repair):
     """A linear head on the encoder, and a share of the labelled training frames of each class to train it with.
 
-    The share is drawn once, before the first step, at least one frame a class. Each step draws as many of these frames
-    as its batch has, every class equally likely, with replacement; no head takes part in the evaluation.
+    The share is drawn before the first step, at least a frame of each class. Each step draws as many of these frames as
+    its batch has, every class equally likely, with replacement. With the cross-entropy CE of the head on them:
+
+        L = contrast(unlabelled batch) + w CE
+
+    The head takes no part in the evaluation.
     """
 
     def __init__(self, experiment: Experiment, n_features: int):
@@ -27,7 +31,13 @@ class Labelled(Repair):
         self.head = nn.Linear(EMBEDDING, len(settings_of(experiment.dataset).draw))
 
     def prepare(self, train: Sequences, generator: torch.Generator) -> None:
-        """Raises InputError where no frame has a label, or one that the data set has no class for."""
+        """Draw the labelled frames.
+
+        Raises
+        ------
+        InputError
+            Where no frame has a label, or a label is beyond the data set's classes.
+        """
         covered = train.indices().unique()  # the table may hold frames of the test side, too
         labels = train.labels[covered]
         if not (labels >= 0).any() or labels.max() >= self.head.out_features:
@@ -43,7 +53,20 @@ class Labelled(Repair):
             self.rows.append(rows[torch.randperm(len(rows), generator=generator)[:n]])
 
     def drawn(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """n labelled frames `(n, D)` and their classes `(n,)`."""
+        """Draw n labelled frames.
+
+        Parameters
+        ----------
+        n : int
+        generator : torch.Generator
+
+        Returns
+        -------
+        frames : Tensor
+            `(n, D)`.
+        classes : Tensor
+            Int64 `(n,)`.
+        """
         sizes = torch.tensor([len(rows) for rows in self.rows])
         kind = torch.randint(len(sizes), (n,), generator=generator)
         place = (torch.rand(n, generator=generator) * sizes[kind]).long().clamp(max=sizes[kind] - 1)
@@ -59,7 +82,15 @@ class Labelled(Repair):
         return contrast + self.experiment.weight * supervised, {"contrast": contrast, "supervised": supervised}
 
     def contrast(self, embedding: Tensor, batch: Tensor) -> Tensor:
-        """What the unlabelled batch `(B, T, D)` with its embedding `(B, T, C)` adds to the loss, a scalar."""
+        """Compute what the unlabelled batch adds to the loss, a scalar.
+
+        Parameters
+        ----------
+        embedding : Tensor
+            `(B, T, C)`.
+        batch : Tensor
+            `(B, T, D)`.
+        """
         raise NotImplementedError
 
 
@@ -85,9 +116,7 @@ class EMarginLabels(Labelled):
 
 
 class InfoNCELabels(Labelled):
-    """InfoNCE of two sides on the flattened batch, the contrast of the released code, plus the same term: the control
-    that tells what the margin adds to the labels.
-    """
+    """InfoNCE as released plus w times the cross-entropy: the control that shows what the margin adds to labels."""
 
     title = "InfoNCE + labels"
     summary = "the released InfoNCE, with the cross-entropy of a share of labelled frames"
@@ -101,7 +130,7 @@ class InfoNCELabels(Labelled):
 
 
 class Supervised(Labelled):
-    """Cross-entropy alone, on as many drawn frames a step as the others' batches have; the loop's own are not used."""
+    """Cross-entropy alone, on as many drawn frames a step as a batch has; the frames of the batch are not used."""
 
     title = "Supervised"
     summary = "the shared encoder trained with the labels of all training frames"

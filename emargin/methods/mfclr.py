@@ -1,4 +1,4 @@
-"""MF-CLR: contrast across features of different frequency (section 12 of the specification)."""
+"""MF-CLR: contrast across features of different frequency."""
 
 from collections.abc import Iterable
 
@@ -19,17 +19,30 @@ SMALLEST_SCALE = 0.01  # floor of the largest distance between coarse features, 
 
 
 class MFCLR(Method):
-    """Each sequence against a twisted copy of itself; fine features first, then coarse ones on top.
+    """Each sequence against a twisted copy of itself: fine features first, then with the coarse features.
 
-    original: two levels of encoders, see `Grains`. Per level L = (1 - beta) I + beta F; F compares with the coarser
-    features, so the last level has none. A level learns from its own loss alone, and its second view is the twist of
-    what it takes in. Two choices of ours. MF-CLR's code has one level fewer: it appends the last grain's projection,
-    which no loss trains, to the features; here a second level encodes and trains it. And MF-CLR lowers the learning
-    rate every ten epochs; the paper's numbers of iterations end before that, and there is no schedule here.
-    released: one level of all features and none coarser, so F pulls all sequences together. Time and channels are
-    exchanged before the contrast, which so compares the time courses of each channel.
-    Both: features come from the equal-weight mean of all iterates. released keeps BatchNorm's statistics of the last
-    iterate; original collects those of the mean from one pass over the training sequences after the last step.
+    A level of features has the loss
+
+        L = (1 - beta) I + beta F
+
+    with I the contrast of sequences (`emargin.losses.hierarchical.instance_contrast`) and F `feature_contrast`, which
+    compares distances of embeddings with distances of the coarser features. Embeddings come from the equal-weight mean
+    of all iterates.
+
+    Fidelity "original": two levels of encoders, see `Grains`; the second has no coarser features and no F. A level
+    learns from its own loss alone, and its second view is the twist of its input. BatchNorm's statistics of the mean
+    are collected after the last step, in a pass over the training sequences. Two choices are ours. MF-CLR's code has a
+    level less: it appends the last grain's projection, which no loss trains, to the features; here a second level
+    encodes and trains it. And MF-CLR lowers the learning rate every ten epochs, which is later than the paper's numbers
+    of iterations end; here the rate stays.
+
+    Fidelity "released": a single level of all features with none coarser, so F pulls all sequences together. Time and
+    channels are exchanged before the contrast, so it compares the time courses of each channel. BatchNorm keeps the
+    statistics of the last iterate.
+
+    References
+    ----------
+    Duan et al., "MF-CLR: Multi-Frequency Contrastive Learning Representation for Time Series", ICML 2024.
     """
 
     title = "MF-CLR"
@@ -91,10 +104,21 @@ class MFCLR(Method):
 class Grains(nn.Module):
     """Two levels of encoders: `(B, T, D)` -> `(B, T, 320)`.
 
-    Of the frequency bins of every channel the upper half is the fine grain, a middle one included, and the lower half
-    the coarse grain: our choice, for MF-CLR was made for features that arrive at different rates. Features that are no
-    whole number of channels are taken as the bins of one. Level 0 encodes the fine grain, level 1 the output of level 0
-    beside a projection of the coarse grain. Raises InputError for fewer than two bins.
+    Level 0 encodes the fine grain; level 1 encodes the output of level 0 beside a projection of the coarse grain. Of
+    each channel's frequency bins the upper half is the fine grain, with the middle bin of an odd number, and the lower
+    half the coarse grain. This is our choice: MF-CLR was made for features that arrive at different rates.
+
+    Parameters
+    ----------
+    n_features : int
+        D. If it is no multiple of `bins`, all features are the bins of a single channel.
+    bins : int
+        Of a channel's spectrum.
+
+    Raises
+    ------
+    InputError
+        For fewer than two bins.
     """
 
     def __init__(self, n_features: int, bins: int):
@@ -115,11 +139,11 @@ class Grains(nn.Module):
         self.coarse = MaskedEncoder(EMBEDDING + PROJECTION)
 
     def split(self, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """The fine and the coarse features."""
+        """Return the fine and the coarse features."""
         return frames[..., ~self.low], frames[..., self.low]
 
     def joined(self, embedding: Tensor, coarse: Tensor) -> Tensor:
-        """What level 1 takes in."""
+        """Return the input of level 1."""
         return torch.cat([embedding, self.projection(coarse)], dim=-1)
 
     def forward(self, frames: Tensor) -> Tensor:
@@ -128,13 +152,24 @@ class Grains(nn.Module):
 
 
 def feature_contrast(first: Tensor, second: Tensor, coarser_first: Tensor, coarser_second: Tensor) -> Tensor:
-    """Distances between embeddings should be those between coarser features, scaled to at most 1:
+    """Compare distances between embeddings with those between coarser features, scaled to at most 1.
 
         F = mean over i, j of ( (1 - s_ij) - |z_i - z'_j| )^2
         1 - s_ij = |f_i - f'_j| / max(0.01, max_kl |f_k - f'_l|)
 
-    one, two: `(B, T, C)`, the views z and z'. features: `(B, T, d)`, f and f'; with d = 0, F pulls all pairs together.
-    Norms are over time and channels. Scalar.
+    Norms are over time and channels.
+
+    Parameters
+    ----------
+    first, second : Tensor
+        The views z and z', `(B, T, C)`.
+    coarser_first, coarser_second : Tensor
+        f and f', `(B, T, d)`; with d = 0, F pulls all pairs together.
+
+    Returns
+    -------
+    Tensor
+        A scalar.
     """
     distances = _distances(first, second)
     wanted = _distances(coarser_first, coarser_second)
@@ -142,5 +177,5 @@ def feature_contrast(first: Tensor, second: Tensor, coarser_first: Tensor, coars
 
 
 def _distances(first: Tensor, second: Tensor) -> Tensor:
-    # cdist has the gradient 0 at distance 0, where a square root has none
+    # at distance 0 the gradient of cdist is 0, that of a square root is not finite
     return torch.cdist(first.flatten(1), second.flatten(1), compute_mode="donot_use_mm_for_euclid_dist")

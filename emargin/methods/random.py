@@ -5,11 +5,11 @@ import torch
 from emargin.data.dataset import Sequences
 from emargin.methods.base import Method
 
-CALIBRATION_PASSES = 300  # running statistics move by a tenth a pass: the initial ones weigh 0.9^300, nothing
+CALIBRATION_PASSES = 300  # running statistics move by a tenth a pass: what they start from keeps a weight of 0.9^300
 
 
 class Random(Method):
-    """Running mean 0 and variance 1, so BatchNorm is an identity in evaluation: the paper's "Random Init"."""
+    """The paper's "Random Init": BatchNorm keeps mean 0 and variance 1, and so changes nothing in evaluation."""
 
     title = "Random Init"
     summary = "the encoder as it is initialised; BatchNorm is an identity"
@@ -19,7 +19,7 @@ class Random(Method):
 class RandomCalibrated(Random):
     """The same weights, with BatchNorm statistics collected by forward passes over training batches.
 
-    The fair control for trained methods, all of which calibrate BatchNorm on the way whatever they learn.
+    This is the fair control for trained methods: each of them calibrates BatchNorm on the way, whatever it learns.
     """
 
     title = "Random, calibrated"
@@ -27,6 +27,7 @@ class RandomCalibrated(Random):
 
     @torch.no_grad()
     def prepare(self, train: Sequences, generator: torch.Generator) -> None:
+        """Pass random training batches through the encoder, in training mode."""
         device = next(self.parameters()).device
         self.train()
         for _ in range(CALIBRATION_PASSES):

@@ -1,4 +1,4 @@
-"""What the repairs have in common: losses of this book's own, made to act where the released eMargin does not."""
+"""What the repairs share. A repair is a loss that the book tries in eMargin's place, or a control of such a loss."""
 
 from torch import Tensor
 
@@ -7,13 +7,24 @@ from emargin.methods.base import Method
 
 
 class Repair(Method):
-    """A loss that no paper compared here has, or a control of one; its fidelity is "original", that of a definition."""
+    """A method that no paper compared here has. There is no released code of it, so its fidelity is "original"."""
 
     fidelities = ("original",)
 
 
 def of_three_frames(embedding: Tensor) -> Tensor:
-    """The embedding `(B, T, C)` as it is. Raises InputError for fewer than 3 frames a sequence."""
+    """Return an embedding as it is, after a check that each sequence has a positive and a negative.
+
+    Parameters
+    ----------
+    embedding : Tensor
+        `(B, T, C)`.
+
+    Raises
+    ------
+    InputError
+        For fewer than 3 frames a sequence.
+    """
     if embedding.shape[1] < 3:
         raise InputError(
             "a contrast needs a positive and a negative",
@@ -25,11 +36,24 @@ def of_three_frames(embedding: Tensor) -> Tensor:
 
 
 def variance_covariance(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """The two terms of VICReg that keep an embedding from collapsing, on `(n, C)`, as scalars:
+    """Compute the two terms of VICReg that keep an embedding from collapsing.
 
         variance = 1/C sum_c max(0, 1 - sqrt(Var_c + 1e-4)),   covariance = 1/C sum_{c != d} Cov_cd^2
 
-    (Bardes, Ponce and LeCun 2022, equations 1 and 4; moments with n - 1.)
+    Parameters
+    ----------
+    rows : Tensor
+        `(n, C)`; moments are divided by n - 1.
+
+    Returns
+    -------
+    variance, covariance : Tensor
+        Scalars.
+
+    References
+    ----------
+    Bardes, Ponce and LeCun, "VICReg: Variance-Invariance-Covariance Regularization for Self-Supervised Learning",
+    ICLR 2022 (arXiv 2105.04906), equations 1 and 4.
     """
     n, channels = rows.shape
     centred = rows - rows.mean(0)

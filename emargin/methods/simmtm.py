@@ -1,4 +1,4 @@
-"""SimMTM: masked copies of a series attract one another and rebuild it together (Dong et al. 2023; section 8)."""
+"""SimMTM: masked copies of a series attract one another and rebuild it together."""
 
 from collections.abc import Iterable
 
@@ -24,14 +24,25 @@ PROJECTION = 128  # channels of a series embedding
 
 
 class SimMTM(Method):
-    """original: a series is a sequence. released: every frame is a series, and only the encoder learns.
+    """Versions of a series, the original and three masked copies, attract one another and rebuild it by an average.
 
-    original: the series embedding is a projection of the mean over frames of the encoder's output, frames are averaged
-    with the weights of their series, and the error is counted on the originals alone, against the unmasked frames as
-    they are, without the normalisation of each series; projector, decoder and loss weights learn.
-    released: encoded frames stand for themselves; every version is rebuilt and compared with its own, masked, input;
-    decoder and loss weights stay as initialised.
-    Masks run along time within each feature: with many features hardly a frame is ever wholly masked.
+        L = L_con / (2 a_1^2) + log(1 + a_1^2) + L_rec / (2 a_2^2) + log(1 + a_2^2)
+
+    L_con is the constraint loss of `contrast_and_average`; L_rec is the mean squared error of the decoded averages; a_1
+    and a_2 are weights that can learn. Masks run along time within each feature: with many features hardly a frame is
+    ever wholly masked.
+
+    Fidelity "original": a series is a sequence, and its embedding a projection of the mean over frames of the encoder's
+    output. Frames are averaged with the weights of their series. The error is that of the originals alone, against the
+    unmasked frames as they are, without the normalisation of each series. Projector, decoder and a learn, too.
+
+    Fidelity "released": each frame is a series, and its encoding the embedding. All versions are rebuilt and compared
+    with their inputs, masked as these are. Only the encoder learns.
+
+    References
+    ----------
+    Dong et al., "SimMTM: A Simple Pre-Training Framework for Masked Time-Series Modeling", NeurIPS 2023
+    (arXiv 2302.00861).
     """
 
     title = "SimMTM"
@@ -54,8 +65,8 @@ class SimMTM(Method):
         frames = self.encoder(inputs)  # (4B, T, C)
         if self.experiment.fidelity == "released":
             series = frames.flatten(0, 1)
-            # Weights sum to one and the decoder is linear, so averages of decoded frames are decoded averages; with
-            # fewer features than channels they are the cheaper ones.
+            # Weights sum to 1 and the decoder is linear, so averages of decoded frames are decoded averages; with fewer
+            # features than channels it is cheaper to decode first.
             decode_first = batch.shape[2] < EMBEDDING
             contrast, average = contrast_and_average(series, self.decoder(series) if decode_first else series)
             rebuilt, target = average if decode_first else self.decoder(average), inputs.flatten(0, 1)
@@ -71,23 +82,38 @@ class SimMTM(Method):
 
 
 def versions(batch: Tensor, generator: torch.Generator) -> Tensor:
-    """The batch and its masked copies, copy-major: `(B, T, D)` -> `(4B, T, D)`, masked entries zero."""
+    """Return the batch, then its masked copies, a whole copy at a time: `(B, T, D)` -> `(4B, T, D)`.
+
+    Masked entries are zero.
+    """
     n, frames, features = batch.shape
     kept = markov_mask((COPIES * n, features, frames), generator, share=MASKED_SHARE, mean_run=MEAN_RUN)
     return torch.cat([batch, batch.repeat(COPIES, 1, 1) * kept.mT.to(batch)])
 
 
 def contrast_and_average(series: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-    """The constraint loss of N = 4n series embeddings, and points averaged over similar series.
+    """Compute the constraint loss of N = 4n series embeddings, and average points over similar series.
 
-    series: `(N, K)`, copy-major, so that u and v are versions of one series iff u = v modulo n. points: `(N, P)`.
+        w_uv  = softmax over v != u of cos(s_u, s_v) / T
+        L_con = -1/N sum over u and the three v that are versions of u's series of log w_uv
+        p~_u  = sum_v w_uv p_v
 
-        w_uv = softmax over v != u of cos(s_u, s_v) / T
-        L    = -1/N sum over u and the three v that are versions of u's series of log w_uv
-        p~_u = sum_v w_uv p_v
+    Weights are formed a block at a time and formed again for the gradient, so that memory grows with N and not with
+    N^2: the released code has N = 4BT.
 
-    Returns `(L, p~)`, p~ `(N, P)`. Weights are formed a block at a time and formed again for the gradient, so that
-    memory grows with N and not with N^2: the released code has N = 4BT.
+    Parameters
+    ----------
+    series : Tensor
+        s, `(N, K)`, as `versions` orders them: u and v are versions of the same series iff u = v modulo n.
+    points : Tensor
+        p, `(N, P)`.
+
+    Returns
+    -------
+    contrast : Tensor
+        L_con, a scalar.
+    average : Tensor
+        p~, `(N, P)`.
     """
     unit = unit_rows(series)
     log_sums, average = _WeightedAverage.apply(unit, points)
@@ -155,7 +181,7 @@ class _WeightedAverage(torch.autograd.Function):
 
 
 def _powers(blocks: Blocks, s: Tensor) -> Tensor:
-    """exp(cosine / T) from SCALE * cosine, in its memory; zero on the diagonal of the matrix."""
+    """Return exp(cosine / T) from SCALE * cosine, in its memory; zero on the diagonal of the matrix."""
     s.exp2_()
     if blocks.diagonal:
         s.diagonal(dim1=1, dim2=2).zero_()
@@ -163,5 +189,5 @@ def _powers(blocks: Blocks, s: Tensor) -> Tensor:
 
 
 def uncertainty_weighted(losses: Tensor, a: Tensor) -> Tensor:
-    """Sum over i of L_i / (2 a_i^2) + log(1 + a_i^2); both `(n,)`."""
+    """Return the sum over i of L_i / (2 a_i^2) + log(1 + a_i^2); both `(n,)`."""
     return (losses / (2 * a.square()) + torch.log1p(a.square())).sum()

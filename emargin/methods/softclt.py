@@ -1,4 +1,4 @@
-"""TS2Vec + SoftCLT: the contrast of TS2Vec with soft positives (section 11 of the specification)."""
+"""TS2Vec + SoftCLT: the contrast of TS2Vec with soft positives."""
 
 import torch
 from torch import Tensor
@@ -13,14 +13,22 @@ NEGLIGIBLE = 1e-6  # temporal weights below this are 0, SoftCLT's code
 
 
 class SoftCLT(TS2Vec):
-    """TS2Vec in which near frames, and sequences alike in input space, count as positives by degree.
+    """TS2Vec in which frames near in time, and sequences alike in input space, count as positives by degree.
 
-    original: both kinds of soft weights; crops, overlap and averaged weights as in TS2Vec. SoftCLT compares all
-    training sequences once, by dynamic time warping, and scales the distances over all of them, which is quadratic in
-    their number; here the sequences of a batch are compared and scaled among themselves, symmetrically, where SoftCLT
-    scales column by column. The closest two of a batch have the weight 1/2, and a batch of two has no others.
-    released: both switches are off, so this is TS2Vec with hard positives. Unlike the released TS2Vec, it does compare
-    the frames that both crops have. The last iterate is used.
+    The loss is `emargin.losses.hierarchical.hierarchical`, with `instance_weights` and `temporal_weights`.
+
+    Fidelity "original": both kinds of soft weights; crops, overlap and averaged iterates as in TS2Vec. SoftCLT compares
+    all training sequences once, by dynamic time warping, and scales each column of the distances. That is quadratic in
+    the number of sequences. Here the sequences of a batch are compared among themselves, and the whole matrix is scaled
+    at once, so it stays symmetric. The closest two of a batch get the weight 1/2; in a batch of two that is the only
+    pair.
+
+    Fidelity "released": both switches are off, so this is TS2Vec with hard positives. Unlike the released TS2Vec, it
+    does compare the frames that both crops have. The last iterate is used.
+
+    References
+    ----------
+    Lee, Park and Lee, "Soft Contrastive Learning for Time Series", ICLR 2024 (arXiv 2312.16424).
     """
 
     title = "TS2Vec + SoftCLT"
@@ -37,9 +45,23 @@ class SoftCLT(TS2Vec):
 
 
 def temporal_weights(length: int, level: int = 0, sharpness: float = TEMPORAL_SHARPNESS) -> Tensor:
-    """How much frames t and t' count as one, `(length, length)`:
+    """Compute how much frames t and t' count as positives of each other.
 
-    w_T(t, t') = 2 sigma(-tau_T 2^level |t - t'|),   below 1e-6 set to 0
+        w_T(t, t') = 2 sigma(-tau_T 2^level |t - t'|),   below 1e-6 set to 0
+
+    Parameters
+    ----------
+    length : int
+        Number of frames.
+    level : int
+        How often the frames were pooled.
+    sharpness : float
+        tau_T.
+
+    Returns
+    -------
+    Tensor
+        `(length, length)`, float64.
     """
     t = torch.arange(length, dtype=torch.float64)
     weights = 2 * torch.sigmoid(-sharpness * 2**level * (t - t[:, None]).abs())
@@ -47,12 +69,22 @@ def temporal_weights(length: int, level: int = 0, sharpness: float = TEMPORAL_SH
 
 
 def instance_weights(distances: Tensor, sharpness: float = INSTANCE_SHARPNESS) -> Tensor:
-    """How much sequences i and j count as one, from their distances `(B, B)`, as `(B, B)`:
+    """Compute how much sequences i and j count as positives of each other.
 
         w_I(i, j) = 2 alpha sigma(-tau_I d_ij) + (1 - alpha) [i = j]
 
-    with d scaled to 0 .. 1 between the smallest and the largest distance of two sequences, and d_ii = 0. Distances that
-    are all equal are scaled to 0.
+    Parameters
+    ----------
+    distances : Tensor
+        `(B, B)`. d is these, scaled so that the smallest distance of two sequences is 0 and the largest 1; equal
+        distances become 0, and so does the diagonal.
+    sharpness : float
+        tau_I.
+
+    Returns
+    -------
+    Tensor
+        `(B, B)`.
     """
     itself = torch.eye(len(distances), dtype=torch.bool, device=distances.device)
     low = distances.masked_fill(itself, float("inf")).min()
@@ -63,12 +95,22 @@ def instance_weights(distances: Tensor, sharpness: float = INSTANCE_SHARPNESS) -
 
 @torch.no_grad()
 def time_warp_distances(sequences: Tensor) -> Tensor:
-    """Dynamic time warping between the sequences of `(B, T, D)`: a symmetric `(B, B)`, float64, zero on the diagonal.
+    """Compute the dynamic time warping distance between all pairs of sequences.
 
         c_ij = |x_i - y_j|^2,   D_ij = c_ij + min(D_{i-1,j}, D_{i-1,j-1}, D_{i,j-1}),   distance = sqrt(D_{T-1,T-1})
 
-    One row of D at a time, for all pairs at once: with the row's running cost s_j = c_i0 + .. + c_ij the step along the
-    row is a running minimum, D_ij = s_j + min_{k <= j} (min(D_{i-1,k}, D_{i-1,k-1}) - s_{k-1}).
+    D is computed row by row, for all pairs at once: with the row's running cost s_j = c_i0 + .. + c_ij the step along
+    the row is a running minimum, D_ij = s_j + min_{k <= j} (min(D_{i-1,k}, D_{i-1,k-1}) - s_{k-1}).
+
+    Parameters
+    ----------
+    sequences : Tensor
+        `(B, T, D)`.
+
+    Returns
+    -------
+    Tensor
+        `(B, B)`, float64, symmetric, zero on the diagonal.
     """
     n = len(sequences)
     first, second = torch.triu_indices(n, n, 1)

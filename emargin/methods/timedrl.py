@@ -1,4 +1,4 @@
-"""TimeDRL: disentangled representation learning (Chang et al., ICDE 2024), on the shared encoder."""
+"""TimeDRL: patches of a sequence predict their raw frames, and two dropout masks of it agree."""
 
 import torch
 from torch import Tensor, nn
@@ -9,23 +9,34 @@ from emargin.encoders import EMBEDDING
 from emargin.errors import InputError
 from emargin.methods.base import Method
 
-PATCH = {"original": 16, "released": 10}  # P in frames; the paper's default is 16
-RELEASED_PADDING = 8  # frames, whatever P: one token less than frames
+PATCH = {"original": 16, "released": 10}  # P in frames; TimeDRL's default is 16
+RELEASED_PADDING = 8  # frames; with P = 10 there is a token less than frames
 DROPOUT = {"original": 0.1, "released": 0.2}
-CONTRASTIVE_WEIGHT = 0.1  # lambda, the paper's default
+CONTRASTIVE_WEIGHT = 0.1  # lambda, TimeDRL's default
 
 
 class TimeDRL(Method):
-    """original: patches of a normalised sequence predict their raw frames, and two dropout masks of it agree.
+    """Patches of a normalised sequence predict their raw frames (L_P), and two passes with dropout agree (L_C).
 
-    A token is the P = 16 frames from its own on, padded at the end by the last frame, mapped to D features, with sine
-    and cosine positions. The paper's stride is 8; here it is 1, a token a frame. Its [CLS] token gathers the sequence
-    by attention, which a frame-wise encoder has not, so the instance embedding is the mean over tokens. Evaluation
-    takes the same path as training; an embedding depends on the 15 frames after its own and, by the normalisation, on
-    the whole sequence.
+        L = L_P + lambda L_C
 
-    released: P = 10, padding 8, and the instance is the [CLS] token's embedding, which is the same for every series
-    but for dropout. Evaluation gives raw frames to the encoder that has only seen normalised and mapped patches.
+    L_P is the mean squared error of the patches that a linear map makes of their embeddings, L_C `contrastive_loss` of
+    the instance embedding, that of the whole sequence.
+
+    Fidelity "original": token t is the patch of frames t .. t + P - 1, P = 16, mapped to D features, with sine and
+    cosine positions; the last frame is repeated beyond the end. TimeDRL's stride is 8; here it is 1, so that each frame
+    has a token. Its [CLS] token gathers the sequence by attention. A frame-wise encoder has no attention, so the
+    instance embedding is the mean over tokens. Evaluation takes the same path as training. An embedding depends on the
+    15 frames after frame t and, through the normalisation, on the whole sequence.
+
+    Fidelity "released": P = 10, and the last frame is repeated 8 times. The instance embedding is that of the [CLS]
+    token, which is the same for every series but for dropout. Evaluation gives raw frames to the encoder, which in
+    training only saw normalised and mapped patches.
+
+    References
+    ----------
+    Chang et al., "TimeDRL: Disentangled Representation Learning for Multivariate Time-Series", ICDE 2024
+    (arXiv 2312.04142).
     """
 
     title = "TimeDRL"
@@ -69,11 +80,11 @@ class TimeDRL(Method):
         return self.encoder(sequences) if self.released else self.embed(sequences)[1]
 
     def embed(self, sequences: Tensor) -> tuple[Tensor, Tensor]:
-        """`(B, T, D)` -> embeddings of the instance `(B, C)` and of the tokens `(B, T', C)`: one pass, with dropout."""
+        """Embed the instance and the tokens in a pass with dropout: `(B, T, D)` -> `(B, C)` and `(B, T', C)`."""
         return self.encoded(self.tokens(sequences))
 
     def tokens(self, sequences: Tensor) -> Tensor:
-        """`(B, T, D)` -> the encoder's input before dropout: patches mapped to D features, and their positions."""
+        """Map patches to D features and add positions, for the encoder: `(B, T, D)` -> `(B, T', D)`."""
         inputs = patches(normalised(sequences), self.length, self.padding)
         if self.released:
             inputs = torch.cat([self.class_patch.expand(len(inputs), -1, -1), inputs], 1)
@@ -81,15 +92,20 @@ class TimeDRL(Method):
         return tokens + positions(*tokens.shape[1:]).to(tokens)
 
     def encoded(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """The two embeddings of `embed`."""
+        """Embed tokens; the two results of `embed`."""
         embedding = self.encoder(self.dropout(tokens))
         return (embedding[:, 0], embedding[:, 1:]) if self.released else (embedding.mean(1), embedding)
 
 
 def normalised(sequences: Tensor, epsilon: float = 1e-5) -> Tensor:
-    """Each feature of each sequence to mean 0 and variance 1 over time: (x - mean) / sqrt(var + epsilon).
+    """Normalise each feature of each sequence over time: (x - mean) / sqrt(var + epsilon).
 
-    `(B, T, D)` -> `(B, T, D)`. Raises InputError for T = 1, which would always give zero.
+    `(B, T, D)` -> `(B, T, D)`.
+
+    Raises
+    ------
+    InputError
+        For T = 1, which would always give zero.
     """
     if sequences.shape[1] < 2:
         raise InputError(
@@ -102,7 +118,7 @@ def normalised(sequences: Tensor, epsilon: float = 1e-5) -> Tensor:
 
 
 def patches(sequences: Tensor, length: int, padding: int) -> Tensor:
-    """All runs of P = length frames, stride 1, after `padding` copies of the last frame.
+    """Cut all runs of P = `length` frames, stride 1, after the last frame was repeated `padding` times.
 
     `(B, T, D)` -> `(B, T + padding - P + 1, D * P)`: feature by feature, each in time order.
     """
@@ -111,15 +127,27 @@ def patches(sequences: Tensor, length: int, padding: int) -> Tensor:
 
 
 def positions(length: int, width: int) -> Tensor:
-    """Sines and cosines in turn, `(length, width)`: angle t / 10000^(2 i / width) for columns 2 i and 2 i + 1."""
+    """Return sines and cosines in turn, `(length, width)`: angle t / 10000^(2 i / width) in columns 2 i and 2 i + 1."""
     angles = torch.arange(length)[:, None] / 10000 ** (torch.arange(0, width, 2) / width)
     return torch.stack([angles.sin(), angles.cos()], -1).flatten(1)[:, :width]
 
 
 def contrastive_loss(instance_1: Tensor, instance_2: Tensor, predicted_1: Tensor, predicted_2: Tensor) -> Tensor:
-    """Two passes predict each other; i = instance, p = predicted, all `(B, C)`, sg stops the gradient.
+    """Compare what two passes predict of each other.
 
-    L_C = -1/2 [cos(sg(i_1), p_2) + cos(sg(i_2), p_1)],   the mean over the batch, from -1 to 1
+        L_C = -1/2 [cos(sg(i_1), p_2) + cos(sg(i_2), p_1)],   sg stops the gradient
+
+    Parameters
+    ----------
+    instance_1, instance_2 : Tensor
+        i, `(B, C)`.
+    predicted_1, predicted_2 : Tensor
+        p, `(B, C)`: what the predictor makes of i_1 and i_2.
+
+    Returns
+    -------
+    Tensor
+        The mean over the batch, from -1 to 1.
     """
     return (
         -(

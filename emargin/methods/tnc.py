@@ -1,4 +1,4 @@
-"""TNC: temporal neighbourhood coding (Tonekaboni, Eytan and Goldenberg, ICLR 2021)."""
+"""TNC: temporal neighbourhood coding. A discriminator tells a window's neighbours from distant windows."""
 
 from collections.abc import Iterable
 from typing import cast
@@ -14,27 +14,33 @@ from emargin.errors import InputError
 from emargin.methods.base import Method
 
 WIDTH = 20  # w in frames, of the released configurations
-SEQUENCE_WIDTHS = 14  # original: T / w at least, so that a central anchor has windows 5 w away
+SEQUENCE_WIDTHS = 14  # original: least T / w with which an anchor in the middle has windows 5 w away
 SAMPLES = 20  # windows near and as many far from an anchor
 EPSILON = 1  # half-width of the neighbourhood in windows
 FAR = 5 * EPSILON  # windows from the anchor to where "far" begins
-UNLABELLED = {"original": 0.05, "released": 0.1}  # share of far windows held to be neighbours after all
+UNLABELLED = {"original": 0.05, "released": 0.1}  # w_pu, the weight with which a far window counts as a neighbour
 RELEASED_BATCH = 5  # the released anchors lie in [2 w, B w - 2 w)
 RELEASED_LENGTH = WIDTH + 1  # in shorter sequences the range that near centres are clipped to is empty
 
 
 class TNC(Method):
-    """original: a discriminator tells windows near an anchor from windows far from it, and is trained with the encoder.
+    """A discriminator tells windows near an anchor from windows far from it, loss `pu_loss`.
 
-    One anchor in each sequence; a window's embedding is the mean over its frames, cut from the encoded sequence.
-    w = 20 frames, or T / 14, even, in shorter sequences (8 for T = 119): with w = 20 there hardly anything is 5 w away.
-    The paper chooses epsilon from 1 to 3 by augmented Dickey-Fuller tests of the signal round the anchor, so that the
-    neighbourhood grows where the signal is stationary. That is left out: epsilon = 1 throughout.
+    Fidelity "original": each sequence has an anchor; a window's embedding is the mean over its frames, cut from the
+    encoded sequence. Encoder and discriminator are trained together. A window has w = 20 frames; in short sequences
+    T / 14, made even (8 for T = 119), for there hardly any frame is 5 w away with w = 20. TNC chooses epsilon, the size
+    of the neighbourhood, from 1 to 3 by augmented Dickey-Fuller tests of the signal round the anchor: it grows where
+    the signal is stationary. That is left out, and epsilon = 1 throughout.
 
-    released: one anchor a step, in the first 20 B frames of the flattened batch, with all distances measured as if the
-    first T frames were all; the three sets of windows pass BatchNorm one by one, and are compared frame by frame, not
-    as wholes. The discriminator is never trained, its dropout is active. Epsilon is 1 here too, as the test fails
-    silently on a GPU.
+    Fidelity "released": each step has a single anchor, in the first 20 B frames of the flattened batch; centres of
+    windows are drawn as if the first T frames were the whole series. The anchor's window, the near and the distant
+    windows pass BatchNorm as three batches, and are compared frame by frame, not as wholes. The discriminator is never
+    trained, but its dropout is active. Epsilon is 1 here too, as the released tests fail silently on a GPU.
+
+    References
+    ----------
+    Tonekaboni, Eytan and Goldenberg, "Unsupervised Representation Learning for Time Series with Temporal Neighborhood
+    Coding", ICLR 2021 (arXiv 2106.00750).
     """
 
     title = "TNC"
@@ -58,7 +64,7 @@ class TNC(Method):
         return pu_loss(near, distant, UNLABELLED[self.experiment.fidelity]), {"accuracy": accuracy}
 
     def _original(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
-        """Embeddings of an anchor's window a sequence, repeated, and of near and distant windows, `(B, 20, C)` each."""
+        """Embed each sequence's anchor window, repeated, and its near and its distant windows: `(B, 20, C)` each."""
         n, length, _ = batch.shape
         width = window_width(length)
         if length <= 4 * width:
@@ -76,7 +82,7 @@ class TNC(Method):
         return anchor.expand_as(near), near, distant
 
     def _released(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
-        """Embeddings of the frames of one anchor's window, repeated, and of near and distant ones, `(20, 20, C)`."""
+        """Embed the frames of an anchor's window, repeated, and of near and distant windows: `(20, 20, C)` each."""
         n, length, _ = batch.shape
         if n < RELEASED_BATCH or length < RELEASED_LENGTH:
             raise InputError(
@@ -110,23 +116,35 @@ class Discriminator(nn.Module):
 
 
 def window_width(length: int) -> int:
-    """w of the original in a sequence of T frames: even, T / 14 at most, from 2 to 20."""
+    """Return w of the original in a sequence of T frames: even, at most T / 14, from 2 to 20."""
     return min(max(length // SEQUENCE_WIDTHS // 2 * 2, 2), WIDTH)
 
 
 def pu_loss(near: Tensor, distant: Tensor, weight: float) -> Tensor:
-    """Positive-unlabelled loss of the discriminator's logits, of any shape; w_pu = weight.
+    """Compute the positive-unlabelled loss of the discriminator's logits a.
 
         L = 1/2 {E softplus(-a_near) + w_pu E softplus(-a_distant) + (1 - w_pu) E softplus(a_distant)}
 
-    Distant windows may look alike, so each counts as a neighbour with weight w_pu. Returns a scalar.
+    A distant window may look like the anchor's, so it counts as a neighbour, too, with weight w_pu.
+
+    Parameters
+    ----------
+    near, distant : Tensor
+        Of any shape.
+    weight : float
+        w_pu.
+
+    Returns
+    -------
+    Tensor
+        A scalar.
     """
     neighbours = softplus(-near).mean() + weight * softplus(-distant).mean()
     return (neighbours + (1 - weight) * softplus(distant).mean()) / 2
 
 
 def _centres(anchors: Tensor, length: int, width: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Centres of near and of distant windows, `(A, 20)` each."""
+    """Draw centres of near and of distant windows, `(A, 20)` each."""
     near = neighbour_centres(
         anchors, SAMPLES, length=length, width=width, deviation=EPSILON * width, generator=generator
     )

@@ -1,4 +1,4 @@
-"""TS2Vec: contrast over instances and over time on a hierarchy of time scales (section 10 of the specification)."""
+"""TS2Vec: contrast over instances and over time on a hierarchy of time scales."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -18,15 +18,22 @@ LONGEST = {"released": 500, "original": 3000}  # frames of a sequence used in a 
 
 
 class TS2Vec(Method):
-    """Two crops of each sequence with half of their frames masked; the frames that both have are contrasted.
+    """Two crops of each sequence, half of their frames masked; the frames that both have are positives of each other.
 
-    Both fidelities use the frame encoder behind a masked input layer (TS2Vec's own is dilated: DilatedEncoder).
-    original: the overlap of the crops is compared, and features come from the equal-weight mean of all iterates. TS2Vec
-    is free of BatchNorm; here the mean needs BatchNorm statistics of its own, and after the last step they are
-    collected from one pass over the training sequences, masked as in training. Points of the curve before that use the
-    statistics of the iterate at hand.
-    released: the crops are compared position by position from their first frames, the shorter one padded with zeros
-    behind, so the frames of a positive pair are not the same frame; the last iterate is used.
+    The loss is `emargin.losses.hierarchical.hierarchical`. Both fidelities have the frame encoder behind a masked input
+    layer, `MaskedEncoder`, in the place of TS2Vec's dilated encoder.
+
+    Fidelity "original": the overlap of the crops is compared, and embeddings come from the equal-weight mean of all
+    iterates. TS2Vec has no BatchNorm. Here that of the mean needs statistics, which are collected after the last step,
+    in a pass over the training sequences, masked as in training. Points of the curve before that use the statistics of
+    the iterate at hand.
+
+    Fidelity "released": the crops are compared position by position from their first frames on, the shorter crop padded
+    with zeros at its end. So a positive pair is not the same frame twice. The last iterate is used.
+
+    References
+    ----------
+    Yue et al., "TS2Vec: Towards Universal Representation of Time Series", AAAI 2022 (arXiv 2106.10466).
     """
 
     title = "TS2Vec"
@@ -39,7 +46,21 @@ class TS2Vec(Method):
         self.average: Any = None if self.released else weight_average(self.encoder)
 
     def views(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, int]:
-        """Embeddings of two crops, `(B, T1, C)` and `(B, T2, C)`, and the number of frames that they share."""
+        """Embed two crops of a batch.
+
+        Parameters
+        ----------
+        batch : Tensor
+            `(B, T, D)`.
+        generator : torch.Generator
+
+        Returns
+        -------
+        first, second : Tensor
+            `(B, T1, C)` and `(B, T2, C)`.
+        overlap : int
+            The number of frames that the crops share.
+        """
         frames = random_window(batch, LONGEST[self.experiment.fidelity], generator)
         first, second, overlap = overlapping_crops(frames, generator)
         return (
@@ -78,12 +99,12 @@ class TS2Vec(Method):
 
 
 def shared(first: Tensor, second: Tensor, overlap: int) -> tuple[Tensor, Tensor]:
-    """The frames that both crops have: the last of view one, the first of view two."""
+    """Return the frames that both crops have: the last of the first view, the first of the second."""
     return first[:, -overlap:], second[:, :overlap]
 
 
 def padded(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """Both views at the length of the longer, with zero vectors behind the shorter."""
+    """Return both views at the length of the longer, with zero vectors at the end of the shorter."""
     length = max(first.shape[1], second.shape[1])
     return (
         functional.pad(first, (0, 0, 0, length - first.shape[1])),
