@@ -7,15 +7,13 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, get_args, get_type_hints
+from typing import Any, Self, TypeAlias, get_args, get_type_hints
 
 from emargin.errors import InputError
 from emargin.fields import Plain, in_range, known, typed
 
-if TYPE_CHECKING:  # what runs an experiment has a resolved one, whose values are settled
-    Open: TypeAlias = Any
-else:
-    Open = None
+# None until the experiment is resolved. Code that runs has a resolved experiment, so to it such a value is never None.
+Open: TypeAlias = Any
 
 FIDELITIES = ("released", "original")
 PROTOCOLS = ("original", "released")
@@ -134,10 +132,7 @@ class Experiment:
     def __init__(self, *values: Any, **named: Any):
         if len(values) > len(CORE):
             raise TypeError(f"Experiment takes at most {len(CORE)} values without a name, {len(values)} given")
-        given = dict(zip(CORE, values, strict=False))
-        if twice := given.keys() & named.keys():
-            raise TypeError(f"Experiment got two values for {', '.join(sorted(twice))}")
-        given |= dict(named.pop("settings", {})) | named
+        given = dict(named.pop("settings", {})) | dict(**dict(zip(CORE, values, strict=False)), **named)
         if isinstance(given.get("method"), type):
             given["method"] = reference(given["method"])
         for name, field in FIELDS.items():
@@ -195,6 +190,7 @@ class Experiment:
         Parameters
         ----------
         method : str or type
+            As for an experiment, likewise the fidelity.
         fidelity : {"released", "original"}
 
         Returns

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from emargin.config import CHOICES, FIELDS
@@ -61,18 +62,16 @@ def settings_from(method: str, words: Sequence[str]) -> dict[str, Plain]:
     """
     fields = declaration(method).fields if method in METHODS or ":" in method else {}
     settings: dict[str, Plain] = {}
-    rest = list(words)
-    while rest:
-        flag, equals, text = rest.pop(0).partition("=")
-        name = flag.removeprefix("--").replace("-", "_")
-        if not flag.startswith("--") or (not equals and (not rest or rest[0].startswith("--"))):
+    parts = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    for flag, text in zip_longest(parts[::2], parts[1::2], fillvalue="--"):
+        if not flag.startswith("--") or text.startswith("--"):
             raise InputError(
                 "the command line cannot be read",
                 found=flag if flag.startswith("--") else repr(flag),
                 wanted="--NAME VALUE",
                 todo="emargin run --help lists what there is",
             )
-        text = text if equals else rest.pop(0)
+        name = flag.removeprefix("--").replace("-", "_")
         settings[name] = _read(fields[name], text) if name in fields else text
     return settings
 

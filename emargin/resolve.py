@@ -82,43 +82,30 @@ class Resolved(Experiment):
         """Return the catalogue's settings of the data set; settle `source` and `quick` on the way."""
         entry = entry_of(self.dataset)
         if self.source == "auto":
-            real = entry.simulator is None or (entry.reader is not None and entry.folder.is_dir())
-            self._set("source", "real" if real else "simulated")
-        if self.source == "real" and entry.reader is None:
-            with_files = sorted(name for name, listed in DATASETS.items() if listed.reader)
-            raise InputError(
-                "no real recordings behind this name",
-                found=self.dataset,
-                wanted=", ".join(with_files),
-                todo="choose one of these, or source simulated",
-            )
-        if self.source == "simulated" and entry.simulator is None:
-            simulated = [name for name, listed in DATASETS.items() if not listed.reader]
-            raise InputError("no simulator for this data set", found=self.dataset, wanted=", ".join(simulated))
-        if self.source == "real":
+            has_files = entry.reader is not None and entry.folder.is_dir()
+            self._set("source", "real" if has_files or entry.simulator is None else "simulated")
+        real = self.source == "real"
+        if (entry.reader if real else entry.simulator) is None:
+            what = "no real recordings behind this name" if real else "no simulator for this data set"
+            names = ", ".join(name for name, listed in DATASETS.items() if bool(listed.reader) == real)
+            raise InputError(what, found=self.dataset, wanted=names, todo="choose one of these, or another source")
+        if real:
             self._set("quick", False)
         return settings_of(self.dataset)
 
     def _complete_data(self, settings: Settings) -> None:
         for name in ("n_fft", "hop", "temperature"):
             if getattr(self, name) is not None and getattr(settings, name) is None:
-                raise InputError(
-                    f"{name} has no meaning for {self.dataset}: its frames are no STFT",
-                    found=getattr(self, name),
-                    wanted="nothing",
-                    todo=f"leave {name} out",
-                )
-        length = min(QUICK_LENGTH, settings.sequence_length) if self.quick else settings.sequence_length
-        if self.sequence_length is not None:
-            length = self.sequence_length
-        overlapping = settings.stride < settings.sequence_length
+                raise self._without_meaning(name, f"{self.dataset}: its frames are no STFT", "nothing")
+        usual = settings.sequence_length
+        length = self.sequence_length or (min(QUICK_LENGTH, usual) if self.quick else usual)
         defaults = {
             "n_fft": settings.n_fft,
             "hop": settings.hop,
             "temperature": settings.temperature,
             "iterations": QUICK_ITERATIONS if self.quick else settings.iterations,
             "sequence_length": length,
-            "stride": min(settings.stride, length) if overlapping else length,
+            "stride": min(settings.stride, length) if settings.stride < usual else length,
         }
         for name, value in defaults.items():
             if getattr(self, name) is None:
@@ -136,19 +123,19 @@ class Resolved(Experiment):
         if declared.untrained:
             self._set("iterations", 0)
         fields = declared.fields_of(self.fidelity)
-        for name in (name for name in self.settings if name not in fields):
-            if name not in RECORDED and name not in declared.fields:
-                known("parameter", name, [*CORE, *fields])
-            raise InputError(
-                f"{name} has no meaning for {self.method}, fidelity {self.fidelity}",
-                found=getattr(self, name),
-                wanted=f"one of its settings: {', '.join(fields)}" if fields else "nothing: it has no settings",
-                todo=f"leave {name} out",
-            )
+        for name in self.settings:
+            if name not in fields and (name in RECORDED or name in declared.fields):
+                wanted = f"one of its settings: {', '.join(fields)}" if fields else "nothing: it has no settings"
+                raise self._without_meaning(name, f"{self.method}, fidelity {self.fidelity}", wanted)
+            known("parameter", name, [*CORE, *fields])
         for name, field in fields.items():
             value = vars(self).get(name)
             value = field.default_of(self.fidelity) if value is None else value
             self._set(name, None if value is None else field.checked(name, value, self.fidelity))
+
+    def _without_meaning(self, name: str, place: str, wanted: str) -> InputError:
+        what, todo = f"{name} has no meaning for {place}", f"leave {name} out"
+        return InputError(what, found=getattr(self, name), wanted=wanted, todo=todo)
 
     @property
     def digest(self) -> str:

@@ -78,8 +78,9 @@ def window_warp(
 def time_warp(x: Tensor, generator: torch.Generator, *, changes: int = 100, ratio: float = 10.0) -> Tensor:
     """Let time run at a speed that changes `changes` times, at equal distances.
 
-    The fastest is `ratio` times the slowest. Each sequence draws `changes` + 1 uniform numbers, moved by a constant so that max / min = ratio. Their sums, scaled
-    to [0, T - 1], are the times read at equidistant knots; between knots a monotone cubic (PCHIP).
+    The fastest is `ratio` times the slowest. Each sequence draws `changes` + 1 uniform numbers, moved by a constant so
+    that max / min = ratio. Their sums, scaled to [0, T - 1], are the times read at equidistant knots; between knots a
+    monotone cubic (PCHIP).
     """
     from scipy.interpolate import PchipInterpolator  # slow to import, and InfoTS alone needs it
 

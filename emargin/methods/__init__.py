@@ -7,7 +7,6 @@ add a method, write its file and a line here. A class elsewhere needs no line: i
 """
 
 from collections.abc import Iterator, Mapping
-from functools import cache
 from typing import TYPE_CHECKING
 
 from emargin.fields import Field
@@ -102,12 +101,7 @@ def declaration(method: str) -> Declaration:
     InputError
         For a class that cannot be imported or is no method.
     """
-    return _declaration(method) if method in METHODS else of_class(METHODS[method])
-
-
-@cache
-def _declaration(name: str) -> Declaration:
-    return of_source(METHODS.places[name])
+    return of_source(METHODS.places[method]) if method in METHODS else of_class(METHODS[method])
 
 
 def __getattr__(name: str) -> object:

@@ -84,6 +84,7 @@ def of_class(method: type[Method]) -> Declaration:
     return _checked(values, place)
 
 
+@cache
 def of_source(place: str) -> Declaration:
     """Return what the class at "package.module:Class" declares, by the syntax tree of its module, which is not run.
 
@@ -165,7 +166,8 @@ def _complaint(name: object, setting: Field) -> tuple[str, str, str] | None:
 
 def _assignments(module: str, name: str) -> Iterator[tuple[str, ast.expr]]:
     """Yield what a class of this package and those it extends assign to plain names, the class itself first."""
-    for node in _tree(module).body:
+    package, _, file = module.rpartition(".")
+    for node in ast.parse(pkgutil.get_data(package, f"{file}.py") or "").body:
         if isinstance(node, ast.ClassDef) and node.name == name:
             for line in node.body:
                 if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
@@ -175,12 +177,6 @@ def _assignments(module: str, name: str) -> Iterator[tuple[str, ast.expr]]:
                     yield from _assignments(module, base.id)
         elif isinstance(node, ast.ImportFrom) and node.module and name in [alias.name for alias in node.names]:
             yield from _assignments(node.module, name)
-
-
-@cache
-def _tree(module: str) -> ast.Module:
-    package, _, name = module.rpartition(".")
-    return ast.parse(pkgutil.get_data(package, f"{name}.py") or "")
 
 
 def _literal(node: ast.expr, place: str) -> Any:

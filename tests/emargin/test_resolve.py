@@ -193,12 +193,12 @@ def test_for_method_keeps_the_data_and_the_training_and_leaves_the_settings_to_t
 
 def cells(grid: str) -> list[tuple[dict, str]]:
     """What each cell of a grid asks, and its digest when its rows were committed."""
-    found = []
+    pairs = []
     for part in GOLDEN[grid]:
         lists = {name: value if isinstance(value, list) else [value] for name, value in part["block"].items()}
         asked = [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]
-        found += zip(asked, part["digests"], strict=True)
-    return found
+        pairs += zip(asked, part["digests"], strict=True)
+    return pairs
 
 
 @pytest.fixture
