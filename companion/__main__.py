@@ -1,4 +1,4 @@
-"""The installed command `emargin`, also `python -m companion`: experiments, grids of them, and choices of settings."""
+"""The installed command `emargin`, also `python -m companion`: experiments, grids, choices of settings, and data."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from emargin.__main__ import (
     add_device,
-    add_methods_and_data,
+    add_methods,
     add_run,
     execute,
     fields_of,
@@ -36,7 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
     choose.add_argument("grid", type=Path, metavar="FILE", help="a grid file of the settings to choose between")
     choose.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the rows are")
     add_device(choose)
-    add_methods_and_data(commands)
+    add_methods(commands)
+    _add_data(commands.add_parser("data", help="fetch, verify or list the real data sets"))
     return execute(parser, arguments)
 
 
@@ -74,6 +75,18 @@ def _add_grid(parser: argparse.ArgumentParser) -> None:
             named.add_argument("--json", type=Path, metavar="FILE", help="write the cells that are ahead, in order")
         if action == "merge":
             named.add_argument("folders", nargs="+", type=Path, metavar="FROM", help="folders of rows")
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    for action, command, what in (
+        ("fetch", _fetch, "download a public set into the data folder"),
+        ("verify", _verify, "compare a set with the published checksums"),
+    ):
+        named = actions.add_parser(action, help=what)
+        named.set_defaults(command=command)
+        named.add_argument("name", metavar="NAME", help="a set of `emargin data list`, sleepedf, or ucr-NAME")
+    actions.add_parser("list", help="what is there of each set").set_defaults(command=_list)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -184,6 +197,26 @@ def _choose(options: argparse.Namespace) -> int:
         values = {name: getattr(best, name) for name in SETTINGS}
         setting = ", ".join(f"{name} {value:g}" for name, value in values.items() if value is not None)
         print(f"{best.dataset}, fold {best.fold}: {best.method} with {setting}")
+    return 0
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from companion.fetch.archives import fetch
+
+    fetch(options.name)
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from companion.fetch.verify import verify
+
+    return 2 if verify(options.name) else 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    from companion.fetch.verify import overview
+
+    print(overview())
     return 0
 
 

@@ -1,6 +1,7 @@
-"""The command line of one experiment: `python -m emargin run`, `... methods`, `... data`.
+"""The command line of one experiment: `python -m emargin run` and `python -m emargin methods`.
 
-The installed command `emargin` is `companion.__main__`: these commands, and those that make the book's results.
+The installed command `emargin` is `companion.__main__`: these commands, those that get data, and those that make the
+book's results.
 """
 
 import argparse
@@ -17,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; return its exit status: 0 done, 2 bad input or a run that had to stop, 130 interrupted."""
     parser, commands = new_parser()
     add_run(commands)
-    add_methods_and_data(commands)
+    add_methods(commands)
     return execute(parser, arguments)
 
 
@@ -68,20 +69,9 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", type=_device, help="cpu, cuda, ... (default: CUDA where there is one)")
 
 
-def add_methods_and_data(commands: argparse._SubParsersAction) -> None:
-    """Add the commands that list the methods, and that fetch, verify or list the data sets."""
-    lister = commands.add_parser("methods", help="list the methods")
-    lister.set_defaults(command=_methods)
-    data = commands.add_parser("data", help="fetch, verify or list the real data sets")
-    actions = data.add_subparsers(required=True, metavar="ACTION")
-    for action, command, what in (
-        ("fetch", _fetch, "download a public set into the data folder"),
-        ("verify", _verify, "compare a set with the published checksums"),
-    ):
-        named = actions.add_parser(action, help=what)
-        named.set_defaults(command=command)
-        named.add_argument("name", metavar="NAME", help="a set of `emargin data list`, sleepedf, or ucr-NAME")
-    actions.add_parser("list", help="what is there of each set").set_defaults(command=_list)
+def add_methods(commands: argparse._SubParsersAction) -> None:
+    """Add the command that lists the methods."""
+    commands.add_parser("methods", help="list the methods").set_defaults(command=_methods)
 
 
 def fields_of(options: argparse.Namespace) -> dict:
@@ -131,26 +121,6 @@ def _methods(options: argparse.Namespace) -> int:
         print(f"{name:20s} {declared.summary}")
         if declared.fields:
             print(help_of(name))
-    return 0
-
-
-def _fetch(options: argparse.Namespace) -> int:
-    from emargin.data.fetch.archives import fetch
-
-    fetch(options.name)
-    return 0
-
-
-def _verify(options: argparse.Namespace) -> int:
-    from emargin.data.fetch.verify import verify
-
-    return 2 if verify(options.name) else 0
-
-
-def _list(options: argparse.Namespace) -> int:
-    from emargin.data.fetch.verify import overview
-
-    print(overview())
     return 0
 
 

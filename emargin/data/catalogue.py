@@ -77,7 +77,7 @@ class Download:
         "module:function", called as `function(unpacked, folder)`, makes the set's folder from the unpacked archive,
         where it takes more than to pick `files`.
     checksums : str or None
-        A table in `emargin/data/fetch/published`, or `SHA256SUMS.txt`, the list that PhysioNet keeps beside the files.
+        A table in `companion/fetch/published`, or `SHA256SUMS.txt`, the list that PhysioNet keeps beside the files.
         None where nothing was published.
     """
 
@@ -313,9 +313,9 @@ SETS = (
         nearest="harth",
         download=Download(
             address="https://archive.ics.uci.edu/static/public/256/daily+and+sports+activities.zip",
-            by_hand='unpack it, and convert it with emargin.data.fetch.convert.convert_dsads("UNPACKED/data", '
-            '"{folder}")',
-            install="emargin.data.fetch.convert:install_dsads",
+            by_hand="unpack it, and convert it in Python: from companion.fetch.convert import convert_dsads; "
+            'convert_dsads("UNPACKED/data", "{folder}")',
+            install="companion.fetch.convert:install_dsads",
         ),
     ),
     Entry(
@@ -329,10 +329,10 @@ SETS = (
         nearest="harth",
         download=Download(
             address="https://zenodo.org/api/records/8398688",  # lists the files of the record, with their MD5
-            by_hand='unpack its archive, and convert it with emargin.data.fetch.convert.convert_spsw("UNPACKED/DATA", '
-            '"{folder}")',
+            by_hand="unpack its archive, and convert it in Python: from companion.fetch.convert import convert_spsw; "
+            'convert_spsw("UNPACKED/DATA", "{folder}")',
             kind="zenodo",
-            install="emargin.data.fetch.convert:install_spsw",
+            install="companion.fetch.convert:install_spsw",
         ),
     ),
     Entry(
@@ -465,7 +465,7 @@ def _series(dataset: str) -> Entry:
             address=UCR_ADDRESS.format(series=series),
             by_hand=f"put {series}_TRAIN.tsv and {series}_TEST.tsv of the UCR time series archive of 2018 into "
             "{folder}",
-            install="emargin.data.fetch.convert:install_ucr",
+            install="companion.fetch.convert:install_ucr",
         ),
     )
 

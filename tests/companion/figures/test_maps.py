@@ -7,13 +7,13 @@ import pytest
 from matplotlib import pyplot as plt
 from PIL import Image
 
+from companion.fetch.convert import DSADS
 from companion.figures import maps as plots
 from companion.grid.plan import read_grid
 from companion.grid.store import Store
 from companion.statistics.map_shape import local_dimension
 from emargin import rows as results
 from emargin.config import Experiment
-from emargin.data.fetch.convert import DSADS
 from emargin.paths import home
 from emargin.resolve import resolve
 

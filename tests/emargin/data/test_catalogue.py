@@ -16,7 +16,6 @@ from emargin.config import Experiment
 from emargin.data import catalogue
 from emargin.data.catalogue import (
     DATASETS,
-    SETS,
     UCR_SIZES,
     Entry,
     entry_of,
@@ -26,7 +25,6 @@ from emargin.data.catalogue import (
     series_there,
     settings_of,
 )
-from emargin.data.fetch.archives import fetch
 from emargin.data.framing import stft_frames
 from emargin.data.loading import checksum_of, load, load_recordings, raw_windows
 from emargin.data.readers.ucr import SIDES, classes_and_length
@@ -227,11 +225,6 @@ def test_every_reader_is_a_function(data):
         assert bool(entry.reader) or bool(entry.simulator)
 
 
-def test_installers_are_functions(data):
-    installed = [entry.download.install for entry in (*SETS, entry_of("ucr-Adiac")) if entry.download]
-    assert all(callable(resolve_name(name)) for name in installed if name) and len(set(installed)) == 4
-
-
 def test_two_nights_of_one_subject_stay_together_and_hidden_files_do_not_count(data):
     folder = data / "sleepedf-features"
     folder.mkdir()
@@ -351,8 +344,6 @@ def test_a_reader_and_an_entry_make_a_data_set(data, monkeypatch):
     monkeypatch.setitem(DATASETS, "walks", entry)
     with pytest.raises(MissingData, match=f"recordings of walks are not here.*put its files into {data / 'walks'}"):
         load(Experiment(dataset="walks"))
-    with pytest.raises(InputError, match="walks cannot be fetched: no download is known.*put its files into"):
-        fetch("walks")
     (data / "walks").mkdir()
     for person in range(4):
         table = np.column_stack([np.arange(1000) // 100 % 2, np.sin(np.arange(1000) * (person + 1))])

@@ -13,9 +13,9 @@ import shutil
 from pathlib import Path
 from pkgutil import resolve_name
 
+from companion.fetch.download import download, unpack, unwritten
+from companion.fetch.verify import SUMS, digest_of, published
 from emargin.data.catalogue import NIGHTS, Entry, data_root, public_of
-from emargin.data.fetch.download import download, unpack, unwritten
-from emargin.data.fetch.verify import SUMS, digest_of, published
 from emargin.errors import InputError
 
 

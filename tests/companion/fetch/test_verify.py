@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from companion.fetch import verify
 from emargin.data.catalogue import NIGHTS, SETS, public_of
-from emargin.data.fetch import verify
 from emargin.data.readers.harth import SUBJECTS
 from emargin.data.readers.sleepedf import PSG_NAME
 from emargin.data.recordings import Recording, RecordingSet

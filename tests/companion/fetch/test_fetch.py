@@ -11,16 +11,17 @@ import struct
 import threading
 import zipfile
 from dataclasses import replace
+from pkgutil import resolve_name
 
 import numpy as np
 import pytest
 import torch
 
+from companion.fetch import archives as fetch
+from companion.fetch import convert, download
+from companion.fetch.convert import SPSW_EXECUTIONS, SPSW_HEADER
+from companion.fetch.verify import git_blob
 from emargin.data import catalogue
-from emargin.data.fetch import archives as fetch
-from emargin.data.fetch import convert, download
-from emargin.data.fetch.convert import SPSW_EXECUTIONS, SPSW_HEADER
-from emargin.data.fetch.verify import git_blob
 from emargin.data.readers.npz import load_folder
 from emargin.data.readers.ucr import load_ucr
 from emargin.errors import InputError
@@ -527,6 +528,18 @@ def test_the_nights_of_sleep_edf_lie_where_sleepeeg_s_reader_looks(server, data,
     (data / "sleepeeg" / "train.pt").touch()
     with pytest.raises(InputError, match="holds SleepEEG as TF-C prepared it"):
         fetch.fetch("sleepedf")
+
+
+def test_installers_are_functions(data):
+    entries = (*catalogue.SETS, catalogue.entry_of("ucr-Adiac"))
+    names = {entry.download.install for entry in entries if entry.download} - {None}
+    assert len(names) == 3 and all(callable(resolve_name(name)) for name in names)
+
+
+def test_a_set_without_a_download_says_what_to_do_instead(data, monkeypatch):
+    monkeypatch.setitem(catalogue.DATASETS, "walks", catalogue.Entry("walks", "Walks", "made up", reader="a:b"))
+    with pytest.raises(InputError, match=f"no download is known; what to do: put its files into {data / 'walks'}"):
+        fetch.fetch("walks")
 
 
 def test_features_of_sleep_edf_cannot_be_fetched_and_say_where_they_are_from(data):

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emargin.data.fetch import convert
-from emargin.data.fetch.convert import DSADS_USED, SPSW, SPSW_EXECUTIONS, SPSW_HEADER, convert_dsads, convert_spsw
+from companion.fetch import convert
+from companion.fetch.convert import DSADS_USED, SPSW, SPSW_EXECUTIONS, SPSW_HEADER, convert_dsads, convert_spsw
 from emargin.data.readers.npz import load_folder
 from emargin.errors import InputError, MissingData
 

@@ -53,7 +53,7 @@ def verify(name: str) -> list[str]:
 def published(entry: Entry) -> dict[str, str]:
     """File name to checksum, for the sets with published checksums: all files that the set is made of."""
     if entry.download.checksums != SUMS:
-        table = resources.files("emargin.data.fetch") / "published" / entry.download.checksums
+        table = resources.files("companion.fetch") / "published" / entry.download.checksums
         return _parse(table.read_text(encoding="ascii"), Path(str(table)))
     path = entry.folder / SUMS
     if not path.is_file():

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from emargin.data.fetch.archives import pick
+from companion.fetch.archives import pick
 from emargin.data.readers.npz import new_folder
 from emargin.data.readers.text import read_numbers
 from emargin.data.readers.ucr import SIDES

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from emargin.__main__ import main
+from companion.__main__ import main
+from companion.fetch import archives as fetch
 from emargin.data.catalogue import SETS, public_of
-from emargin.data.fetch import archives as fetch
 
 
 @pytest.fixture(autouse=True)
