@@ -28,7 +28,7 @@ from companion.bench.baselines import plain_emargin_released, plain_pseudo_label
 from companion.bench.losses import print_targets, target
 from companion.bench.surroundings import alone, machine, wait
 from emargin.config import Experiment
-from emargin.data.catalogue import real_folder
+from emargin.data.catalogue import entry_of
 from emargin.data.dataset import Dataset
 from emargin.data.loading import load
 from emargin.encoders import EMBEDDING
@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def default_datasets() -> list[str]:
     """Those that the targets name: HARTH's simulator, and mitbih where its recordings are."""
-    return ["harth-sim", *(["mitbih"] if real_folder("mitbih").is_dir() else [])]
+    return ["harth-sim", *(["mitbih"] if entry_of("mitbih").folder.is_dir() else [])]
 
 
 def measure(datasets: list[str], quick: bool, threads: int, out: Path | None = None) -> dict:

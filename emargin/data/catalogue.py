@@ -19,7 +19,6 @@ and a white noise (`-noise`). Four further real sets take the hyperparameters of
 the UCR archive is `ucr-NAME`, and a folder with the reader's own recordings goes by its path.
 """
 
-import difflib
 import math
 import os
 import re
@@ -28,6 +27,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from emargin.errors import InputError, MissingData
+from emargin.fields import known
 from emargin.paths import home
 
 UCR = "ucr-"  # what the name of a set of the UCR archive starts with
@@ -38,24 +38,37 @@ SIMULATE = "emargin.data.simulated:simulate"
 class Settings:
     """What is fixed for one data set.
 
-    n_fft, hop: STFT window and step in samples; None where frames are no STFT.
-    sequence_length: T, frames in a sequence.
-    stride: frames between the starts of two sequences. temperature: tau. iterations: optimiser steps.
-    train_share: part of the sequences (protocol `released`) or subjects (`original`) that is trained on.
-    draw: frames per class for clustering (nominal; all there are where there are fewer).
-    standardise: what protocol `released` computes feature statistics from, "all" recordings or "none".
-    window: samples of a frame that is a piece of the signal as it is, not transformed and not overlapping; else None.
+    Attributes
+    ----------
+    n_fft, hop : int or None
+        STFT window and step in samples; None where frames are no STFT.
+    sequence_length : int
+        T, frames in a sequence.
+    stride : int
+        Frames from the start of a sequence to that of the next.
+    draw : tuple of int
+        Frames of each class for clustering (nominal; all there are where there are fewer).
+    temperature : float
+        tau.
+    iterations : int
+        Optimiser steps.
+    train_share : float
+        Part of the sequences (protocol `released`) or subjects (`original`) that is trained on.
+    standardise : {"all", "none"}
+        What recordings protocol `released` computes the statistics of features from.
+    window : int or None
+        Samples of a frame that is a piece of the signal as it is, not transformed and not overlapping.
     """
 
     n_fft: int | None
     hop: int | None
     sequence_length: int
     stride: int
+    draw: tuple[int, ...]
     temperature: float
     iterations: int
-    train_share: float
-    draw: tuple[int, ...]
-    standardise: str
+    train_share: float = 0.8
+    standardise: str = "none"
     window: int | None = None
 
 
@@ -165,12 +178,12 @@ class Entry:
 
     @property
     def folder(self) -> Path:
-        """Where the real recordings are looked for."""
+        """Return where the real recordings are looked for."""
         return Path(self.name) if self.is_folder else data_root() / self.subfolder
 
     @property
     def instructions(self) -> str:
-        """What to do where the files are missing."""
+        """Return what to do where the files are missing."""
         if self.how_to_get:
             return self.how_to_get.format(folder=self.folder)
         if self.download is None:
@@ -179,12 +192,20 @@ class Entry:
 
     @property
     def paths(self) -> list[Path]:
-        """The files that the recordings are read from: none where they are not there."""
+        """Return the files that the recordings are read from: none where they are not there."""
         return [path for pattern in self.files for path in self.folder.glob(pattern) if path.is_file()]
 
     def reader_for(self, source: str) -> str:
-        """The function that gives the recordings of a source, "real" or "simulated", as "module:function"."""
-        return SIMULATE if source == "simulated" else self.reader
+        """Return the function that gives the recordings of a source, as "module:function".
+
+        Parameters
+        ----------
+        source : {"real", "simulated"}
+        """
+        if source == "simulated":
+            return SIMULATE
+        assert self.reader is not None, "resolve refuses source real where there is no reader"
+        return self.reader
 
 
 HARTH = Settings(
@@ -192,34 +213,18 @@ HARTH = Settings(
     hop=25,
     sequence_length=119,
     stride=24,
+    draw=(1000,) * 11 + (500,),
     temperature=0.05,
     iterations=600,
     train_share=0.5,
-    draw=(1000,) * 11 + (500,),
     standardise="all",
 )
 SLEEPEEG = Settings(
-    n_fft=178,
-    hop=178,
-    sequence_length=200,
-    stride=200,
-    temperature=0.1,
-    iterations=600,
-    train_share=0.8,
-    draw=(1000,) * 5,
-    standardise="none",
+    n_fft=178, hop=178, sequence_length=200, stride=200, draw=(1000,) * 5, temperature=0.1, iterations=600
 )
 SLEEPEEG_PAPER = replace(SLEEPEEG, n_fft=None, hop=None, window=178, sequence_length=300, stride=300)
 ECG = Settings(
-    n_fft=250,
-    hop=125,
-    sequence_length=500,
-    stride=500,
-    temperature=0.5,
-    iterations=200,
-    train_share=0.8,
-    draw=(1577, 972, 459, 1467),
-    standardise="none",
+    n_fft=250, hop=125, sequence_length=500, stride=500, draw=(1577, 972, 459, 1467), temperature=0.5, iterations=200
 )
 ECG_RELEASED = replace(ECG, n_fft=1500, hop=750, sequence_length=200, stride=200, draw=(1000, 162, 77, 800))
 
@@ -380,8 +385,8 @@ UCR_ADDRESS = "https://www.timeseriesclassification.com/aeon-toolkit/{series}.zi
 
 
 def _all_names() -> dict[str, Entry]:
-    """The entries of the real sets, of their geometries, and of what simulates them, by name."""
-    real = {}
+    """Return the entries of the real sets, of their geometries, and of what simulates them, by name."""
+    real: dict[str, Entry] = {}
     for entry in SETS:
         real[entry.name] = entry
         real |= {
@@ -409,18 +414,21 @@ DATASETS = _all_names()
 
 
 def entry_of(dataset: str) -> Entry:
-    """The entry of a name of the catalogue, of `ucr-NAME`, or of a folder with the reader's own recordings.
+    """Return the entry of a data set.
+
+    Parameters
+    ----------
+    dataset : str
+        A name of the catalogue, `ucr-NAME`, or the path of a folder with the reader's own recordings.
 
     Raises
     ------
     InputError
         For any other name, and for the path of a folder that is not there.
     """
-    if dataset in DATASETS:
-        return DATASETS[dataset]
     if dataset.startswith(UCR):
         return _series(dataset)
-    if Path(dataset).is_dir():
+    if dataset not in DATASETS and Path(dataset).is_dir():
         return Entry(
             name=dataset,
             title=Path(dataset).name,
@@ -435,17 +443,12 @@ def entry_of(dataset: str) -> Entry:
             found=dataset,
             wanted="a folder with dataset.json and one npz file a recording",
         )
-    close = difflib.get_close_matches(dataset, DATASETS, n=1)
-    raise InputError(
-        "unknown dataset",
-        found=repr(dataset),
-        wanted=f"{', '.join(DATASETS)}, {UCR}NAME, or the path of a folder",
-        todo=f"did you mean {close[0]!r}?" if close else None,
-    )
+    known("dataset", dataset, [*DATASETS, f"{UCR}NAME", "the path of a folder"])
+    return DATASETS[dataset]
 
 
 def _series(dataset: str) -> Entry:
-    """The entry of a set of the UCR archive."""
+    """Return the entry of a set of the UCR archive."""
     series = dataset.removeprefix(UCR)
     if not re.fullmatch(r"[\w-]+", series):
         raise InputError("no name of a set of the UCR archive", found=repr(dataset), wanted=f"{UCR}NAME, as {UCR}Adiac")
@@ -456,7 +459,7 @@ def _series(dataset: str) -> Entry:
         origin="UCR time series archive, 2018",
         citation="dau2019ucr",
         licence="for research (UCR archive)",
-        settings=size and series_settings(*size),
+        settings=series_settings(*size) if size else None,
         size=size,
         has_series=True,
         reader="emargin.data.readers.ucr:load_ucr",
@@ -471,7 +474,12 @@ def _series(dataset: str) -> Entry:
 
 
 def public_of(name: str) -> Entry:
-    """The entry of public recordings: of a real set by any of its geometries, of `sleepedf`, or of `ucr-NAME`.
+    """Return the entry of public recordings.
+
+    Parameters
+    ----------
+    name : str
+        Of a real set by any of its geometries; `sleepedf`; or `ucr-NAME`.
 
     Raises
     ------
@@ -490,27 +498,22 @@ def public_of(name: str) -> Entry:
 
 
 def series_there() -> list[str]:
-    """Names of the sets of the UCR archive whose folders are there."""
+    """Return the names of the sets of the UCR archive whose folders are there."""
     return [UCR + path.name for path in sorted((data_root() / "ucr").glob("[!.]*")) if path.is_dir()]
 
 
 def data_root() -> Path:
-    """The folder of the real data sets: $EMARGIN_DATA, or `data/` in the checkout."""
+    """Return the folder of the real data sets: $EMARGIN_DATA, or `data/` in the checkout."""
     return Path(os.environ.get("EMARGIN_DATA") or home() / "data")
 
 
-def real_folder(dataset: str) -> Path:
-    """Where the real recordings of a data set are looked for."""
-    return entry_of(dataset).folder
-
-
-def recordings_of(dataset: str) -> str:
-    """The name of the recordings that a name of the catalogue frames: "ecg-released-sim" frames "ecg-sim"."""
-    return entry_of(dataset).recordings
-
-
 def settings_of(dataset: str) -> Settings:
-    """Settings of a name of the catalogue, of `ucr-NAME`, or of a folder with the reader's own recordings.
+    """Return the settings of a data set.
+
+    Parameters
+    ----------
+    dataset : str
+        As `entry_of` takes it.
 
     Raises
     ------
@@ -526,7 +529,7 @@ def settings_of(dataset: str) -> Settings:
 
 
 def series_settings(n_classes: int, length: int) -> Settings:
-    """Settings for a set of the UCR archive: every series is one sequence, so T follows from its length.
+    """Return settings for a set of the UCR archive: every series is one sequence, so T follows from its length.
 
     Frames are 16 samples, an eighth of the shortest series here, at steps of 4: series of 128 to 300 samples make 29 to
     72 frames of D 9. At the usual half overlap the shortest would make 15, too few for the windows of some methods.
@@ -543,21 +546,14 @@ def series_settings(n_classes: int, length: int) -> Settings:
     """
     n_fft, hop = 16, 4
     frames = max((length - n_fft) // hop + 1, 1)
+    draw = (1000,) * n_classes
     return Settings(
-        n_fft=n_fft,
-        hop=hop,
-        sequence_length=frames,
-        stride=frames,
-        temperature=0.1,
-        iterations=200,
-        train_share=0.5,
-        draw=(1000,) * n_classes,
-        standardise="none",
+        n_fft, hop, sequence_length=frames, stride=frames, draw=draw, temperature=0.1, iterations=200, train_share=0.5
     )
 
 
 def _size_of_files(entry: Entry) -> tuple[int, int]:
-    """Number of classes, and samples in a series, of a set of the UCR archive. Raises MissingData."""
+    """Return number of classes and samples in a series of a set of the UCR archive. Raises MissingData."""
     from emargin.data.readers.ucr import classes_and_length  # imports numpy, which the catalogue does without
 
     if not entry.folder.is_dir():
@@ -571,7 +567,7 @@ def _size_of_files(entry: Entry) -> tuple[int, int]:
 
 
 def own_settings(folder: Path) -> Settings:
-    """Settings for the reader's own recordings: one-second frames, half overlapping, as in HARTH and ECG.
+    """Return settings for the reader's own recordings: one-second frames, half overlapping, as in HARTH and ECG.
 
     Frames that are features already are taken as they come. T is 100; all of it can be set in the Experiment.
     Raises InputError if `dataset.json` is missing or cannot be read, or its sampling rate is no positive number.
@@ -588,14 +584,5 @@ def own_settings(folder: Path) -> Settings:
             wanted="a positive number, in Hz",
         )
     n_fft = None if rate is None else max(2, round(rate))
-    return Settings(
-        n_fft=n_fft,
-        hop=None if n_fft is None else n_fft // 2,
-        sequence_length=100,
-        stride=100,
-        temperature=0.1,
-        iterations=200,
-        train_share=0.8,
-        draw=(1000,) * len(description["classes"]),
-        standardise="none",
-    )
+    hop, draw = None if n_fft is None else n_fft // 2, (1000,) * len(description["classes"])
+    return Settings(n_fft, hop, sequence_length=100, stride=100, draw=draw, temperature=0.1, iterations=200)

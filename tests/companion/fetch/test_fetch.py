@@ -538,7 +538,7 @@ def test_installers_are_functions(data):
 
 def test_a_set_without_a_download_says_what_to_do_instead(data, monkeypatch):
     monkeypatch.setitem(catalogue.DATASETS, "walks", catalogue.Entry("walks", "Walks", "made up", reader="a:b"))
-    with pytest.raises(InputError, match=f"no download is known; what to do: put its files into {data / 'walks'}"):
+    with pytest.raises(InputError, match=f"no download is known. what to do: put its files into {data / 'walks'}"):
         fetch.fetch("walks")
 
 

@@ -20,8 +20,6 @@ from emargin.data.catalogue import (
     Entry,
     entry_of,
     public_of,
-    real_folder,
-    recordings_of,
     series_there,
     settings_of,
 )
@@ -93,8 +91,8 @@ def test_a_geometry_changes_frames_and_draw_alone():
 
 
 def test_a_geometry_frames_the_recordings_of_its_set(data):
-    assert recordings_of("ecg-released-sim") == "ecg-sim"
-    assert real_folder("ecg-released") == real_folder("ecg") == data / "ecg"
+    assert entry_of("ecg-released-sim").recordings == "ecg-sim"
+    assert entry_of("ecg-released").folder == entry_of("ecg").folder == data / "ecg"
     one, checksum = load_recordings(Experiment(dataset="ecg-released", source="simulated", quick=True))
     other, other_checksum = load_recordings(Experiment(dataset="ecg-sim", quick=True))
     assert checksum == other_checksum == "ecg-sim seed 0 quick"

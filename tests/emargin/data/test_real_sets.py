@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from emargin.config import Experiment
-from emargin.data.catalogue import real_folder
+from emargin.data.catalogue import entry_of
 from emargin.data.loading import load, load_recordings
 from emargin.resolve import resolve
 
 
 def experiment(name, **fields) -> Experiment:
-    if not real_folder(name).is_dir():
+    if not entry_of(name).folder.is_dir():
         pytest.skip(f"needs the real {name} under EMARGIN_DATA")
     return resolve(Experiment(dataset=name, source="real", **fields))
 
