@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from companion.fetch.archives import pick
-from emargin.data.readers.npz import new_folder
+from companion.fetch.folder import new_folder
 from emargin.data.readers.text import read_numbers
 from emargin.data.readers.ucr import SIDES
 from emargin.errors import InputError, MissingData

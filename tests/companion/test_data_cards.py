@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from companion import data_cards as cards
+from companion.fetch.folder import save_folder
 from companion.figures import data as plots
 from emargin.config import Experiment
 from emargin.data.catalogue import SETS, entry_of, settings_of
 from emargin.data.loading import load_recordings
 from emargin.data.protocols import build
-from emargin.data.readers.npz import save_folder
 from emargin.errors import InputError
 from emargin.losses.cosines import adjacent_cosines
 from emargin.pseudo_labels import detection

@@ -1,29 +1,23 @@
 """The neutral npz format: the reader's own recordings, and the data sets converted to it.
 
     recordings = load_folder(Path("data/dsads"))
-    save_folder("data/mine", {"anna": (values, labels)}, classes=["rest", "walk"], sampling_rate=50)
 
 A folder holds `dataset.json` with `classes` (names in label order) and, for signals, `sampling_rate` (Hz), optionally
 `channels` (one name a column), and one `*.npz` a subject: `signal` `(samples, channels)` and `labels` `(samples,)`, or
 `features` `(frames, D)` and `labels` `(frames,)`. Several recordings in one file carry a suffix: `signal_00` and
-`labels_00`, `signal_01` and `labels_01`, and so on.
+`labels_00`, `signal_01` and `labels_01`, and so on. `companion.fetch.folder.save_folder` writes such a folder.
 """
 
 import json
 import math
-import os
 import re
-import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from emargin.data.recordings import UNLABELLED, Recording, RecordingSet
+from emargin.data.recordings import Recording, RecordingSet
 from emargin.errors import InputError, MissingData
 
 # What numpy and zipfile raise on a damaged archive: broken zip, broken stream, broken array header, absurd shape.
@@ -73,14 +67,14 @@ def load_folder(folder: Path) -> RecordingSet:
                 Recording(
                     path.stem + suffix,
                     path.stem,
-                    _values(path, kind + suffix, arrays),
-                    _labels(path, "labels" + suffix, arrays),
+                    values_of(path, kind + suffix, arrays),
+                    labels_of(path, "labels" + suffix, arrays),
                 )
             )
     if len(kinds) > 1:
         raise InputError(f"{folder}: some recordings are signals and some features", wanted="one kind in a folder")
     framed = kinds == {"features"}
-    rate = None if framed else _sampling_rate(folder / "dataset.json", description, own_rates)
+    rate = None if framed else sampling_rate_of(folder / "dataset.json", description, own_rates)
     columns, channels = recordings[0].values.shape[1], description.get("channels")
     if channels is not None and len(channels) != columns:
         raise InputError(
@@ -91,107 +85,6 @@ def load_folder(folder: Path) -> RecordingSet:
     return RecordingSet(
         folder.resolve().name, "real", tuple(description["classes"]), rate, tuple(recordings), framed=framed
     )
-
-
-def save_folder(
-    folder: Path | str,
-    recordings: Mapping[str, tuple[ArrayLike, ArrayLike] | list],
-    *,
-    classes: Sequence[str],
-    sampling_rate: float | None = None,
-    channels: Sequence[str] | None = None,
-) -> None:
-    """Write recordings in the neutral npz format, one file a subject, for `load_folder` to read.
-
-    recordings: subject -> (values, labels), or a list of such pairs where a subject has several recordings. values:
-    `(samples, channels)` at `sampling_rate` Hz or, where that is None, feature frames `(frames, D)`; stored as float32.
-    labels: one a row, a name out of `classes` or its index; unlabelled is -1, an empty name, None or NaN.
-    The folder appears when all of it is written, and not at all if anything is wrong; one that is there already is
-    never touched. Raises InputError for what `load_folder` would refuse, for a label that is no class, and for a
-    subject that cannot name a file.
-    """
-    folder, framed = Path(folder), sampling_rate is None
-    kind = "features" if framed else "signal"
-    description = {"classes": list(classes)} | ({} if channels is None else {"channels": list(channels)})
-    _check_names(folder, description)
-    if not framed:
-        rate = sampling_rate.item() if isinstance(sampling_rate, np.generic) else sampling_rate
-        description["sampling_rate"] = _sampling_rate(folder, {"sampling_rate": rate}, {})
-    arrays, checked = {}, []
-    for subject, own in recordings.items():
-        if not isinstance(subject, str) or not subject or subject.startswith(".") or set(subject) & set("/\\"):
-            raise InputError(
-                "a subject cannot name a file",
-                found=repr(subject),
-                wanted="a name without / and \\ that does not start with a dot",
-            )
-        own = own if isinstance(own, list) else [own]
-        arrays[subject], width = {}, max(2, len(str(len(own) - 1)))  # read in the order of the suffixes, as text
-        for number, (values, labels) in enumerate(own):
-            suffix = f"_{number:0{width}d}" if len(own) > 1 else ""
-            held = {
-                kind + suffix: np.asarray(values),
-                "labels" + suffix: _as_numbers(f"{subject}{suffix}", np.asarray(labels), description["classes"]),
-            }
-            held = {
-                kind + suffix: _values(subject, kind + suffix, held),
-                "labels" + suffix: _labels(subject, "labels" + suffix, held),
-            }
-            checked.append(Recording(subject + suffix, subject, *held.values()))
-            arrays[subject] |= held
-    data = RecordingSet(folder.name, "real", tuple(classes), None, tuple(checked), framed=framed)
-    columns = data.recordings[0].values.shape[1]
-    if channels is not None and len(channels) != columns:
-        raise InputError(
-            f"{folder}: channels do not match the recordings",
-            found=f"{len(channels)} names",
-            wanted=f"{columns}, one a column",
-        )
-    with new_folder(folder) as beside:
-        (beside / "dataset.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
-        for subject, held in arrays.items():
-            np.savez_compressed(beside / f"{subject}.npz", **held)
-
-
-@contextmanager
-def new_folder(target: Path) -> Iterator[Path]:
-    """A folder beside the target, which takes the target's name at the end and is gone if anything fails.
-
-    Raises InputError if the target exists.
-    """
-    if target.exists():
-        raise InputError(
-            f"{target}: there already",
-            wanted="a folder that does not exist yet",
-            todo="delete it first, or name another one",
-        )
-    beside = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        beside.mkdir(parents=True)
-        yield beside
-        beside.rename(target)
-    finally:
-        if beside.exists():
-            shutil.rmtree(beside)
-
-
-def _as_numbers(where: str, labels: np.ndarray, classes: list[str]) -> np.ndarray:
-    """Class names as their indices; numbers as they are."""
-    if labels.dtype.kind not in "OUT" or labels.ndim != 1:
-        return labels
-    # NaN, which is what a table has in an empty cell, is the one value that differs from itself.
-    named = [UNLABELLED if label is None or label != label or label == "" else label for label in labels.tolist()]
-    numbers = {name: number for number, name in enumerate(classes)}
-    numbers |= {number: number for number in range(UNLABELLED, len(classes))}
-    for sample, label in enumerate(named):
-        if label not in numbers:
-            raise InputError(
-                f"recording {where}: no such class",
-                found=f"{label!r} at sample {sample}",
-                wanted=f"{', '.join(classes)}, or nothing for unlabelled",
-                todo="correct the label, or add it to classes",
-            )
-    return np.array([numbers[label] for label in named], dtype=np.int64)
 
 
 def read_description(path: Path) -> dict:
@@ -209,11 +102,11 @@ def read_description(path: Path) -> dict:
     if not isinstance(description, dict) or "classes" not in description:
         found = list(description) if isinstance(description, dict) else type(description).__name__
         raise InputError(f"{path}: no classes", found=found, wanted='an object with "classes"')
-    _check_names(path, description)
+    check_names(path, description)
     return description
 
 
-def _check_names(path: Path, description: dict) -> None:
+def check_names(path: Path, description: dict) -> None:
     for key in ("classes", "channels"):
         names = description.get(key, ["unnamed"])
         if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
@@ -223,7 +116,7 @@ def _check_names(path: Path, description: dict) -> None:
             raise InputError(f"{path}: {key} named twice", found=twice, wanted="different names")
 
 
-def _sampling_rate(path: Path, description: dict, own_rates: dict[Path, np.ndarray]) -> float:
+def sampling_rate_of(path: Path, description: dict, own_rates: dict[Path, np.ndarray]) -> float:
     """The sampling rate (Hz) of dataset.json, which a file that holds one too must agree with."""
     rate = description.get("sampling_rate")
     # To Python true is a number, and its json reads NaN and Infinity.
@@ -294,7 +187,7 @@ def _recordings_in(path: Path, arrays: dict) -> list[tuple[str, str]]:
     return [((held[suffix] - {"labels"}).pop(), suffix) for suffix in sorted(held)]
 
 
-def _values(path: Path | str, name: str, arrays: dict) -> np.ndarray:
+def values_of(path: Path | str, name: str, arrays: dict) -> np.ndarray:
     values = arrays[name]
     if values.dtype.kind not in "iuf" or values.ndim != 2:
         raise InputError(
@@ -306,7 +199,7 @@ def _values(path: Path | str, name: str, arrays: dict) -> np.ndarray:
         return np.ascontiguousarray(values, dtype=np.float32)
 
 
-def _labels(path: Path | str, name: str, arrays: dict) -> np.ndarray:
+def labels_of(path: Path | str, name: str, arrays: dict) -> np.ndarray:
     labels = arrays[name]
     if labels.dtype.kind not in "iuf":
         raise InputError(f"{path}: {name} are not numbers", found=labels.dtype, wanted="integers")

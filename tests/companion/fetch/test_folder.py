@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from emargin.data.readers.npz import load_folder, save_folder
+from companion.fetch.folder import save_folder
+from emargin.data.readers.npz import load_folder
 from emargin.errors import InputError
 
 CLASSES = ["rest", "walk"]
@@ -45,9 +46,9 @@ def test_names_stand_for_their_index_and_nothing_for_unlabelled(tmp_path):
         classes=CLASSES,
         sampling_rate=50,
     )
-    one, other = load_folder(tmp_path / "mine").recordings
-    assert one.labels[:8].tolist() == [1, 0, -1, -1, -1, 1, -1, 1]
-    np.testing.assert_array_equal(other.labels, LABELS > 0)
+    mixed, named = load_folder(tmp_path / "mine").recordings
+    assert mixed.labels[:8].tolist() == [1, 0, -1, -1, -1, 1, -1, 1]
+    np.testing.assert_array_equal(named.labels, LABELS > 0)
 
 
 def test_a_hundred_recordings_of_one_subject_come_back_in_order(tmp_path):
