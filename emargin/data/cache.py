@@ -17,7 +17,7 @@ from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -30,16 +30,11 @@ SMALLEST = 32_000_000  # bytes of files; smaller sets are read and framed in a s
 COMPUTING = ("numpy", "scipy", "torch")  # packages whose versions may change the last bits of a frame
 
 
-class Frames(NamedTuple):
-    """The frames of a recording. They were checked as samples, and frames may be constant where samples may not.
+class Frames(Recording):
+    """The frames of a recording: values float32 `(frames, D)`, labels int64 `(frames,)`. There may be none."""
 
-    values: float32 `(frames, D)`. labels: int64 `(frames,)`. There may be none.
-    """
-
-    name: str
-    subject: str
-    values: np.ndarray
-    labels: np.ndarray
+    def __post_init__(self):
+        """Check nothing: samples were checked, and frames may be constant where samples may not."""
 
 
 class _Unusable(Exception):
@@ -55,20 +50,30 @@ def framed(
     hop: int | None,
     joined: bool,
 ) -> tuple[RecordingSet, str]:
-    """A set of recordings as frames, and its checksum: from the cache, or else read, framed and put there.
-
-    name: of the data set in the catalogue. files: what the set is read from, all in one folder. read: returns the
-    recordings and `files_digest(files)`. n_fft, hop: STFT window and step in samples, or None where `read` returns
-    frames. joined: frame the recordings as one, end to end, as protocol `released` does.
+    """Return a set of recordings as frames, and its checksum: from the cache, or else read, framed and put there.
 
     Files count as unchanged while their names, sizes and modification times are; with other times, the content decides.
     A cache that is out of date or damaged is built again, and one line on stderr says so. Small sets are not cached,
     and one that cannot be written only gives a warning: the recordings are returned as they were read then.
+
+    Parameters
+    ----------
+    name : str
+        Of the data set in the catalogue.
+    files : list of Path
+        What the set is read from, all in one folder.
+    read : callable
+        Returns the recordings and `files_digest(files)`.
+    n_fft, hop : int or None
+        STFT window and step in samples; None where `read` returns frames.
+    joined : bool
+        Frame the recordings as one, end to end, as protocol `released` does.
     """
     if sum(path.stat().st_size for path in files) < SMALLEST:
         return read()
-    framing = {"dataset": name, "folder": str(files[0].parent.resolve()), "n_fft": n_fft, "hop": hop, "joined": joined}
-    place = cache_root() / f"{files[0].parent.resolve().name}-{_digest(framing)[:12]}"
+    folder = files[0].parent.resolve()
+    framing = {"dataset": name, "folder": str(folder), "n_fft": n_fft, "hop": hop, "joined": joined}
+    place = cache_root() / f"{folder.name}-{_digest(framing)[:12]}"
     if place.exists():
         try:
             return _load(place, files)
@@ -91,7 +96,7 @@ def framed(
         "warnings": [str(warning.message) for warning in caught if warning.category is UserWarning],
     }
     try:
-        _save(place, header, recordings, n_fft, hop, joined)
+        _save(place, header, _pieces(recordings, n_fft, hop, joined))
         return _load(place, files, warn=False)
     except (OSError, _Unusable) as error:
         warnings.warn(
@@ -103,138 +108,116 @@ def framed(
 
 
 def cache_root() -> Path:
-    """The folder of all caches: $EMARGIN_CACHE, or `runs/cache` in the checkout."""
+    """Return the folder of all caches: $EMARGIN_CACHE, or `runs/cache` in the checkout."""
     return Path(os.environ.get("EMARGIN_CACHE") or home() / "runs" / "cache")
 
 
 @cache
 def code() -> str:
-    """Version of what makes the frames: a digest of the modules beside this one, and the packages they compute with."""
-    return " ".join(
-        [
-            files_digest(Path(__file__).parent.rglob("*.py"))[:16],
-            *(f"{package}-{version(package)}" for package in COMPUTING),
-        ]
-    )
+    """Return a version of what makes the frames: a digest of the modules beside this one, and the packages they use."""
+    modules = files_digest(Path(__file__).parent.rglob("*.py"))[:16]
+    return " ".join([modules, *(f"{package}-{version(package)}" for package in COMPUTING)])
 
 
-def _save(
-    place: Path, header: dict, recordings: RecordingSet, n_fft: int | None, hop: int | None, joined: bool
-) -> None:
+def _pieces(recordings: RecordingSet, n_fft: int | None, hop: int | None, joined: bool) -> Iterator[Frames]:
+    """Yield what protocols frame: each recording, or those that are joined as one."""
+    for recording in (recordings.joined() if joined else recordings).recordings:
+        values, labels = recording.values, recording.labels
+        if not recordings.framed:
+            assert n_fft and hop, "signals have both"
+            if len(values) < n_fft:
+                values, labels = np.empty((0, values.shape[1] * (n_fft // 2 + 1)), np.float32), labels[:0]
+            else:
+                labels = frame_labels(labels, n_fft, hop, len(recordings.classes))
+                values = stft_frames(values, n_fft, hop).numpy()
+        yield Frames(recording.name, recording.subject, values, labels)
+
+
+def _save(place: Path, header: dict[str, Any], pieces: Iterator[Frames]) -> None:
     """Write a cache beside its place, then rename it. Raises OSError and leaves nothing of it then."""
-    beside = place.with_name(f"{place.name}.{os.getpid()}.part")
+    beside, old = (place.with_name(f"{place.name}.{os.getpid()}.{end}") for end in ("part", "old"))
     try:
         beside.mkdir(parents=True)
-        pieces, labels = [], []
+        listed: list[tuple[str, str, int]] = []
+        labels = []
         with (beside / "frames.npy").open("wb") as file:
             # Written one by one, not mapped: a full disk is an error here, and would kill the process there.
-            for piece in _pieces(recordings, n_fft, hop, joined):
-                if not pieces:
+            for piece in pieces:
+                if not listed:
                     _write_npy_header(file, 0, piece.values.shape[1])
                 file.write(np.ascontiguousarray(piece.values).data)
-                pieces.append((piece.name, piece.subject, len(piece.values)))
+                listed.append((piece.name, piece.subject, len(piece.values)))
                 labels.append(piece.labels)
             file.seek(0)  # the header takes the same space for any number of rows
-            _write_npy_header(file, sum(frames for _, _, frames in pieces), piece.values.shape[1])
+            _write_npy_header(file, sum(frames for _, _, frames in listed), piece.values.shape[1])
             _to_disk(file)
         with (beside / "labels.npy").open("wb") as file:
             np.save(file, np.concatenate(labels))
             _to_disk(file)
-        header = header | {"pieces": pieces, "bytes": _sizes(beside)}
-        _write_header(beside, header)
+        _write_header(beside, header | {"pieces": listed})
         if place.exists():
-            old = place.with_name(f"{place.name}.{os.getpid()}.old")
             place.rename(old)
             shutil.rmtree(old)
         beside.rename(place)
     finally:
-        if beside.exists():
-            shutil.rmtree(beside)
-
-
-def _pieces(recordings: RecordingSet, n_fft: int | None, hop: int | None, joined: bool) -> Iterator[Frames]:
-    """What protocols frame: each recording, or those that are joined as one."""
-    for recording in (recordings.joined() if joined else recordings).recordings:
-        if recordings.framed:
-            yield Frames(recording.name, recording.subject, recording.values, recording.labels)
-        else:
-            yield _framed(recording, n_fft, hop, len(recordings.classes))
-
-
-def _framed(recording: Recording, n_fft: int, hop: int, n_classes: int) -> Frames:
-    if len(recording.values) < n_fft:
-        columns = recording.values.shape[1] * (n_fft // 2 + 1)
-        values, labels = np.empty((0, columns), np.float32), np.empty(0, np.int64)
-    else:
-        values = stft_frames(recording.values, n_fft, hop).numpy()
-        labels = frame_labels(recording.labels, n_fft, hop, n_classes)
-    return Frames(recording.name, recording.subject, values, labels)
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _load(place: Path, files: list[Path], *, warn: bool = True) -> tuple[RecordingSet, str]:
     """Read a cache; the frames stay on the disk. Raises _Unusable."""
-    header = _read_header(place)
-    if header["code"] != code():
-        raise _Unusable("made by another version")
-    sizes = _sizes(place)
-    if sizes != header["bytes"]:
-        raise _Unusable(f"damaged: {sizes} bytes, not {header['bytes']}")
-    times = _times(files)
-    if times != header["files"]:
-        if files_digest(files) != header["checksum"]:
-            raise _Unusable("the files of the set have changed")
-        with suppress(OSError):  # the frames are right; only the times are read again next time
-            _write_header(place, header | {"files": times})
-    values = np.asarray(np.load(place / "frames.npy", mmap_mode="r", allow_pickle=False))
-    labels = np.load(place / "labels.npy", allow_pickle=False)
-    pieces, start = [], 0
-    for name, subject, frames in header["pieces"]:
-        pieces.append(Frames(name, subject, values[start : start + frames], labels[start : start + frames]))
-        start += frames
-    if warn:
-        for message in header["warnings"]:
-            warnings.warn(message, stacklevel=3)
-    return RecordingSet(
-        header["name"],
-        "real",
-        tuple(header["classes"]),
-        None,
-        tuple(pieces),
-        framed=True,
-        test_subjects=tuple(map(frozenset, header["test_subjects"])),
-        test_from=header["test_from"],
-    ), header["checksum"]
-
-
-def _read_header(place: Path) -> dict:
     try:
         content = json.loads((place / "header.json").read_text(encoding="utf-8"))
         header = content["header"]
         if content["digest"] != _digest(header):
-            raise ValueError("another digest than its own")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _Unusable(f"damaged: header.json: {error}") from error
-    return header
+            raise ValueError("header.json has another digest than its own")
+        made_by, checksum, read_at = header["code"], header["checksum"], header["files"]
+        values = np.asarray(np.load(place / "frames.npy", mmap_mode="r", allow_pickle=False))
+        labels = np.load(place / "labels.npy", allow_pickle=False)
+        pieces, start = [], 0
+        for name, subject, frames in header["pieces"]:
+            rows = slice(start, start + frames)
+            pieces.append(Frames(name, subject, values[rows], labels[rows]))
+            start += frames
+        if not start == len(values) == len(labels):
+            raise ValueError(f"{len(values)} frames and {len(labels)} labels, not {start}")
+        recordings = RecordingSet(
+            header["name"],
+            "real",
+            tuple(header["classes"]),
+            None,
+            tuple(pieces),
+            framed=True,
+            test_subjects=tuple(map(frozenset, header["test_subjects"])),
+            test_from=header["test_from"],
+        )
+        messages = header["warnings"]
+    except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError) as error:
+        raise _Unusable(f"damaged: {error}") from error
+    if made_by != code():
+        raise _Unusable("made by another version")
+    if (times := _times(files)) != read_at:
+        if files_digest(files) != checksum:
+            raise _Unusable("the files of the set have changed")
+        with suppress(OSError):  # the frames are right; only the times are read again next time
+            _write_header(place, header | {"files": times})
+    for message in messages if warn else ():
+        warnings.warn(message, stacklevel=3)
+    return recordings, checksum
 
 
-def _write_header(folder: Path, header: dict) -> None:
+def _write_header(folder: Path, header: dict[str, Any]) -> None:
     beside = folder / f"header.json.{os.getpid()}.part"
     beside.write_text(json.dumps({"digest": _digest(header), "header": header}), encoding="utf-8")
     os.replace(beside, folder / "header.json")
 
 
-def _digest(content: dict) -> str:
+def _digest(content: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _times(files: list[Path]) -> list[list]:
-    """Name, size in bytes and modification time in ns of each file, by name."""
+def _times(files: list[Path]) -> list[list[Any]]:
+    """Return name, size in bytes and modification time in ns of each file, by name."""
     return sorted([path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files)
-
-
-def _sizes(folder: Path) -> dict[str, int | None]:
-    paths = [folder / "frames.npy", folder / "labels.npy"]
-    return {path.name: path.stat().st_size if path.is_file() else None for path in paths}
 
 
 def _write_npy_header(file: BinaryIO, rows: int, columns: int) -> None:
@@ -242,6 +225,6 @@ def _write_npy_header(file: BinaryIO, rows: int, columns: int) -> None:
 
 
 def _to_disk(file: BinaryIO) -> None:
-    """So that the file has its content before the folder has its name, even if the power fails between them."""
+    """Let the file have its content before the folder has its name, even if the power fails between them."""
     file.flush()
     os.fsync(file.fileno())

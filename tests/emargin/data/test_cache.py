@@ -159,10 +159,11 @@ def test_every_recording_comes_back_as_framing_made_it(tmp_path_factory, lengths
     if joined:
         lengths = [sum(side) for side in (lengths[:border], lengths[border:]) if side]
     assert len(found.recordings) == len(wanted) == len(lengths)
-    for one, other, length in zip(found.recordings, wanted, lengths, strict=True):
-        assert one[:2] == other[:2] and one.values.dtype == np.float32 and one.labels.dtype == np.int64
-        assert np.array_equal(one.values, other.values) and np.array_equal(one.labels, other.labels)
-        assert len(one.values) == max(0, (length - n_fft) // hop + 1)
+    for kept, made, length in zip(found.recordings, wanted, lengths, strict=True):
+        assert (kept.name, kept.subject) == (made.name, made.subject)
+        assert kept.values.dtype == np.float32 and kept.labels.dtype == np.int64
+        assert np.array_equal(kept.values, made.values) and np.array_equal(kept.labels, made.labels)
+        assert len(kept.values) == max(0, (length - n_fft) // hop + 1)
 
 
 def test_frames_are_mapped_from_the_disk_and_cannot_be_written(folder):
@@ -248,10 +249,19 @@ def lose_labels(place):
     (place / "labels.npy").unlink()
 
 
+def lose_a_frame(place):
+    """A cut that leaves a whole file."""
+    np.save(place / "frames.npy", np.load(place / "frames.npy")[:-1])
+
+
 def edit_header(place):
     content = json.loads((place / "header.json").read_text())
     content["header"]["pieces"][0][1] = "p1"
     (place / "header.json").write_text(json.dumps(content))
+
+
+def other_content(place):
+    (place / "header.json").write_text("[]")
 
 
 def empty_header(place):
@@ -263,7 +273,9 @@ def no_folder(place):
         path.unlink()
 
 
-@pytest.mark.parametrize("damage", [cut_frames, lose_labels, edit_header, empty_header, no_folder])
+@pytest.mark.parametrize(
+    "damage", [cut_frames, lose_labels, lose_a_frame, edit_header, other_content, empty_header, no_folder]
+)
 def test_a_damaged_cache_is_noticed_and_built_again(folder, root, capsys, unread, damage):
     cell = experiment(folder)
     before = bits(load(cell))
