@@ -25,6 +25,11 @@ class InputError(ValueError):
         super().__init__(". ".join(part.rstrip(".") for part in parts) + ".")
 
 
+def unreadable(what: str, error: Exception, wanted: str, todo: str) -> InputError:
+    """Return the error for what a library could not read: that library's own error is what was found."""
+    return InputError(what, found=f"{type(error).__name__}: {error}", wanted=wanted, todo=todo)
+
+
 class MissingData(InputError):
     """A real data set was asked for and its files are not there."""
 

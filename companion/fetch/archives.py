@@ -16,7 +16,7 @@ from pkgutil import resolve_name
 from companion.fetch.download import download, unpack, unwritten
 from companion.fetch.verify import SUMS, digest_of, published
 from emargin.data.catalogue import NIGHTS, Entry, data_root, public_of
-from emargin.errors import InputError
+from emargin.errors import InputError, unreadable
 
 
 def fetch(name: str) -> Path:
@@ -112,11 +112,8 @@ def _zenodo_archives(entry: Entry, downloads: Path, manual: str) -> list[Path]:
         )
         archives = [(checksum, link) for key, checksum, link in listed if key.lower().endswith(".zip")]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{address}: not a record of Zenodo",
-            found=f"{type(error).__name__}: {error}",
-            wanted="a JSON object that lists files",
-            todo=manual,
+        raise unreadable(
+            f"{address}: not a record of Zenodo", error, "a JSON object that lists files", manual
         ) from error
     finally:
         record.unlink()

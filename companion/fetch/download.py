@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from emargin.errors import InputError
+from emargin.errors import InputError, unreadable
 
 TIMEOUT = 60  # seconds without an answer, or without a byte
 BLOCK = 1 << 16  # bytes read at a time: what a cut connection may lose
@@ -120,11 +120,8 @@ def unpack(archive: Path, folder: Path, manual: str, *, most: int = MOST) -> Non
             contents.extractall(folder, entries)  # never more of an entry than the size that it declares
     except DAMAGE as error:
         archive.unlink()
-        raise InputError(
-            f"{archive}: not a usable archive, and deleted",
-            found=f"{type(error).__name__}: {error}",
-            wanted="a zip archive of plain files",
-            todo=manual,
+        raise unreadable(
+            f"{archive}: not a usable archive, and deleted", error, "a zip archive of plain files", manual
         ) from error
 
 

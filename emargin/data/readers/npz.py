@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from emargin.data.recordings import Recording, RecordingSet
-from emargin.errors import InputError, MissingData
+from emargin.errors import InputError, MissingData, unreadable
 
 # What numpy and zipfile raise on a damaged archive: broken zip, broken stream, broken array header, absurd shape.
 DAMAGE = (
@@ -159,11 +159,8 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
                 todo="save it as float32 or int; recordings of different lengths go into arrays of "
                 "their own with a suffix each",
             ) from error
-        raise InputError(
-            f"{path}: cannot be read",
-            found=f"{type(error).__name__}: {error}",
-            wanted="an .npz as numpy.savez writes it",
-            todo="write or copy the file again",
+        raise unreadable(
+            f"{path}: cannot be read", error, "an .npz as numpy.savez writes it", "write or copy the file again"
         ) from error
     return arrays
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from emargin.data.recordings import UNLABELLED, Recording, RecordingSet
-from emargin.errors import InputError, MissingData
+from emargin.errors import InputError, MissingData, unreadable
 
 SAMPLING_RATE = 250  # Hz, that of AFDB and the paper
 LEADS = 2
@@ -100,12 +100,7 @@ def _read_signal(folder: Path, record: str) -> tuple[np.ndarray, int]:
     try:
         header = wfdb.rdheader(str(folder / record))
     except WFDB_ERRORS as error:
-        raise InputError(
-            f"{path}: the header cannot be read",
-            found=f"{type(error).__name__}: {error}",
-            wanted="a WFDB header",
-            todo=DOWNLOAD_AGAIN,
-        ) from error
+        raise unreadable(f"{path}: the header cannot be read", error, "a WFDB header", DOWNLOAD_AGAIN) from error
     units = getattr(header, "units", None) or []  # none in a header of segments or one cut off after its first line
     for what, usable, found, wanted in (
         (
@@ -140,11 +135,8 @@ def _read_signal(folder: Path, record: str) -> tuple[np.ndarray, int]:
     try:
         values = wfdb.rdrecord(str(folder / record)).p_signal
     except WFDB_ERRORS as error:
-        raise InputError(
-            f"{data}: the signal cannot be read",
-            found=f"{type(error).__name__}: {error}",
-            wanted=f"{header.sig_len} samples as {path.name} says",
-            todo=DOWNLOAD_AGAIN,
+        raise unreadable(
+            f"{data}: the signal cannot be read", error, f"{header.sig_len} samples as {path.name} says", DOWNLOAD_AGAIN
         ) from error
     return (values[:, ::-1] if header.sig_name[1] == "MLII" else values), int(header.fs)
 
@@ -155,11 +147,8 @@ def _read_rhythms(folder: Path, record: str, samples: int, rate: int) -> tuple[n
     try:
         annotation = _import_wfdb().rdann(str(folder / record), "atr", return_label_elements=["label_store"])
     except WFDB_ERRORS as error:
-        raise InputError(
-            f"{path}: the annotations cannot be read",
-            found=f"{type(error).__name__}: {error}",
-            wanted="a WFDB annotation file",
-            todo=DOWNLOAD_AGAIN,
+        raise unreadable(
+            f"{path}: the annotations cannot be read", error, "a WFDB annotation file", DOWNLOAD_AGAIN
         ) from error
     # wfdb reads a file that was cut off without a word; every whole one ends with two zero bytes.
     if path.read_bytes()[-2:] != b"\0\0":

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from emargin.data.recordings import UNLABELLED, Recording, RecordingSet
-from emargin.errors import InputError, MissingData
+from emargin.errors import InputError, MissingData, unreadable
 
 SAMPLING_RATE = 100  # Hz
 CHANNEL = "EEG Fpz-Cz"
@@ -145,12 +145,7 @@ def _read_signal(path: Path):
     try:
         return signal.data, record.startdatetime
     except EDF_ERRORS as error:
-        raise InputError(
-            f"{path}: the signal cannot be read",
-            found=f"{type(error).__name__}: {error}",
-            wanted="an EDF file",
-            todo=DOWNLOAD_AGAIN,
-        ) from error
+        raise unreadable(f"{path}: the signal cannot be read", error, "an EDF file", DOWNLOAD_AGAIN) from error
 
 
 def _sample_labels(path: Path, start, samples: int) -> tuple[np.ndarray, bool]:
@@ -162,12 +157,7 @@ def _sample_labels(path: Path, start, samples: int) -> tuple[np.ndarray, bool]:
     try:
         own_start, annotations = hypnogram.startdatetime, hypnogram.annotations
     except EDF_ERRORS as error:
-        raise InputError(
-            f"{path}: the annotations cannot be read",
-            found=f"{type(error).__name__}: {error}",
-            wanted="an EDF+ file",
-            todo=DOWNLOAD_AGAIN,
-        ) from error
+        raise unreadable(f"{path}: the annotations cannot be read", error, "an EDF+ file", DOWNLOAD_AGAIN) from error
     if own_start != start:
         raise InputError(
             f"{path}: the hypnogram of another night",
@@ -212,9 +202,6 @@ def _read_edf(path: Path):
             warnings.simplefilter("error", UserWarning)  # edfio reads a file that was cut off and only warns
             return edfio.read_edf(path)
     except EDF_ERRORS as error:
-        raise InputError(
-            f"{path}: cannot be read",
-            found=f"{type(error).__name__}: {error}",
-            wanted="an EDF file as long as its header says",
-            todo=DOWNLOAD_AGAIN,
+        raise unreadable(
+            f"{path}: cannot be read", error, "an EDF file as long as its header says", DOWNLOAD_AGAIN
         ) from error

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from emargin.data.recordings import Recording, RecordingSet
-from emargin.errors import InputError, MissingData
+from emargin.errors import InputError, MissingData, unreadable
 
 SAMPLING_RATE = 100  # Hz
 STAGES = ("W", "N1", "N2", "N3", "REM")
@@ -102,11 +102,8 @@ def _read_file(path: Path) -> tuple[np.ndarray, np.ndarray]:
             todo=DOWNLOAD_AGAIN,
         ) from error
     except DAMAGE as error:
-        raise InputError(
-            f"{path}: cannot be read",
-            found=f"{type(error).__name__}: {error}",
-            todo=DOWNLOAD_AGAIN,
-            wanted="a dict of tensors saved with torch.save",
+        raise unreadable(
+            f"{path}: cannot be read", error, "a dict of tensors saved with torch.save", DOWNLOAD_AGAIN
         ) from error
     if not isinstance(content, dict) or not all(
         isinstance(content.get(key), torch.Tensor) for key in ("samples", "labels")
