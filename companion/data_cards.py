@@ -36,7 +36,7 @@ SCALINGS = ("raw", "standardised")
 
 
 def card(name: str) -> dict:
-    """The facts of one data set, from its recordings and its frames under protocol `original`, fold 1.
+    """Return the facts of one data set, from its recordings and its frames under protocol `original`, fold 1.
 
     name: of the catalogue, `ucr-NAME`, or a folder of the reader's own; the real recordings where they are there,
     otherwise the simulator, full size.
@@ -103,7 +103,7 @@ def _origin(entry: Entry, source: str) -> dict:
 
 
 def _seconds_a_value(entry: Entry, recordings: RecordingSet) -> float | None:
-    """Seconds from one row of the recordings' values to the next, where they are known."""
+    """Return seconds from one row of the recordings' values to the next, where they are known."""
     if entry.has_series:
         return None
     return entry.frame_seconds if recordings.framed else 1 / recordings.sampling_rate
@@ -134,7 +134,7 @@ def _side(recordings: RecordingSet, sequences: list[Sequences], chosen: list[boo
 
 
 def _classes(labels: list[Tensor], names: tuple[str, ...]) -> dict:
-    """Frames, share and mean run of each class; labels: `(F,)` a recording."""
+    """Return frames, share and mean run of each class; labels: `(F,)` a recording."""
     frames, runs = np.zeros(len(names), dtype=int), np.zeros(len(names), dtype=int)
     for own in labels:
         kinds = torch.unique_consecutive(own)
@@ -160,7 +160,7 @@ def _transitions(labels: list[Tensor]) -> dict | None:
 
 
 def _detection(cosines: list[Tensor], labels: list[Tensor], threshold: float, changes: bool) -> dict:
-    """Scores of label 1 by tolerance, over all recordings; without changes of class only the share of label 1."""
+    """Return scores of label 1 by tolerance, over all recordings; without changes of class its share alone."""
     # An unlabelled frame after each recording: no pair across two recordings counts, and with up to two pairs of
     # tolerance none is near the next recording's changes.
     marks = torch.cat([pad(own <= threshold, (0, 2)) for own in cosines])[None, :-1]
@@ -176,7 +176,7 @@ def _detection(cosines: list[Tensor], labels: list[Tensor], threshold: float, ch
 
 
 def _rounded(value):
-    """Six significant digits; JSON has no NaN, so what is a share of nothing is None."""
+    """Return six significant digits; JSON has no NaN, so what is a share of nothing is None."""
     if isinstance(value, dict):
         return {key: _rounded(item) for key, item in value.items()}
     if isinstance(value, float):
@@ -185,19 +185,19 @@ def _rounded(value):
 
 
 def names_there() -> list[str]:
-    """Sets whose cards can be computed now: the real ones that are there, then the three simulators."""
+    """Return sets whose cards can be computed now: the real ones that are there, then the three simulators."""
     real = [entry.name for entry in SETS if entry.folder.is_dir()]
     return [*real, *series_there(), *(entry.simulator for entry in SETS if entry.simulator)]
 
 
 def _order(item: tuple[str, dict]) -> tuple:
-    """Recordings of people first, then simulators, then the archive of single series."""
+    """Return recordings of people first, then simulators, then the archive of single series."""
     name, facts = item
     return facts.get("people") is None, facts["source"] != "real", name
 
 
 def read_cards(path: Path | None = None) -> dict[str, dict]:
-    """The cards in a file, by name of the set; by default those in `results/data`.
+    """Return the cards in a file, by name of the set; by default those in `results/data`.
 
     Raises InputError for a file that is missing or no such file.
     """
@@ -223,7 +223,7 @@ def read_cards(path: Path | None = None) -> dict[str, dict]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Returns the exit status: 0 done, 2 where a set could not be read; the others are written all the same."""
+    """Return the exit status: 0 done, 2 where a set could not be read; the others are written all the same."""
     parser = argparse.ArgumentParser(
         prog="python -m companion.data_cards", description="Compute the cards of data sets."
     )

@@ -43,7 +43,7 @@ def fetch(name: str) -> Path:
 
 
 def by_hand(entry: Entry) -> str:
-    """The manual steps."""
+    """Return the manual steps."""
     steps = entry.download.by_hand.format(folder=entry.folder)
     return (
         f"try again later; or by hand: get {entry.download.address}, {steps}, and run emargin data verify {entry.name}"
@@ -51,7 +51,7 @@ def by_hand(entry: Entry) -> str:
 
 
 def _fetch_files(entry: Entry) -> None:
-    """Single files, each by its SHA-256."""
+    """Return single files, each by its SHA-256."""
     folder, address, manual = entry.folder, entry.download.address, by_hand(entry)
     if entry is NIGHTS and any(folder.glob("[!.]*.pt")):
         raise InputError(
@@ -98,7 +98,7 @@ def _fetch_archive(entry: Entry) -> None:
 
 
 def _zenodo_archives(entry: Entry, downloads: Path, manual: str) -> list[Path]:
-    """The zip archives of a Zenodo record, downloaded and checked by the MD5 that the record gives."""
+    """Return the zip archives of a Zenodo record, downloaded and checked by the MD5 that the record gives."""
     address, record = entry.download.address, downloads / "zenodo.json"
     record.unlink(missing_ok=True)  # cheap to get again, and what Zenodo says may change
     download(address, record, manual)

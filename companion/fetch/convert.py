@@ -153,7 +153,7 @@ def _check_people(people: list, names: dict) -> None:
 
 
 def _visible(source: Path, pattern: str) -> set[str]:
-    """Files at any depth, relative to the source; hidden ones are not the archive's (macOS leaves them about)."""
+    """Return files at any depth, relative to the source; hidden ones are not the archive's (macOS leaves them about)."""
     found = (path.relative_to(source) for path in source.rglob(pattern) if path.is_file())
     return {path.as_posix() for path in found if not any(part.startswith(".") for part in path.parts)}
 
@@ -181,7 +181,7 @@ def _check_files(source: Path, found: set[str], wanted: set[str], known: set[str
 
 
 def _read_segment(path: Path) -> np.ndarray:
-    """The six channels of one file, float32 `(125, 6)`."""
+    """Return the six channels of one file, float32 `(125, 6)`."""
     table = read_numbers(
         path, ",", wanted=f"{DSADS_ROWS} rows of {DSADS_COLUMNS} numbers separated by commas", todo=UNPACK_AGAIN
     )
@@ -212,7 +212,7 @@ def _resampled(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _read_execution(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """float64 `(rows, 6)`, time stamps int64 (ms) and labels int8 of a file, in the order of its rows."""
+    """Return float64 `(rows, 6)`, time stamps int64 (ms) and labels int8 of a file, in the order of its rows."""
     values, stamps, labels = [], [], []
     with path.open(encoding="utf-8", errors="replace", newline="") as stream:
         rows = csv.reader(stream)
@@ -278,7 +278,7 @@ def install_ucr(unpacked: Path, made: Path) -> None:
 
 
 def _parent_of(unpacked: Path, first: str) -> Path:
-    """The folder that holds the set's first file."""
+    """Return the folder that holds the set's first file."""
     parents = [
         path.parents[first.count("/")]
         for path in sorted(unpacked.rglob(PurePosixPath(first).name))
@@ -295,7 +295,7 @@ def _parent_of(unpacked: Path, first: str) -> Path:
 
 
 def _tsv(path: Path) -> str:
-    """Series of one channel from a .ts file, `value,value,...:class` after `@data`, class first; digits as they are."""
+    """Return series of one channel from a .ts file, `value,value,...:class` after `@data`, class first; digits as they are."""
     lines = []
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
         line = line.strip()

@@ -57,7 +57,7 @@ def download(address: str, path: Path, manual: str, *, checksum: str | None = No
 
 
 def unwritten(path: Path, error: OSError) -> InputError:
-    """The error for a file or folder that the disk does not take."""
+    """Return the error for a file or folder that the disk does not take."""
     return InputError(
         f"{path}: cannot be written",
         found=error,

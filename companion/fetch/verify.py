@@ -51,7 +51,7 @@ def verify(name: str) -> list[str]:
 
 
 def published(entry: Entry) -> dict[str, str]:
-    """File name to checksum, for the sets with published checksums: all files that the set is made of."""
+    """Return file name to checksum, for the sets with published checksums: all files that the set is made of."""
     if entry.download.checksums != SUMS:
         table = resources.files("companion.fetch") / "published" / entry.download.checksums
         return _parse(table.read_text(encoding="ascii"), Path(str(table)))
@@ -69,7 +69,7 @@ def published(entry: Entry) -> dict[str, str]:
 
 
 def differences(entry: Entry, wanted: dict[str, str]) -> list[str]:
-    """A line for each file that is missing, of other content, or not one of the set.
+    """Return A line for each file that is missing, of other content, or not one of the set.
 
     Of Sleep-EDF there may be some nights only, each with both its files.
     """
@@ -101,7 +101,7 @@ def differences(entry: Entry, wanted: dict[str, str]) -> list[str]:
 
 
 def digest_of(entry: Entry) -> Callable[[Path], str]:
-    """The function that makes the checksums of a set's table from files."""
+    """Return the function that makes the checksums of a set's table from files."""
     return git_blob if "git-blobs" in entry.download.checksums else sha256
 
 
@@ -111,14 +111,14 @@ def sha256(path: Path) -> str:
 
 
 def git_blob(path: Path) -> str:
-    """What git calls the content: SHA-1 of "blob", the size in bytes, a zero byte and the content."""
+    """Return what git calls the content: SHA-1 of "blob", the size in bytes, a zero byte and the content."""
     with path.open("rb") as stream:
         digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
         return hashlib.file_digest(stream, lambda: digest).hexdigest()
 
 
 def description(recordings: RecordingSet, checksum: str) -> str:
-    """What a set holds, in a few lines."""
+    """Return what a set holds, in a few lines."""
     lengths = np.array([len(recording.values) for recording in recordings.recordings])
     counts = sum(
         np.bincount(recording.labels + 1, minlength=len(recordings.classes) + 1) for recording in recordings.recordings
@@ -140,7 +140,7 @@ def description(recordings: RecordingSet, checksum: str) -> str:
 
 
 def overview() -> str:
-    """A table of all sets: name, what a run would use, where, size and licence. Reads no file's content."""
+    """Return A table of all sets: name, what a run would use, where, size and licence. Reads no file's content."""
     rows = [("name", "data", "size", "licence", "where")]
     for entry in (*SETS, *map(entry_of, series_there())):
         there = entry.folder.is_dir()
@@ -156,7 +156,7 @@ def overview() -> str:
 
 
 def _parse(text: str, path: Path) -> dict[str, str]:
-    """The lines `CHECKSUM  NAME` that sha256sum writes."""
+    """Return the lines `CHECKSUM  NAME` that sha256sum writes."""
     table = {}
     for number, line in enumerate(text.splitlines(), 1):
         digest, _, file = line.partition(" ")

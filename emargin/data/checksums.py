@@ -6,9 +6,14 @@ from pathlib import Path
 
 
 def files_digest(paths: Iterable[Path]) -> str:
-    """SHA-256 (hex) over the names and contents of files, read as streams.
+    """Return the SHA-256 (hex) over the names and contents of files, read as streams.
 
-    The order of `paths` and the folder they lie in do not matter. Raises OSError for a file that cannot be read.
+    The order of `paths` and the folder they lie in do not matter.
+
+    Raises
+    ------
+    OSError
+        For a file that cannot be read.
     """
     digest = hashlib.sha256()
     for path in sorted(map(Path, paths), key=lambda path: path.name):

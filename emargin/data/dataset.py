@@ -11,8 +11,18 @@ from torch import Tensor
 class Sequences:
     """S sequences of T frames, as windows on one table of frames that they may share.
 
-    frames: float32 `(F, D)`. labels: int64 `(F,)`, -1 for unlabelled. starts: int64 `(S,)`, first frame of each.
-    length: T. subjects: int64 `(F,)`, number of the person that a frame is of; None where persons are not told apart.
+    Attributes
+    ----------
+    frames : Tensor
+        Float32 `(F, D)`.
+    labels : Tensor
+        Int64 `(F,)`, -1 for unlabelled.
+    starts : Tensor
+        Int64 `(S,)`, the first frame of each sequence.
+    length : int
+        T, in frames.
+    subjects : Tensor or None
+        Int64 `(F,)`, number of the person that a frame is of; None where persons are not told apart.
     """
 
     frames: Tensor
@@ -25,15 +35,15 @@ class Sequences:
         return len(self.starts)
 
     def indices(self, picked: Tensor | slice = slice(None)) -> Tensor:
-        """Rows of the table of frames that the picked sequences cover, `(B, T)`."""
+        """Return rows of the table of frames that the picked sequences cover, `(B, T)`."""
         return self.starts[picked, None] + torch.arange(self.length)
 
     def batch(self, picked: Tensor | slice) -> Tensor:
-        """The picked sequences, `(B, T, D)`."""
+        """Return the picked sequences, `(B, T, D)`."""
         return self.frames[self.indices(picked)]
 
     def in_order(self, batch_size: int) -> Iterator[Tensor]:
-        """All sequences in turn, the last batch perhaps smaller."""
+        """Yield all sequences in turn as batches `(B, T, D)`, the last perhaps smaller."""
         for start in range(0, len(self), batch_size):
             yield self.batch(slice(start, start + batch_size))
 
@@ -42,8 +52,20 @@ class Sequences:
 class Dataset:
     """A framed, split and standardised data set.
 
-    classes: names in label order. draw: nominal number of test frames a class for clustering.
-    checksum: stands for the files read, or for the simulator's seed and profile.
+    Attributes
+    ----------
+    name : str
+        Of the set of recordings.
+    source : {"real", "simulated"}
+        Where the recordings are from.
+    classes : tuple of str
+        Names in label order.
+    train, test : Sequences
+        The two sides.
+    draw : tuple of int
+        Nominal number of test frames of each class for clustering.
+    checksum : str
+        Stands for the files read, or for the simulator's seed and profile.
     """
 
     name: str
@@ -56,5 +78,5 @@ class Dataset:
 
     @property
     def n_features(self) -> int:
-        """D."""
+        """Return D."""
         return self.train.frames.shape[1]

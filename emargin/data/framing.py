@@ -8,11 +8,27 @@ from emargin.errors import InputError
 
 
 def stft_frames(signal: np.ndarray, n_fft: int, hop: int) -> Tensor:
-    """Magnitudes of the short-time Fourier transform, as `torch.stft` gives them: `(samples, channels)` -> `(F, D)`.
+    """Return magnitudes of the short-time Fourier transform, as `torch.stft` gives them.
 
     Periodic Hann window of n_fft samples, no padding, not normalised: frame q covers samples q hop to q hop + n_fft - 1
     and F = (samples - n_fft) // hop + 1. Channel-major: feature c (n_fft // 2 + 1) + k is bin k of channel c.
-    Raises InputError if the signal is shorter than one window.
+
+    Parameters
+    ----------
+    signal : ndarray
+        `(samples, channels)`.
+    n_fft, hop : int
+        Window and step in samples.
+
+    Returns
+    -------
+    Tensor
+        Float32 `(F, D)` in the unit of the signal, D = channels (n_fft // 2 + 1).
+
+    Raises
+    ------
+    InputError
+        For a signal that is shorter than one window.
     """
     if len(signal) < n_fft:
         raise InputError(
@@ -24,9 +40,23 @@ def stft_frames(signal: np.ndarray, n_fft: int, hop: int) -> Tensor:
 
 
 def frame_labels(labels: np.ndarray, n_fft: int, hop: int, n_classes: int) -> np.ndarray:
-    """The most frequent sample label of each frame, `(samples,)` -> `(F,)`; ties go to the smallest class.
+    """Return the most frequent sample label of each frame; ties go to the smallest class.
 
     A frame is unlabelled (-1) only where unlabelled samples outnumber every class.
+
+    Parameters
+    ----------
+    labels : ndarray
+        Integers `(samples,)` from -1 to n_classes - 1.
+    n_fft, hop : int
+        Window and step in samples.
+    n_classes : int
+        Number of classes.
+
+    Returns
+    -------
+    ndarray
+        Int64 `(F,)`, F = (samples - n_fft) // hop + 1.
     """
     starts = np.arange(0, len(labels) - n_fft + 1, hop)
     counts = np.empty((n_classes + 1, len(starts)), dtype=np.int64)

@@ -23,8 +23,23 @@ SIMULATOR_SEED = 0  # the simulated recordings are the same for all seeds of an 
 def load(experiment: Experiment) -> Dataset:
     """Load the experiment's data set, framed, split and standardised.
 
-    Raises MissingData, which tells how to get the files, where real recordings are asked for and not there; InputError
-    for recordings that cannot be used.
+    Parameters
+    ----------
+    experiment : Experiment
+        Of its fields those about the data count: `dataset`, `source`, `quick`, `surrogate`, `protocol`, `fold`,
+        `split`, `n_fft`, `hop`, `sequence_length`, `stride`.
+
+    Returns
+    -------
+    Dataset
+        Its training and its test side, frames `(F, D)` in sequences of T.
+
+    Raises
+    ------
+    MissingData
+        Where real recordings are asked for and not there; it tells how to get the files.
+    InputError
+        For recordings that cannot be used, and for a protocol that does not fit them.
     """
     entry = entry_of(experiment.dataset)
     if entry.has_series and experiment.protocol == "released":
@@ -53,7 +68,22 @@ def load(experiment: Experiment) -> Dataset:
 
 @resolving
 def checksum_of(experiment: Experiment) -> str | None:
-    """The checksum that `load` would give the data set, without loading it; None where its files are not there."""
+    """Return the checksum that `load` would give the data set, without loading it.
+
+    Parameters
+    ----------
+    experiment : Experiment
+
+    Returns
+    -------
+    str or None
+        None where the files are not there.
+
+    Raises
+    ------
+    OSError
+        For a file that cannot be read.
+    """
     entry = entry_of(experiment.dataset)
     if experiment.source == "simulated":
         checksum = _simulation(entry, experiment)
@@ -67,10 +97,28 @@ def checksum_of(experiment: Experiment) -> str | None:
 
 @resolving
 def load_recordings(experiment: Experiment) -> tuple[RecordingSet, str]:
-    """The recordings as they come from the source, and a checksum of their files (or the simulator's seed).
+    """Return the recordings as they come from the source, and a checksum of their files.
 
     In a geometry of raw windows they come as frames already. Phases are at random where the experiment wants the
     surrogate "phase"; the order of frames is, with the surrogate "frames", where recordings are framed.
+
+    Parameters
+    ----------
+    experiment : Experiment
+
+    Returns
+    -------
+    recordings : RecordingSet
+        Values `(samples, channels)` or frames `(frames, D)`, in the unit of the source.
+    checksum : str
+        Of the files; for a simulation its name, seed and profile.
+
+    Raises
+    ------
+    MissingData
+        Where real recordings are asked for and not there.
+    InputError
+        For recordings that cannot be used.
     """
     entry, window = entry_of(experiment.dataset), settings_of(experiment.dataset).window
     if experiment.source == "simulated":
@@ -86,10 +134,10 @@ def load_recordings(experiment: Experiment) -> tuple[RecordingSet, str]:
 
 
 def raw_windows(recordings: RecordingSet, window: int) -> RecordingSet:
-    """Pieces of `window` samples as frames, not transformed: `(samples, channels)` -> `(frames, channels window)`.
+    """Return pieces of `window` samples as frames `(frames, channels window)`, not transformed.
 
     Channel-major, as `stft_frames` has it. Pieces follow each other without overlap; samples that do not fill the last
-    one are left out, and so are recordings shorter than one. A frame has the most frequent label of its samples.
+    piece are left out, and so are recordings shorter than a piece. A frame has the most frequent label of its samples.
     """
     framed = []
     for recording in recordings.recordings:
@@ -104,12 +152,12 @@ def raw_windows(recordings: RecordingSet, window: int) -> RecordingSet:
 
 
 def _simulation(entry: Entry, experiment: Experiment) -> str:
-    """What stands for the simulated recordings in place of a checksum."""
+    """Return what stands for the simulated recordings in place of a checksum."""
     return f"{entry.simulator} seed {SIMULATOR_SEED} {'quick' if experiment.quick else 'full'}"
 
 
 def _read(entry: Entry, n_fft: int | None, hop: int | None) -> RecordingSet:
-    """The real recordings. n_fft, hop: window and step of their frames, in samples."""
+    """Return the real recordings. n_fft, hop: window and step of their frames, in samples."""
     if not entry.folder.is_dir():
         simulator = "; or take source simulated" if entry.simulator else ""
         raise MissingData(

@@ -1,6 +1,7 @@
 """Joining, splitting and standardising: the two protocols."""
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -22,7 +23,26 @@ QUICK_DRAW = 150  # frames a class at most that the quick profile clusters
 def build(data: RecordingSet, settings: Settings, experiment: Experiment, checksum: str) -> Dataset:
     """Frame, split and standardise a set of recordings under the experiment's protocol.
 
-    Raises InputError if T frames do not fit any recording, or a side of the split would be empty.
+    Parameters
+    ----------
+    data : RecordingSet
+        Samples, or frames already.
+    settings : Settings
+        Of the data set in the catalogue.
+    experiment : Experiment
+        Resolved.
+    checksum : str
+        Of the recordings; handed on.
+
+    Returns
+    -------
+    Dataset
+        Float32 frames `(F, D)`.
+
+    Raises
+    ------
+    InputError
+        Where T frames do not fit any recording, or a side of the split would be empty.
     """
     split = _by_subject if experiment.protocol == "original" else _by_position
     train, test = split(data, settings, experiment)
@@ -39,7 +59,7 @@ def build(data: RecordingSet, settings: Settings, experiment: Experiment, checks
 
 
 def _by_subject(data: RecordingSet, settings: Settings, experiment: Experiment) -> tuple[Sequences, Sequences]:
-    """Protocol `original`: sequences within a recording, whole subjects on one side, statistics of training."""
+    """Split by protocol `original`: sequences within a recording, whole subjects on a side, statistics of training."""
     tested = test_subjects_of(data, settings, experiment.fold)
     sides = [
         [recording for recording in data.recordings if (recording.subject in tested) == side] for side in (False, True)
@@ -63,7 +83,7 @@ def _by_subject(data: RecordingSet, settings: Settings, experiment: Experiment) 
 
 
 def _by_position(data: RecordingSet, settings: Settings, experiment: Experiment) -> tuple[Sequences, Sequences]:
-    """Protocol `released`: recordings joined in file order, sequences across them, the first part of them for training.
+    """Split by protocol `released`: recordings joined in file order, sequences across them, the first part to train on.
 
     The border is the set's own, where its files are the two sides, or else a share of the sequences.
 
@@ -81,16 +101,21 @@ def _by_position(data: RecordingSet, settings: Settings, experiment: Experiment)
         cut = int(settings.train_share * len(everything))
     else:
         samples = len(joined.recordings[0].values)
-        frames = samples if data.framed else max(0, (samples - experiment.n_fft) // experiment.hop + 1)
+        frames = (
+            samples if data.framed else max(0, (samples - cast(int, experiment.n_fft)) // cast(int, experiment.hop) + 1)
+        )
         cut = int((everything.starts < frames).sum())
-    return tuple(
-        Sequences(everything.frames, everything.labels, starts, everything.length)
-        for starts in (everything.starts[:cut], everything.starts[cut:])
+    return cast(
+        tuple[Sequences, Sequences],
+        tuple(
+            Sequences(everything.frames, everything.labels, starts, everything.length)
+            for starts in (everything.starts[:cut], everything.starts[cut:])
+        ),
     )
 
 
 def test_subjects_of(data: RecordingSet, settings: Settings, fold: int) -> frozenset[str]:
-    """The set's own fold, or the last subjects of one seeded shuffle."""
+    """Return the set's own fold, or the last subjects of one seeded shuffle."""
     folds = data.test_subjects
     if not folds:
         subjects = sorted({recording.subject for recording in data.recordings})
@@ -110,14 +135,16 @@ def test_subjects_of(data: RecordingSet, settings: Settings, fold: int) -> froze
 
 
 def within_recordings(recordings: Sequence[Recording], data: RecordingSet, experiment: Experiment) -> Sequences:
-    """Frames of all recordings in one table, and the starts of the sequences that lie within one."""
+    """Return frames of all recordings in one table, and the starts of the sequences that lie within one."""
     frames, labels, starts, subjects, offset = [], [], [], [], 0
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(one.subject for one in recordings))}
-    length = experiment.sequence_length
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(recording.subject for recording in recordings))}
+    length = cast(int, experiment.sequence_length)
+    labelled: Any  # an array, then a tensor
     for recording in recordings:
         if data.framed:
             framed, labelled = torch.from_numpy(recording.values.copy()), recording.labels
         else:
+            assert experiment.n_fft and experiment.hop, "signals have both"
             if len(recording.values) < experiment.n_fft:
                 continue  # too short for a frame, so for a sequence
             framed = stft_frames(recording.values, experiment.n_fft, experiment.hop)
@@ -130,7 +157,7 @@ def within_recordings(recordings: Sequence[Recording], data: RecordingSet, exper
         labels.append(labelled)
         subjects.append(torch.full((len(framed),), numbers[recording.subject]))
         starts.append(
-            torch.arange(offset, offset + len(framed) - length + 1, experiment.stride)
+            torch.arange(offset, offset + len(framed) - length + 1, cast(int, experiment.stride))
             if len(framed) >= length
             else torch.empty(0, dtype=torch.int64)
         )
@@ -142,7 +169,7 @@ def within_recordings(recordings: Sequence[Recording], data: RecordingSet, exper
 
 
 def statistics_of(frames: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each feature, `(D,)`, summed in double precision; a constant feature keeps 1."""
+    """Return mean and standard deviation of each feature, `(D,)`; a constant feature keeps 1. Summed in float64."""
     wide = frames.double()
     mean, std = wide.mean(0), wide.std(0, correction=0)
     std = torch.where(std > 1e-8 * mean.abs().clamp(min=1e-8), std, torch.ones_like(std))
@@ -150,14 +177,18 @@ def statistics_of(frames: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def hold_out(dataset: Dataset) -> Dataset:
-    """The training side alone, split by people: those to train on, and a quarter, who take the test side's place.
+    """Return the training side alone, split by people: a quarter of them take the test side's place.
 
     It is what an experiment with `split="validation"` is trained and scored on; the test side is never looked at.
     Frames are standardised again with statistics of the people who are left to train on.
-    Raises InputError where people are not told apart, or there is only one.
+
+    Raises
+    ------
+    InputError
+        Where people are not told apart, or there is only one.
     """
     whole = dataset.train
-    people = [] if whole.subjects is None else np.unique(whole.subjects)
+    people: list | np.ndarray = [] if whole.subjects is None else np.unique(whole.subjects)
     if len(people) < 2:
         raise InputError(
             f"data set {dataset.name}: no people to hold out of its training side",
@@ -166,6 +197,7 @@ def hold_out(dataset: Dataset) -> Dataset:
             todo="use protocol original",
         )
     order = np.random.default_rng(SPLIT_SEED).permutation(people)
+    assert whole.subjects is not None
     held = torch.isin(whole.subjects, torch.from_numpy(order[: max(1, round(HELD_OUT * len(people)))]))
     train_side, held_side = _only(whole, ~held), _only(whole, held)
     mean, std = statistics_of(train_side.frames)
@@ -183,7 +215,8 @@ def hold_out(dataset: Dataset) -> Dataset:
 
 
 def _only(sequences: Sequences, kept: Tensor) -> Sequences:
-    """The sequences of the kept people, whose frames are copied; kept: `(F,)`, whole recordings."""
+    """Return the sequences of the kept people, whose frames are copied; kept: `(F,)`, whole recordings."""
+    assert sequences.subjects is not None
     place = kept.cumsum(0) - 1
     return Sequences(
         sequences.frames[kept],

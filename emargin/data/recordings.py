@@ -13,10 +13,21 @@ UNLABELLED = -1  # trained on, never scored
 class Recording:
     """One continuous signal of one person, or its ready-made feature frames.
 
-    name: the file or record it comes from.
-    subject: the person; a split by subject keeps all recordings of one subject on one side.
-    values: float32, `(samples, channels)` in the unit of the source, or `(frames, D)` when the set is framed already.
-    labels: int64, `(samples,)` or `(frames,)`; an index into the set's classes, or -1 for unlabelled.
+    Attributes
+    ----------
+    name : str
+        The file or record it comes from.
+    subject : str
+        The person; a split by subject keeps all recordings of one subject on one side.
+    values : ndarray
+        Float32 `(samples, channels)` in the unit of the source, or `(frames, D)` when the set is framed already.
+    labels : ndarray
+        Int64 `(samples,)` or `(frames,)`: an index into the set's classes, or -1 for unlabelled.
+
+    Raises
+    ------
+    InputError
+        For no samples, labels of another number, values that are not finite, or a channel that is constant.
     """
 
     name: str
@@ -57,12 +68,27 @@ class Recording:
 class RecordingSet:
     """All recordings of one data set.
 
-    classes: the class names, in label order.
-    sampling_rate: samples a second (Hz); None when `framed`.
-    source: "real" or "simulated".
-    framed: the recordings hold feature frames, not samples.
-    test_subjects: one set of subjects a fold, where the set has a split of its own; otherwise empty.
-    test_from: name of the first recording of the test side of protocol `released`, where the files have that border.
+    Attributes
+    ----------
+    name : str
+    source : {"real", "simulated"}
+    classes : tuple of str
+        Names in label order.
+    sampling_rate : float or None
+        Samples a second (Hz); None when `framed`.
+    recordings : tuple of Recording
+        All of the same number of channels or features.
+    framed : bool
+        The recordings hold feature frames, not samples.
+    test_subjects : tuple of frozenset
+        The subjects on the test side of each fold, where the set has a split of its own; otherwise empty.
+    test_from : str or None
+        Name of the first recording of the test side of protocol `released`, where the files have that border.
+
+    Raises
+    ------
+    InputError
+        For no recordings, for recordings that differ in width, and for a label outside the classes.
     """
 
     name: str
@@ -95,14 +121,14 @@ class RecordingSet:
                 )
 
     def joined(self) -> "RecordingSet":
-        """The recordings end to end, in order, as one; as two, one a side, where the set has `test_from`."""
+        """Return the set with its recordings end to end as a single one, or one a side where it has `test_from`."""
         border = [recording.name for recording in self.recordings].index(self.test_from) if self.test_from else 0
         sides = [self.recordings[:border], self.recordings[border:]] if border else [self.recordings]
         return replace(self, recordings=tuple(map(_end_to_end, sides)))
 
 
 def _end_to_end(recordings: tuple[Recording, ...]) -> Recording:
-    """One recording, of nobody in particular, that goes by the name of the first."""
+    """Return a recording of nobody in particular, which goes by the name of the first."""
     if len(recordings) == 1:
         return recordings[0]
     return Recording(

@@ -26,18 +26,18 @@ BLOCK = 4  # seconds over which noise keeps its spectrum
 
 
 def varied(generator, value, spread):
-    """`value` times a log-normal factor for each element: how one person or moment differs from the table."""
+    """Return `value` times a log-normal factor for each element: how one person or moment differs from the table."""
     return value * generator.lognormal(0, spread, np.shape(value))
 
 
 def bout_edges(labels):
-    """Starts and ends (sample numbers) of the runs of equal labels."""
+    """Return starts and ends (sample numbers) of the runs of equal labels."""
     edges = np.concatenate([[0], np.flatnonzero(np.diff(labels)) + 1, [len(labels)]])
     return edges[:-1], edges[1:]
 
 
 def plan_bouts(generator, seconds, pace, rate, *, share, mean_bout, follows):
-    """Labels `(seconds * rate,)` of a chain of bouts.
+    """Return labels `(seconds * rate,)` of a chain of bouts.
 
     share, mean_bout: long-run share of the time and mean duration (s) of each class. follows: `(classes, classes)`,
     what may come after what. pace: durations are multiplied by it, so that a short recording still shows every class.
@@ -58,7 +58,7 @@ def plan_bouts(generator, seconds, pace, rate, *, share, mean_bout, follows):
 
 
 def shaped_noise(generator, labels, rate, amplitudes, spectra, spread):
-    """Gaussian noise `(samples,)` whose spectrum follows the labels.
+    """Return Gaussian noise `(samples,)` whose spectrum follows the labels.
 
     amplitudes: `(classes, bands)`, root mean square of each band in each class. spectra: `(bands, bins)`, power of each
     band at the frequencies `0 ... rate / 2` in steps of `1 / BLOCK`. spread: standard deviation of the log
@@ -77,12 +77,12 @@ def shaped_noise(generator, labels, rate, amplitudes, spectra, spread):
 
 
 def bell(x, centre, width):
-    """Gaussian of height one: a deflection in time (s) or a band in frequency (Hz)."""
+    """Return a Gaussian of height one: a deflection in time (s) or a band in frequency (Hz)."""
     return np.exp(-0.5 * ((x - centre) / width) ** 2)
 
 
 def bands(rate, centres, widths):
-    """Gaussian bands `(bands, bins)` for `shaped_noise`; centres and widths in Hz."""
+    """Return Gaussian bands `(bands, bins)` for `shaped_noise`; centres and widths in Hz."""
     return bell(np.arange(BLOCK * rate // 2 + 1) / BLOCK, np.reshape(centres, (-1, 1)), np.reshape(widths, (-1, 1)))
 
 
@@ -133,7 +133,7 @@ HARTH_TABLE = np.array(
 
 
 def render_acceleration(generator, labels, rate):
-    """Acceleration `(samples, 6)` in g.
+    """Return acceleration `(samples, 6)` in g.
 
     Gravity, seen by a sensor that leans with its body segment, tells the postures apart; lying also rolls to a side.
     Strides add harmonics of the stride frequency, of which the trunk shows mostly the even ones (two steps a stride),
@@ -160,7 +160,7 @@ def render_acceleration(generator, labels, rate):
         values[start:end] = waves[start:end] @ np.hstack([stride * np.cos(angle), stride * np.sin(angle)]).T
 
     def smooth(angles):
-        """One angle a bout (degrees) to radians a sample; a change of posture takes about two seconds."""
+        """Turn one angle a bout (degrees) into radians a sample; a change of posture takes about two seconds."""
         return uniform_filter1d(uniform_filter1d(np.repeat(np.deg2rad(angles), length), rate), rate)
 
     for segment, columns in enumerate((slice(0, 3), slice(3, 6))):
@@ -195,7 +195,7 @@ EEG_AMPLITUDES = np.array(
 
 
 def plan_sleep(generator, seconds, pace, rate):
-    """Hypnogram in epochs: cycles of 80 to 90 minutes, N3 early in the night, REM late, brief awakenings.
+    """Return a hypnogram in epochs: cycles of 80 to 90 minutes, N3 early in the night, REM late, brief awakenings.
 
     A short recording shows the whole night in time lapse, every n-th epoch of it.
     """
@@ -213,7 +213,7 @@ def plan_sleep(generator, seconds, pace, rate):
 
 
 def render_eeg(generator, labels, rate):
-    """EEG `(samples, 1)` in microvolt.
+    """Return EEG `(samples, 1)` in microvolt.
 
     Rhythms are band noise whose strength follows the stage and fluctuates within it; on top come the events that
     scoring rules name: spindles and K-complexes (N2), sawtooth waves and rapid eye movements (REM), blinks (W). The
@@ -275,7 +275,7 @@ BEAT = {
 
 
 def beat_intervals(generator, rhythm, seconds, mean_interval, flutter_period, breath):
-    """Intervals (s) from beat to beat in one episode, enough of them to fill it.
+    """Return intervals (s) from beat to beat in one episode, enough of them to fill it.
 
     Fibrillation: without order. Flutter: every second, third or fourth flutter wave is conducted. Junction: like a
     clock. Sinus node: slowed and sped up by the breath (frequency `breath`, Hz).
@@ -293,7 +293,7 @@ def beat_intervals(generator, rhythm, seconds, mean_interval, flutter_period, br
 
 
 def render_ecg(generator, labels, rate):
-    """ECG `(samples, 2)` in millivolt.
+    """Return ECG `(samples, 2)` in millivolt.
 
     A beat is a sum of Gaussians (P, Q, R, S, T). Sinus beats have an upright P wave, junctional beats an inverted one
     or none; fibrillation replaces it by irregular waves of 4 to 9 Hz, flutter by a regular sawtooth of 250 to 350 a
@@ -413,11 +413,26 @@ GEOMETRIES = {
 
 
 def simulate(name: str, *, seed: int = 0, quick: bool = False) -> RecordingSet:
-    """Simulate a data set: `harth`, `sleepeeg` or `ecg`, followed by `-sim` or, for white noise, by `-noise`.
+    """Simulate a data set.
 
-    seed: the same seed gives the same bits; each recording has generators of its own. quick: fewer or shorter
-    recordings that still show all classes. Values: float32 in g, microvolt or millivolt; noise has unit variance.
-    Raises InputError for any other name.
+    Parameters
+    ----------
+    name : str
+        `harth`, `sleepeeg` or `ecg`, followed by `-sim` or, for white noise, by `-noise`.
+    seed : int
+        The same seed gives the same bits; each recording has generators of its own.
+    quick : bool
+        Fewer or shorter recordings that still show all classes.
+
+    Returns
+    -------
+    RecordingSet
+        Values float32 `(samples, channels)` in g, microvolt or millivolt; noise has unit variance.
+
+    Raises
+    ------
+    InputError
+        For any other name.
     """
     base, _, kind = name.rpartition("-")
     if base not in GEOMETRIES or kind not in ("sim", "noise"):

@@ -21,10 +21,14 @@ SEED = 0  # the surrogate of a recording is one and the same for all seeds of an
 
 
 def random_phases(recordings: RecordingSet) -> RecordingSet:
-    """The set with each recording's values `(samples, channels)` replaced: same spectrum, phases uniform in [0, 2 pi).
+    """Return the set with other values `(samples, channels)`: same spectrum, phases uniform in [0, 2 pi).
 
-    A phase is added to all channels alike, which keeps their cross-spectra; mean and labels stay. Raises InputError for
-    a set of ready-made frames, which has no signal.
+    A phase is added to all channels alike, which keeps their cross-spectra; mean and labels stay.
+
+    Raises
+    ------
+    InputError
+        For a set of ready-made frames, which has no signal.
     """
     if recordings.framed:
         raise InputError(
@@ -35,8 +39,8 @@ def random_phases(recordings: RecordingSet) -> RecordingSet:
     return replace(
         recordings,
         recordings=tuple(
-            Recording(one.name, one.subject, _random_phases(one.values, _generator(one.name)), one.labels)
-            for one in recordings.recordings
+            Recording(real.name, real.subject, _random_phases(real.values, _generator(real.name)), real.labels)
+            for real in recordings.recordings
         ),
     )
 
@@ -51,7 +55,7 @@ def _random_phases(values: np.ndarray, generator: np.random.Generator) -> np.nda
 
 
 def order_of_frames(recording: str, frames: int) -> np.ndarray:
-    """A random order of a recording's frames, `(frames,)`."""
+    """Return a random order of a recording's frames, `(frames,)`."""
     return _generator(recording).permutation(frames)
 
 

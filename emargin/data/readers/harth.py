@@ -77,15 +77,15 @@ def load_harth(folder: Path) -> RecordingSet:
 
 
 def _check_subjects(folder: Path):
-    found = {path.stem for path in folder.glob("S*.csv") if re.fullmatch(r"S\d{3}", path.stem)}
-    if not found:
+    there = {path.stem for path in folder.glob("S*.csv") if re.fullmatch(r"S\d{3}", path.stem)}
+    if not there:
         raise MissingData(
             f"{folder}: no HARTH files",
             found="no S006.csv or other",
             wanted="S006.csv to S029.csv",
             todo="download HARTH from the UCI archive, number 779, and unpack its CSV files here",
         )
-    missing, unknown = sorted(set(SUBJECTS) - found), sorted(found - set(SUBJECTS))
+    missing, unknown = sorted(set(SUBJECTS) - there), sorted(there - set(SUBJECTS))
     if missing or unknown:
         raise InputError(
             f"{folder}: not the 22 people of HARTH's first release",
@@ -98,7 +98,7 @@ def _check_subjects(folder: Path):
 
 
 def _read_file(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Values float32 `(samples, 6)` in g, labels int64 `(samples,)` and time stamps int64 `(samples,)` in ns."""
+    """Return values float32 `(samples, 6)` in g, labels int64 `(samples,)` and time stamps int64 `(samples,)` in ns."""
     import pandas  # slow to import, and simulators do not need it
 
     with path.open("rb") as stream:
@@ -160,7 +160,7 @@ def _read_file(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _pieces(path: Path, stamps: np.ndarray) -> tuple[list[slice], list[str]]:
-    """The stretches of rows without a gap of a second or more, and what there is to say about the time stamps."""
+    """Return the stretches of rows without a gap of a second or more, and remarks about the time stamps."""
     steps, subject = np.diff(stamps), path.stem
     if (steps <= 0).any():
         row = int((steps <= 0).argmax()) + 1

@@ -14,6 +14,7 @@ import re
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
@@ -40,10 +41,24 @@ LAYOUT = "signal and labels, or features and labels, with the same suffix where 
 def load_folder(folder: Path) -> RecordingSet:
     """Read a folder in the neutral npz format; the set is called like the folder and a subject like its file.
 
-    Returns signals `(samples, channels)` at `sampling_rate` Hz, or feature frames `(frames, D)` with `framed` set and
-    no sampling rate, in the unit of the files; labels int64, -1 for unlabelled.
-    Raises InputError for a folder, a description or an archive that cannot be used. Pickled arrays are refused,
-    because reading them would run code from the file.
+    Parameters
+    ----------
+    folder : Path
+        Holds dataset.json and the npz files.
+
+    Returns
+    -------
+    RecordingSet
+        Float32 signals `(samples, channels)` at `sampling_rate` Hz, or feature frames `(frames, D)` with `framed` set
+        and no sampling rate, in the unit of the files; labels int64, -1 for unlabelled.
+
+    Raises
+    ------
+    MissingData
+        For a folder without recordings or dataset.json.
+    InputError
+        For a description or an archive that cannot be used. Pickled arrays are refused, because reading them would run
+        code from the file.
     """
     folder = Path(folder)
     description = read_description(folder / "dataset.json")
@@ -54,13 +69,13 @@ def load_folder(folder: Path) -> RecordingSet:
             f"{folder}: no recordings",
             found="no *.npz",
             wanted="one *.npz a subject",
-            todo=f"write them with numpy.savez, each with {LAYOUT}",
+            todo=f"write them with save_folder of companion.fetch.folder, or with numpy.savez, each with {LAYOUT}",
         )
-    kinds, recordings, own_rates = set(), [], {}
+    kinds, recordings, file_rates = set(), [], {}
     for path in paths:
         arrays = _read_arrays(path)
         if "sampling_rate" in arrays:
-            own_rates[path] = arrays.pop("sampling_rate")
+            file_rates[path] = arrays.pop("sampling_rate")
         for kind, suffix in _recordings_in(path, arrays):
             kinds.add(kind)
             recordings.append(
@@ -74,7 +89,7 @@ def load_folder(folder: Path) -> RecordingSet:
     if len(kinds) > 1:
         raise InputError(f"{folder}: some recordings are signals and some features", wanted="one kind in a folder")
     framed = kinds == {"features"}
-    rate = None if framed else sampling_rate_of(folder / "dataset.json", description, own_rates)
+    rate = None if framed else sampling_rate_of(folder / "dataset.json", description, file_rates)
     columns, channels = recordings[0].values.shape[1], description.get("channels")
     if channels is not None and len(channels) != columns:
         raise InputError(
@@ -88,7 +103,7 @@ def load_folder(folder: Path) -> RecordingSet:
 
 
 def read_description(path: Path) -> dict:
-    """dataset.json, with `classes` and `channels` checked."""
+    """Return the content of dataset.json, with `classes` and `channels` checked."""
     if not path.is_file():
         raise MissingData(
             f"{path}: missing",
@@ -100,13 +115,14 @@ def read_description(path: Path) -> dict:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid JSON", found=error, wanted="a JSON object in UTF-8") from error
     if not isinstance(description, dict) or "classes" not in description:
-        found = list(description) if isinstance(description, dict) else type(description).__name__
-        raise InputError(f"{path}: no classes", found=found, wanted='an object with "classes"')
+        content = list(description) if isinstance(description, dict) else type(description).__name__
+        raise InputError(f"{path}: no classes", found=content, wanted='an object with "classes"')
     check_names(path, description)
     return description
 
 
 def check_names(path: Path, description: dict) -> None:
+    """Raise InputError for names of classes or channels that are no list of different names."""
     for key in ("classes", "channels"):
         names = description.get(key, ["unnamed"])
         if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
@@ -116,9 +132,9 @@ def check_names(path: Path, description: dict) -> None:
             raise InputError(f"{path}: {key} named twice", found=twice, wanted="different names")
 
 
-def sampling_rate_of(path: Path, description: dict, own_rates: dict[Path, np.ndarray]) -> float:
-    """The sampling rate (Hz) of dataset.json, which a file that holds one too must agree with."""
-    rate = description.get("sampling_rate")
+def sampling_rate_of(path: Path, description: dict, file_rates: dict[Path, np.ndarray]) -> float:
+    """Return the sampling rate (Hz) of dataset.json, which a file that holds one too must agree with."""
+    rate: Any = description.get("sampling_rate")
     # To Python true is a number, and its json reads NaN and Infinity.
     if type(rate) not in (int, float) or not (math.isfinite(rate) and rate > 0):
         raise InputError(
@@ -127,11 +143,11 @@ def sampling_rate_of(path: Path, description: dict, own_rates: dict[Path, np.nda
             wanted="samples a second, above 0",
             todo="add the sampling_rate of the signals",
         )
-    for file, own in own_rates.items():
-        if own.dtype.kind not in "iuf" or not np.isclose(own, rate).all():
+    for file, file_rate in file_rates.items():
+        if file_rate.dtype.kind not in "iuf" or not np.isclose(file_rate, rate).all():
             raise InputError(
                 f"{file}: sampling_rate differs from dataset.json",
-                found=own,
+                found=file_rate,
                 wanted=rate,
                 todo="resample the recording, or correct the wrong number",
             )
@@ -139,7 +155,7 @@ def sampling_rate_of(path: Path, description: dict, own_rates: dict[Path, np.nda
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of one file that have a name of the format; others are left unread."""
+    """Return the arrays of one file that have a name of the format; others are left unread."""
     arrays = {}
     try:
         with path.open("rb") as stream:  # opened here, because numpy leaves a damaged file open
@@ -166,10 +182,10 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def _recordings_in(path: Path, arrays: dict) -> list[tuple[str, str]]:
-    """What each recording of a file holds, signal or features, and its suffix, in the order of the suffixes."""
-    held = {}
+    """Return what each recording of a file holds, signal or features, and its suffix, in the order of the suffixes."""
+    held: dict[str, set[str]] = {}
     for name in arrays:
-        kind, suffix = ARRAY_NAME.fullmatch(name).groups("")
+        kind, suffix = cast(re.Match[str], ARRAY_NAME.fullmatch(name)).groups("")
         held.setdefault(suffix, set()).add(kind)
     for suffix, kinds in held.items():
         if len(kinds) != 2 or "labels" not in kinds:
@@ -185,6 +201,7 @@ def _recordings_in(path: Path, arrays: dict) -> list[tuple[str, str]]:
 
 
 def values_of(path: Path | str, name: str, arrays: dict) -> np.ndarray:
+    """Return an array as float32 `(samples, channels)` or `(frames, D)`. Raises InputError for anything else."""
     values = arrays[name]
     if values.dtype.kind not in "iuf" or values.ndim != 2:
         raise InputError(
@@ -197,6 +214,7 @@ def values_of(path: Path | str, name: str, arrays: dict) -> np.ndarray:
 
 
 def labels_of(path: Path | str, name: str, arrays: dict) -> np.ndarray:
+    """Return an array as int64. Raises InputError for what is no whole number."""
     labels = arrays[name]
     if labels.dtype.kind not in "iuf":
         raise InputError(f"{path}: {name} are not numbers", found=labels.dtype, wanted="integers")

@@ -76,7 +76,7 @@ def _load(folder, name, classes, leave_out=(), test_subjects=()) -> RecordingSet
 
 
 def _record_names(folder: Path, leave_out) -> list[str]:
-    """The names in the file RECORDS, or of all headers where there is no such file."""
+    """Return the names in the file RECORDS, or of all headers where there is no such file."""
     listing = folder / "RECORDS"
     if listing.is_file():
         names = listing.read_text(encoding="utf-8", errors="replace").split()
@@ -94,7 +94,7 @@ def _record_names(folder: Path, leave_out) -> list[str]:
 
 
 def _read_signal(folder: Path, record: str) -> tuple[np.ndarray, int]:
-    """The two leads in mV, float64 `(samples, 2)`, MLII first where there is one, and the sampling rate in Hz."""
+    """Return the two leads in mV, float64 `(samples, 2)`, MLII first where there is one, and the rate in Hz."""
     wfdb = _import_wfdb()
     path = _existing(folder / f"{record}.hea")
     try:
@@ -102,7 +102,7 @@ def _read_signal(folder: Path, record: str) -> tuple[np.ndarray, int]:
     except WFDB_ERRORS as error:
         raise unreadable(f"{path}: the header cannot be read", error, "a WFDB header", DOWNLOAD_AGAIN) from error
     units = getattr(header, "units", None) or []  # none in a header of segments or one cut off after its first line
-    for what, usable, found, wanted in (
+    for what, usable, given, wanted in (
         (
             "number of leads",
             header.n_sig == len(units) == LEADS,
@@ -119,7 +119,7 @@ def _read_signal(folder: Path, record: str) -> tuple[np.ndarray, int]:
         ),
     ):
         if not usable:
-            raise InputError(f"{path}: wrong {what}", found=found, wanted=wanted, todo=DOWNLOAD_AGAIN)
+            raise InputError(f"{path}: wrong {what}", found=given, wanted=wanted, todo=DOWNLOAD_AGAIN)
 
     for name in set(header.file_name):
         data = _existing(folder / name)
@@ -142,7 +142,7 @@ def _read_signal(folder: Path, record: str) -> tuple[np.ndarray, int]:
 
 
 def _read_rhythms(folder: Path, record: str, samples: int, rate: int) -> tuple[np.ndarray, list[str]]:
-    """First samples at the record's own rate, ascending int64 `(rhythms,)`, and codes of the rhythms of a record."""
+    """Return first samples `(rhythms,)`, ascending int64 at the record's own rate, and codes of the rhythms."""
     path = _existing(folder / f"{record}.atr")
     try:
         annotation = _import_wfdb().rdann(str(folder / record), "atr", return_label_elements=["label_store"])
@@ -182,7 +182,7 @@ def _read_rhythms(folder: Path, record: str, samples: int, rate: int) -> tuple[n
 
 
 def _sample_labels(starts, rhythms, classes, samples: int, ratio: Fraction) -> np.ndarray:
-    """The label of every sample at 250 Hz, int64 `(samples,)`: sample i has the rhythm in force at time i / 250.
+    """Return the label of every sample at 250 Hz, int64 `(samples,)`: sample i has the rhythm in force at time i / 250.
 
     A rhythm from sample s of the record's own rate on starts at i = ceil(s * ratio), in whole numbers.
     """
@@ -202,7 +202,7 @@ def _existing(path: Path) -> Path:
 
 
 def _import_wfdb():
-    """wfdb brings pandas along and takes a second to import, so only reading these two data sets needs it."""
+    """Import wfdb, which brings pandas along and takes a second, so that only reading these two data sets needs it."""
     try:
         with warnings.catch_warnings():
             # wfdb 4.3.1 calls pandas in ways that pandas 3 announces to drop; a reader can do nothing about it.

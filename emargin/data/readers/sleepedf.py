@@ -10,6 +10,7 @@ Rechtschaffen and Kales.
 import re
 import warnings
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -82,7 +83,12 @@ def load_sleepedf(folder: Path) -> RecordingSet:
         kept = slice(max(0, asleep[0] - MARGIN), asleep[-1] + 1 + MARGIN)
         name = psg.name.removesuffix("-PSG.edf")
         recordings.append(
-            Recording(name, PSG_NAME.fullmatch(psg.name)[1], signal[kept, None].astype(np.float32), labels[kept].copy())
+            Recording(
+                name,
+                cast(re.Match[str], PSG_NAME.fullmatch(psg.name))[1],
+                signal[kept, None].astype(np.float32),
+                labels[kept].copy(),
+            )
         )  # copies: a view would keep the whole day in memory
         if beyond:
             cut.append(name)
@@ -95,7 +101,7 @@ def load_sleepedf(folder: Path) -> RecordingSet:
 
 
 def _nights(folder: Path) -> list[tuple[Path, Path]]:
-    """Pairs of PSG and Hypnogram files of one night each, in the order of their names."""
+    """Return pairs of PSG and Hypnogram files of one night each, in the order of their names."""
     records = sorted(path for path in folder.glob("SC4*-PSG.edf") if PSG_NAME.fullmatch(path.name))
     hypnograms = sorted(folder.glob("SC4*-Hypnogram.edf"))
     if not records and not hypnograms:
@@ -130,18 +136,18 @@ def _nights(folder: Path) -> list[tuple[Path, Path]]:
 
 
 def _read_signal(path: Path):
-    """The channel in microvolt, float64 `(samples,)`, and date and time of its first sample."""
+    """Return the channel in microvolt, float64 `(samples,)`, and date and time of its first sample."""
     record = _read_edf(path)
     names = [signal.label for signal in record.signals]
     if names.count(CHANNEL) != 1:
         raise InputError(f"{path}: no channel {CHANNEL}, or several", found=names, wanted=CHANNEL, todo=DOWNLOAD_AGAIN)
     signal = record.signals[names.index(CHANNEL)]
-    for what, found, wanted in (
+    for what, given, wanted in (
         ("unit", signal.physical_dimension, UNIT),
         ("sampling rate", signal.sampling_frequency, SAMPLING_RATE),
     ):
-        if found != wanted:
-            raise InputError(f"{path}: wrong {what} of {CHANNEL}", found=found, wanted=wanted, todo=DOWNLOAD_AGAIN)
+        if given != wanted:
+            raise InputError(f"{path}: wrong {what} of {CHANNEL}", found=given, wanted=wanted, todo=DOWNLOAD_AGAIN)
     try:
         return signal.data, record.startdatetime
     except EDF_ERRORS as error:
@@ -149,7 +155,7 @@ def _read_signal(path: Path):
 
 
 def _sample_labels(path: Path, start, samples: int) -> tuple[np.ndarray, bool]:
-    """Labels int64 `(samples,)` from a hypnogram, and whether a scored stage runs past the end of the record.
+    """Return labels int64 `(samples,)` from a hypnogram, and whether a scored stage runs past the end of the record.
 
     start: when the record that the hypnogram belongs to starts.
     """

@@ -10,6 +10,7 @@ that they were cut from.
 import pickle
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -89,7 +90,7 @@ def load_sleepeeg(folder: Path, *, n_fft: int = 178, hop: int = 178) -> Recordin
 
 
 def _read_file(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Windows float32 `(n, 1, samples)` and labels int64 `(n,)`."""
+    """Return windows float32 `(n, 1, samples)` and labels int64 `(n,)`."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -108,17 +109,17 @@ def _read_file(path: Path) -> tuple[np.ndarray, np.ndarray]:
     if not isinstance(content, dict) or not all(
         isinstance(content.get(key), torch.Tensor) for key in ("samples", "labels")
     ):
-        found = type(content).__name__
+        given: Any = type(content).__name__
         if isinstance(content, dict):
-            found = ", ".join(f"{key}: {type(value).__name__}" for key, value in content.items())
+            given = ", ".join(f"{key}: {type(value).__name__}" for key, value in content.items())
         raise InputError(
             f"{path}: not the two tensors of SleepEEG",
-            found=found or "nothing",
+            found=given or "nothing",
             wanted="samples and labels",
             todo=DOWNLOAD_AGAIN,
         )
     samples, labels = content["samples"], content["labels"]
-    for what, usable, found, wanted in (
+    for what, usable, given, wanted in (
         (
             "samples",
             samples.ndim == 3 and samples.shape[1] == 1 and samples.shape[2] in WINDOWS and len(samples),
@@ -140,7 +141,7 @@ def _read_file(path: Path) -> tuple[np.ndarray, np.ndarray]:
         ),
     ):
         if not usable:
-            raise InputError(f"{path}: {what} cannot be used", found=found, wanted=wanted, todo=DOWNLOAD_AGAIN)
+            raise InputError(f"{path}: {what} cannot be used", found=given, wanted=wanted, todo=DOWNLOAD_AGAIN)
     wrong = ~torch.isin(labels.double(), torch.arange(len(STAGES)).double())
     if wrong.any():
         window = int(wrong.nonzero()[0])

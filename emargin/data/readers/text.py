@@ -8,9 +8,12 @@ from emargin.errors import InputError
 
 
 def read_numbers(path: Path, delimiter: str, *, wanted: str, todo: str) -> np.ndarray:
-    """The numbers of a file without a header, float64 `(lines, columns)`; `(0, 0)` for an empty file.
+    """Return the numbers of a file without a header, float64 `(lines, columns)`; `(0, 0)` for an empty file.
 
-    Raises InputError, which says what is `wanted` and what `todo`, for text that is no table of numbers.
+    Raises
+    ------
+    InputError
+        For text that is no table of numbers; it says what is `wanted` and what `todo`.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()

@@ -57,17 +57,23 @@ def load_ucr(folder: Path) -> RecordingSet:
 
 
 def classes_and_length(folder: Path) -> tuple[int, int]:
-    """Number of classes and values in a series, without reading the values: what settings depend on.
+    """Return number of classes and values in a series, without reading the values: what settings depend on.
 
-    Raises MissingData or InputError for files that are missing or do not start with a class in each line.
+    Raises
+    ------
+    MissingData
+        For files that are missing.
+    InputError
+        For files that do not start with a class in each line.
     """
-    classes, length = set(), 0
+    classes: set[float] = set()
+    length = 0
     for side in SIDES:
         path = _path(Path(folder), side)
         with path.open(encoding="utf-8", errors="replace") as stream:
             for number, line in enumerate(stream, 1):
                 label, *values = line.split("\t", 1)
-                length = length or values and values[0].count("\t") + 1
+                length = length or (values[0].count("\t") + 1 if values else 0)
                 try:
                     classes.add(float(label))
                 except ValueError as error:
@@ -93,7 +99,7 @@ def _path(folder: Path, side: str) -> Path:
 
 
 def _read_table(path: Path) -> np.ndarray:
-    """Class and values of every series, float64 `(series, 1 + samples)`."""
+    """Return class and values of every series, float64 `(series, 1 + samples)`."""
     table = read_numbers(
         path,
         "\t",
