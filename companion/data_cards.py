@@ -38,27 +38,36 @@ SCALINGS = ("raw", "standardised")
 def card(name: str) -> dict:
     """Return the facts of one data set, from its recordings and its frames under protocol `original`, fold 1.
 
-    name: of the catalogue, `ucr-NAME`, or a folder of the reader's own; the real recordings where they are there,
-    otherwise the simulator, full size.
+    Parameters
+    ----------
+    name : str
+        Of the catalogue, `ucr-NAME`, or a folder of the reader's own; the real recordings where they are there,
+        otherwise the simulator, full size.
 
-    Returns plain numbers and strings. `hours`, `people`, `sampling_rate` (Hz) and seconds are None where the set has
-    none: series of the UCR archive carry neither a person nor a rate. `classes`: per class `frames`, `share` of the
-    labelled frames, and `mean_run`, the mean length in frames of a run of this class, which ends where the class
-    changes, labels are missing, or the recording ends. `zero_frames`: frames of nothing but zeros, whose cosines count
-    as 0. `transitions`: `pairs` of adjacent labelled frames, `changes` of class among them and their `share`; None
-    where no class ever changes. `cosines`: quantiles over all adjacent pairs of frames of one recording.
-    `pseudo_label`: at the paper's theta 0.4, what `detection` returns with tolerance 0 and 1 pairs; None for what is a
-    share of nothing. The last two come for "raw" frames (STFT magnitudes, or features as they are) and for
-    "standardised" ones (less the mean of the training side's frames, divided by their standard deviation).
+    Returns
+    -------
+    dict
+        Plain numbers and strings. `hours`, `people`, `sampling_rate` (Hz) and seconds are None where the set has none:
+        series of the UCR archive carry neither a person nor a rate. `classes`: per class `frames`, `share` of the
+        labelled frames, and `mean_run`, the mean length in frames of a run of this class, which ends where the class
+        changes, labels are missing, or the recording ends. `zero_frames`: frames of nothing but zeros, whose cosines
+        count as 0. `transitions`: `pairs` of adjacent labelled frames, `changes` of class among them and their `share`;
+        None where no class ever changes. `cosines`: quantiles over all adjacent pairs of frames of one recording.
+        `pseudo_label`: at the paper's theta 0.4, what `detection` returns with tolerance 0 and 1 pairs; None for what
+        is a share of nothing. The last two come for "raw" frames (STFT magnitudes, or features as they are) and for
+        "standardised" ones (less the mean of the training side's frames, divided by their standard deviation).
 
-    Raises MissingData or InputError where `load` does.
+    Raises
+    ------
+    MissingData, InputError
+        Where `load` does.
     """
     experiment, entry = resolve(Experiment(dataset=name)), entry_of(name)
     recordings, checksum = load_recordings(experiment)
     tested = test_subjects_of(recordings, settings_of(name), experiment.fold)
     sequences = [within_recordings([recording], recordings, experiment) for recording in recordings.recordings]
     on_test = [recording.subject in tested for recording in recordings.recordings]
-    labels = [one.labels for one in sequences]
+    labels = [framed.labels for framed in sequences]
     transitions = _transitions(labels)
     people = not entry.has_series  # the subjects of a set of the UCR archive are its files TRAIN and TEST
     seconds = _seconds_a_value(entry, recordings)
@@ -79,17 +88,17 @@ def card(name: str) -> dict:
         },
         "frames": sum(map(len, labels)),
         "unlabelled": (torch.cat(labels) == UNLABELLED).double().mean().item(),
-        "zero_frames": int(sum((one.frames == 0).all(1).sum() for one in sequences if len(one.frames))),
+        "zero_frames": int(sum((framed.frames == 0).all(1).sum() for framed in sequences if len(framed.frames))),
         "classes": _classes(labels, recordings.classes),
         "transitions": transitions,
     }
     mean, std = statistics_of(
-        torch.cat([one.frames for one, test in zip(sequences, on_test, strict=True) if not test and len(one.frames)])
+        torch.cat([side.frames for side, test in zip(sequences, on_test, strict=True) if not test and len(side.frames)])
     )
     facts |= {"cosines": {}, "pseudo_label": {}}
     for scaling in SCALINGS:
         shift, scale = (mean, std) if scaling == "standardised" else (0, 1)
-        cosines = [adjacent_cosines((one.frames - shift) / scale) for one in sequences if len(one.frames)]
+        cosines = [adjacent_cosines((part.frames - shift) / scale) for part in sequences if len(part.frames)]
         quantiles = np.quantile(torch.cat(cosines).double().numpy(), QUANTILES)
         facts["cosines"][scaling] = {f"{q:g}": value for q, value in zip(QUANTILES, quantiles, strict=True)}
         facts["pseudo_label"][scaling] = _detection(cosines, labels, experiment.threshold, changes=bool(transitions))
@@ -118,27 +127,27 @@ def _geometry(
         "hop": experiment.hop,
         "sequence_length": experiment.sequence_length,
         "stride": experiment.stride,
-        "n_features": max(one.frames.shape[1] for one in sequences),
+        "n_features": max(framed.frames.shape[1] for framed in sequences),
         "frame_seconds": window * seconds if seconds else None,
         "step_seconds": step * seconds if seconds else None,
     }
 
 
 def _side(recordings: RecordingSet, sequences: list[Sequences], chosen: list[bool], people: bool) -> dict:
-    subjects = {recording.subject for recording, own in zip(recordings.recordings, chosen, strict=True) if own}
+    subjects = {recording.subject for recording, kept in zip(recordings.recordings, chosen, strict=True) if kept}
     return {
         "people": len(subjects) if people else None,
         "recordings": sum(chosen),
-        "sequences": sum(len(one) for one, own in zip(sequences, chosen, strict=True) if own),
+        "sequences": sum(len(framed) for framed, kept in zip(sequences, chosen, strict=True) if kept),
     }
 
 
 def _classes(labels: list[Tensor], names: tuple[str, ...]) -> dict:
     """Return frames, share and mean run of each class; labels: `(F,)` a recording."""
     frames, runs = np.zeros(len(names), dtype=int), np.zeros(len(names), dtype=int)
-    for own in labels:
-        kinds = torch.unique_consecutive(own)
-        frames += np.bincount(own[own >= 0], minlength=len(names))
+    for sequence in labels:
+        kinds = torch.unique_consecutive(sequence)
+        frames += np.bincount(sequence[sequence >= 0], minlength=len(names))
         runs += np.bincount(kinds[kinds >= 0], minlength=len(names))
     return {
         name: {
@@ -152,10 +161,10 @@ def _classes(labels: list[Tensor], names: tuple[str, ...]) -> dict:
 
 def _transitions(labels: list[Tensor]) -> dict | None:
     pairs = changes = 0
-    for own in labels:
-        counted = (own[1:] >= 0) & (own[:-1] >= 0)
+    for sequence in labels:
+        counted = (sequence[1:] >= 0) & (sequence[:-1] >= 0)
         pairs += int(counted.sum())
-        changes += int(((own[1:] != own[:-1]) & counted).sum())
+        changes += int(((sequence[1:] != sequence[:-1]) & counted).sum())
     return {"pairs": pairs, "changes": changes, "share": changes / pairs} if changes else None
 
 
@@ -163,20 +172,20 @@ def _detection(cosines: list[Tensor], labels: list[Tensor], threshold: float, ch
     """Return scores of label 1 by tolerance, over all recordings; without changes of class its share alone."""
     # An unlabelled frame after each recording: no pair across two recordings counts, and with up to two pairs of
     # tolerance none is near the next recording's changes.
-    marks = torch.cat([pad(own <= threshold, (0, 2)) for own in cosines])[None, :-1]
-    classes = torch.cat([pad(own, (0, 1), value=UNLABELLED) for own in labels if len(own)])[None]
+    marks = torch.cat([pad(values <= threshold, (0, 2)) for values in cosines])[None, :-1]
+    classes = torch.cat([pad(sequence, (0, 1), value=UNLABELLED) for sequence in labels if len(sequence)])[None]
     scores = {tolerance: detection(marks, classes, tolerance=tolerance) for tolerance in TOLERANCES}
-    found = {"share": scores[0]["share"]}
+    facts = {"share": scores[0]["share"]}
     if changes:
-        found |= {
+        facts |= {
             f"tolerance {tolerance}": {key: score[key] for key in ("precision", "recall", "base")}
             for tolerance, score in scores.items()
         }
-    return found
+    return facts
 
 
 def _rounded(value):
-    """Return six significant digits; JSON has no NaN, so what is a share of nothing is None."""
+    """Round to six significant digits; JSON has no NaN, so what is a share of nothing is None."""
     if isinstance(value, dict):
         return {key: _rounded(item) for key, item in value.items()}
     if isinstance(value, float):
@@ -191,7 +200,7 @@ def names_there() -> list[str]:
 
 
 def _order(item: tuple[str, dict]) -> tuple:
-    """Return recordings of people first, then simulators, then the archive of single series."""
+    """Return what puts recordings of people first, then simulators, then the archive of single series."""
     name, facts = item
     return facts.get("people") is None, facts["source"] != "real", name
 

@@ -14,18 +14,33 @@ from pathlib import Path
 from pkgutil import resolve_name
 
 from companion.fetch.download import download, unpack, unwritten
+from companion.fetch.sources import NIGHTS, public_of
 from companion.fetch.verify import SUMS, digest_of, published
-from emargin.data.catalogue import NIGHTS, Entry, data_root, public_of
+from emargin.data.catalogue import Entry, data_root
 from emargin.errors import InputError, unreadable
 
 
 def fetch(name: str) -> Path:
-    """Get a public set, `sleepedf` (the nights behind sleepeeg) or `ucr-NAME`; returns its folder.
+    """Get a public set and put its folder in place.
 
     A set that came as an archive and is there already is left alone. Of the sets that come file by file (`ecg`,
     `mitbih`, `sleepedf`) what is missing or damaged is fetched.
-    Raises InputError, with the manual steps, where a server does not answer, a file is not the published one, or an
-    archive cannot be used; nothing half-written takes a set's place then.
+
+    Parameters
+    ----------
+    name : str
+        Of a real set; `sleepedf`, the nights behind sleepeeg; or `ucr-NAME`.
+
+    Returns
+    -------
+    Path
+        The set's folder.
+
+    Raises
+    ------
+    InputError
+        With the manual steps, where a server does not answer, a file is not the published one, or an archive cannot be
+        used; nothing half-written takes a set's place then.
     """
     entry = public_of(name)
     folder = entry.folder
@@ -51,7 +66,7 @@ def by_hand(entry: Entry) -> str:
 
 
 def _fetch_files(entry: Entry) -> None:
-    """Return single files, each by its SHA-256."""
+    """Get single files, each checked by its SHA-256."""
     folder, address, manual = entry.folder, entry.download.address, by_hand(entry)
     if entry is NIGHTS and any(folder.glob("[!.]*.pt")):
         raise InputError(

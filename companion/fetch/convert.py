@@ -153,14 +153,14 @@ def _check_people(people: list, names: dict) -> None:
 
 
 def _visible(source: Path, pattern: str) -> set[str]:
-    """Return files at any depth, relative to the source; hidden ones are not the archive's (macOS leaves them about)."""
-    found = (path.relative_to(source) for path in source.rglob(pattern) if path.is_file())
-    return {path.as_posix() for path in found if not any(part.startswith(".") for part in path.parts)}
+    """Return files at any depth, relative to the source, without hidden ones, which macOS leaves about."""
+    paths = (path.relative_to(source) for path in source.rglob(pattern) if path.is_file())
+    return {path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts)}
 
 
-def _check_files(source: Path, found: set[str], wanted: set[str], known: set[str]) -> None:
-    missing, unknown = sorted(wanted - found), sorted(found - known)
-    if not found & known:
+def _check_files(source: Path, there: set[str], wanted: set[str], known: set[str]) -> None:
+    missing, unknown = sorted(wanted - there), sorted(there - known)
+    if not there & known:
         raise MissingData(
             f"{source}: none of the public files",
             wanted=f"{min(wanted)} to {max(wanted)}",
@@ -197,7 +197,7 @@ def _read_segment(path: Path) -> np.ndarray:
 
 
 def _resampled(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """One execution at 50 Hz: float32 `(samples, 6)` and int8 `(samples,)`."""
+    """Return an execution at 50 Hz: signal float32 `(samples, 6)` and labels int8 `(samples,)`."""
     values, stamps, labels = _read_execution(path)
     order = np.argsort(stamps, kind="stable")
     seconds, values, labels = stamps[order] / 1000, values[order], labels[order]
@@ -212,7 +212,7 @@ def _resampled(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _read_execution(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return float64 `(rows, 6)`, time stamps int64 (ms) and labels int8 of a file, in the order of its rows."""
+    """Return values float64 `(rows, 6)`, time stamps int64 (ms) and labels int8 of a file, in the order of its rows."""
     values, stamps, labels = [], [], []
     with path.open(encoding="utf-8", errors="replace", newline="") as stream:
         rows = csv.reader(stream)
@@ -295,7 +295,7 @@ def _parent_of(unpacked: Path, first: str) -> Path:
 
 
 def _tsv(path: Path) -> str:
-    """Return series of one channel from a .ts file, `value,value,...:class` after `@data`, class first; digits as they are."""
+    """Return the series of a .ts file, `value,value,...:class` after `@data`, class first and digits as they are."""
     lines = []
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
         line = line.strip()

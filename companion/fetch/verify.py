@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from emargin.data.catalogue import NIGHTS, SETS, Entry, entry_of, public_of, series_there
+from companion.fetch.sources import NIGHTS, public_of
+from emargin.data.catalogue import SETS, Entry, entry_of, series_there
 from emargin.data.recordings import RecordingSet
 from emargin.errors import InputError, MissingData
 
@@ -25,8 +26,17 @@ def verify(name: str) -> list[str]:
     HARTH is compared by git blob id, Sleep-EDF by SHA-256 and PhysioNet's `ecg` and `mitbih` by the archive's own list
     beside the files. Where nothing was published, that is said, and the set is read and described instead.
 
-    Returns a line a problem: the file, what was found, what is wanted and what to do; none if all is well.
-    Raises MissingData for a set that is not there, InputError for an unknown name and for a set that cannot be read.
+    Returns
+    -------
+    list of str
+        A line a problem: the file, what was found, what is wanted and what to do; none if all is well.
+
+    Raises
+    ------
+    MissingData
+        For a set that is not there.
+    InputError
+        For an unknown name, and for a set that cannot be read.
     """
     entry = public_of(name)
     name, folder = entry.name, entry.folder
@@ -51,7 +61,7 @@ def verify(name: str) -> list[str]:
 
 
 def published(entry: Entry) -> dict[str, str]:
-    """Return file name to checksum, for the sets with published checksums: all files that the set is made of."""
+    """Return the published checksum of each file that a set is made of, by name."""
     if entry.download.checksums != SUMS:
         table = resources.files("companion.fetch") / "published" / entry.download.checksums
         return _parse(table.read_text(encoding="ascii"), Path(str(table)))
@@ -69,7 +79,7 @@ def published(entry: Entry) -> dict[str, str]:
 
 
 def differences(entry: Entry, wanted: dict[str, str]) -> list[str]:
-    """Return A line for each file that is missing, of other content, or not one of the set.
+    """Return a line for each file that is missing, of other content, or not one of the set.
 
     Of Sleep-EDF there may be some nights only, each with both its files.
     """
@@ -78,15 +88,15 @@ def differences(entry: Entry, wanted: dict[str, str]) -> list[str]:
     again = f"emargin data fetch {entry.name}"
     if entry.download.kind != "files":
         again = f"delete {folder} and run {again}"
-    found = {path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")}
-    missing = set(wanted) - found
+    there = {path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")}
+    missing = set(wanted) - there
     if entry is NIGHTS:
-        nights = {file[:7] for file in found & set(wanted)}
+        nights = {file[:7] for file in there & set(wanted)}
         missing = {file for file in missing if file[:7] in nights}
         if not nights:
             return [f"{folder}: no night of Sleep-EDF. What to do: {again}."]
     problems = []
-    for file in sorted(found & set(wanted)):
+    for file in sorted(there & set(wanted)):
         content = digest(folder / file)
         if content != wanted[file]:
             problems.append(
@@ -96,7 +106,7 @@ def differences(entry: Entry, wanted: dict[str, str]) -> list[str]:
     problems += [f"{folder / file}: missing. Wanted: {wanted[file]}. What to do: {again}." for file in sorted(missing)]
     return problems + [
         f"{folder / file}: not a file of the set. What to do: move it to another folder."
-        for file in sorted(found - set(wanted) - {SUMS})
+        for file in sorted(there - set(wanted) - {SUMS})
     ]
 
 
@@ -106,6 +116,7 @@ def digest_of(entry: Entry) -> Callable[[Path], str]:
 
 
 def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's content."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -140,7 +151,7 @@ def description(recordings: RecordingSet, checksum: str) -> str:
 
 
 def overview() -> str:
-    """Return A table of all sets: name, what a run would use, where, size and licence. Reads no file's content."""
+    """Return a table of all sets: name, what a run would use, where, size and licence. Reads no file's content."""
     rows = [("name", "data", "size", "licence", "where")]
     for entry in (*SETS, *map(entry_of, series_there())):
         there = entry.folder.is_dir()

@@ -19,10 +19,8 @@ and a white noise (`-noise`). Four further real sets take the hyperparameters of
 the UCR archive is `ucr-NAME`, and a folder with the reader's own recordings goes by its path.
 """
 
-import math
 import os
 import re
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -357,20 +355,6 @@ SETS = (
         '{{"classes": ["W", "N1", "N2", "N3", "REM"]}}',
     ),
 )
-# Sleep-EDF's own nights, which can be fetched by this name for the reader of sleepeeg.
-NIGHTS = Entry(
-    name="sleepedf",
-    title="Sleep-EDF",
-    origin="Sleep-EDF (PhysioNet)",
-    reader="emargin.data.readers.sleepedf:load_sleepedf",
-    subfolder="sleepeeg",
-    download=Download(
-        address="https://physionet.org/files/sleep-edfx/1.0.0/sleep-cassette/",
-        by_hand="put its SC4*-PSG.edf and SC4*-Hypnogram.edf into {folder}",
-        kind="files",
-        checksums="sleepedf.sha256.txt",
-    ),
-)
 # Classes, and samples in a series, of the sets of the UCR archive that the book is about: an experiment on them is the
 # same on a machine without their files.
 UCR_SIZES = {
@@ -473,30 +457,6 @@ def _series(dataset: str) -> Entry:
     )
 
 
-def public_of(name: str) -> Entry:
-    """Return the entry of public recordings.
-
-    Parameters
-    ----------
-    name : str
-        Of a real set by any of its geometries; `sleepedf`; or `ucr-NAME`.
-
-    Raises
-    ------
-    InputError
-        For any other name.
-    """
-    with suppress(InputError):
-        entry = NIGHTS if name == NIGHTS.name else entry_of(name)
-        if entry.reader and not entry.is_folder:
-            return DATASETS.get(entry.recordings, entry)
-    raise InputError(
-        "no public data set of this name",
-        found=repr(name),
-        wanted=f"{', '.join(entry.name for entry in SETS)}, {NIGHTS.name} or {UCR}NAME",
-    )
-
-
 def series_there() -> list[str]:
     """Return the names of the sets of the UCR archive whose folders are there."""
     return [UCR + path.name for path in sorted((data_root() / "ucr").glob("[!.]*")) if path.is_dir()]
@@ -572,17 +532,11 @@ def own_settings(folder: Path) -> Settings:
     Frames that are features already are taken as they come. T is 100; all of it can be set in the Experiment.
     Raises InputError if `dataset.json` is missing or cannot be read, or its sampling rate is no positive number.
     """
-    from emargin.data.readers.npz import read_description  # imports numpy, which the catalogue does without
+    from emargin.data.readers.npz import read_description, sampling_rate_of  # import numpy, as above
 
-    description = read_description(folder / "dataset.json")
-    rate = description.get("sampling_rate")
-    number = isinstance(rate, int | float) and not isinstance(rate, bool)
-    if rate is not None and not (number and 0 < rate < math.inf):
-        raise InputError(
-            f"sampling_rate in {folder / 'dataset.json'} cannot be used",
-            found=repr(rate),
-            wanted="a positive number, in Hz",
-        )
+    path = folder / "dataset.json"
+    description = read_description(path)
+    rate = None if description.get("sampling_rate") is None else sampling_rate_of(path, description, {})
     n_fft = None if rate is None else max(2, round(rate))
     hop, draw = None if n_fft is None else n_fft // 2, (1000,) * len(description["classes"])
     return Settings(n_fft, hop, sequence_length=100, stride=100, draw=draw, temperature=0.1, iterations=200)

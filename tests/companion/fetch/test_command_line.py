@@ -7,7 +7,8 @@ import pytest
 
 from companion.__main__ import main
 from companion.fetch import archives as fetch
-from emargin.data.catalogue import SETS, public_of
+from companion.fetch.sources import public_of
+from emargin.data.catalogue import SETS
 
 
 @pytest.fixture(autouse=True)

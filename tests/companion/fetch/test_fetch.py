@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from companion.fetch import archives as fetch
-from companion.fetch import convert, download
+from companion.fetch import convert, download, sources
 from companion.fetch.convert import SPSW_EXECUTIONS, SPSW_HEADER
 from companion.fetch.verify import git_blob
 from emargin.data import catalogue
@@ -98,7 +98,7 @@ def zipped(files: dict[str, bytes]) -> bytes:
 
 def move(monkeypatch, name, address, **fields):
     """Let the catalogue have another address, or other ways, for a set."""
-    entry = catalogue.public_of(name)
+    entry = sources.public_of(name)
     changed = replace(entry, download=replace(entry.download, address=address, **fields))
     monkeypatch.setitem(catalogue.DATASETS, name, changed)
 
@@ -514,9 +514,9 @@ def test_a_file_that_is_not_the_published_one_does_not_enter_the_folder(physione
 def test_the_nights_of_sleep_edf_lie_where_sleepeeg_s_reader_looks(server, data, monkeypatch):
     files = {"SC4001E0-PSG.edf": b"p", "SC4001EC-Hypnogram.edf": b"h"}
     server.files = {f"/{name}": content for name, content in files.items()}
-    nights = catalogue.NIGHTS
+    nights = sources.NIGHTS
     nights = replace(nights, download=replace(nights.download, address=server.address + "/"))
-    for module in (catalogue, fetch):
+    for module in (sources, fetch):
         monkeypatch.setattr(module, "NIGHTS", nights)
     monkeypatch.setattr(
         fetch,
@@ -547,14 +547,14 @@ def test_features_of_sleep_edf_cannot_be_fetched_and_say_where_they_are_from(dat
         fetch.fetch("sleepedf-features")
 
 
-@pytest.mark.parametrize("name", ["nope", "ecg-sim", "ucr-../x", "ucr-", "", "/outside"])
+@pytest.mark.parametrize("name", ["nope", "ecg-sim", "ucr-../x", "ucr-", "", "/outside", "/tmp"])
 def test_an_unknown_name_is_refused(name):
     with pytest.raises(InputError, match="no public data set of this name"):
         fetch.fetch(name)
 
 
 def test_every_set_has_an_address_and_manual_steps(data):
-    for entry in (*catalogue.SETS, catalogue.NIGHTS, catalogue.entry_of("ucr-Adiac")):
+    for entry in (*catalogue.SETS, sources.NIGHTS, catalogue.entry_of("ucr-Adiac")):
         if entry.download:
             manual = fetch.by_hand(entry)
             assert "get https://" in manual and str(entry.folder) in manual and "{" not in manual

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from companion.fetch import verify
-from emargin.data.catalogue import NIGHTS, SETS, public_of
+from companion.fetch.sources import NIGHTS, public_of
+from emargin.data.catalogue import SETS
 from emargin.data.readers.harth import SUBJECTS
 from emargin.data.readers.sleepedf import PSG_NAME
 from emargin.data.recordings import Recording, RecordingSet

@@ -363,7 +363,7 @@ def test_a_cache_that_may_not_be_written_still_serves_frames(folder, monkeypatch
 @pytest.mark.parametrize("rate", ["50", float("nan"), [50], True, 0])
 def test_a_sampling_rate_that_is_no_number_is_named(folder, rate):
     (folder / "dataset.json").write_text(json.dumps({"classes": ["a", "b"], "sampling_rate": rate}))
-    with pytest.raises(InputError, match="sampling_rate in .*dataset.json cannot be used"):
+    with pytest.raises(InputError, match="dataset.json: sampling_rate is missing or cannot be used"):
         experiment(folder)
 
 

@@ -19,7 +19,6 @@ from emargin.data.catalogue import (
     UCR_SIZES,
     Entry,
     entry_of,
-    public_of,
     series_there,
     settings_of,
 )
@@ -216,7 +215,7 @@ def test_sleepeeg_is_read_by_what_its_folder_holds(data, monkeypatch):
 
 
 def test_every_reader_is_a_function(data):
-    for entry in (*DATASETS.values(), catalogue.NIGHTS, entry_of("ucr-Adiac"), entry_of(str(data))):
+    for entry in (*DATASETS.values(), entry_of("ucr-Adiac"), entry_of(str(data))):
         for source in ("real", "simulated"):
             if source == "real" and entry.reader or source == "simulated" and entry.simulator:
                 assert callable(resolve_name(entry.reader_for(source)))
@@ -288,7 +287,7 @@ def test_settings_of_another_set_of_the_archive_follow_from_its_files(data):
     write_series(data / "ucr" / "Waves", 3, 56)
     settings = settings_of("ucr-Waves")
     assert (settings.sequence_length, settings.draw) == (11, (1000,) * 3)
-    assert series_there() == ["ucr-Waves"] and public_of("ucr-Waves") == entry_of("ucr-Waves")
+    assert series_there() == ["ucr-Waves"]
 
 
 def test_a_folder_of_the_reader_s_own_is_an_entry_by_its_path(data):
@@ -301,8 +300,6 @@ def test_a_folder_of_the_reader_s_own_is_an_entry_by_its_path(data):
     assert entry.is_folder and not entry.has_series and entry.folder == folder
     assert [path.name for path in entry.paths] == ["p.npz", "dataset.json"]
     assert settings_of(str(folder)).n_fft == 50
-    with pytest.raises(InputError, match="no public data set of this name"):
-        public_of(str(folder))
 
 
 @pytest.mark.parametrize(
@@ -354,8 +351,8 @@ def test_a_reader_and_an_entry_make_a_data_set(data, monkeypatch):
 def test_the_catalogue_is_cheap_to_import_and_so_is_an_entry():
     """What reads, simulates and converts is imported at its first use."""
     code = (
-        "import sys; from emargin.data.catalogue import entry_of, public_of, settings_of; "
-        "settings_of('ucr-Adiac'), entry_of('ecg-sim').reader_for('simulated'), public_of('sleepedf').paths; "
+        "import sys; from emargin.data.catalogue import entry_of, settings_of; "
+        "settings_of('ucr-Adiac'), entry_of('ecg-sim').reader_for('simulated'), entry_of('dsads').paths; "
         "print(*{'torch', 'numpy', 'pandas', 'sklearn', 'scipy', 'pooch'} & set(sys.modules))"
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=RESULTS.parent, capture_output=True, text=True, check=True)
