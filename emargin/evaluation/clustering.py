@@ -21,10 +21,29 @@ KMEANS_SEED, KMEANS_RESTARTS = 1, 10
 def draw(
     features: Features, nominal: tuple[int, ...], classes: tuple[str, ...], *, repeats: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For each class its nominal number of frames, or all there are: embeddings `(n, C)` and labels `(n,)`.
+    """Draw frames without replacement: of each class its nominal number, or all there are.
 
-    Without replacement, from every frame once or, with `repeats` (as released), as often as the sequences hold it.
-    Raises InputError for a class that is absent.
+    Parameters
+    ----------
+    features : Features
+    nominal : tuple of int
+        How many frames to draw, for each class.
+    classes : tuple of str
+        Their names.
+    repeats : bool
+        Draw from each frame as often as the sequences hold it, as the released code does, not from each frame once.
+
+    Returns
+    -------
+    embedding : ndarray
+        `(n, C)`, sorted by class and, in a class, by time.
+    labels : ndarray
+        `(n,)`.
+
+    Raises
+    ------
+    InputError
+        For a class that is absent.
     """
     rows = draw_rows(features, nominal, classes, repeats=repeats)
     return features.embedding.flatten(0, 1)[rows].numpy(), features.labels.flatten()[rows].numpy()
@@ -33,7 +52,7 @@ def draw(
 def draw_rows(
     features: Features, nominal: tuple[int, ...], classes: tuple[str, ...], *, repeats: bool = False
 ) -> np.ndarray:
-    """Which of the `S T` frames `draw` takes: int64 `(n,)`."""
+    """Return which of the `S T` frames `draw` takes, int64 `(n,)`. Parameters and errors are those of `draw`."""
     usable = features.rows(repeats=repeats).numpy()
     labels = features.labels.flatten().numpy()[usable]
     generator = np.random.default_rng(DRAW_SEED)
@@ -52,29 +71,69 @@ def draw_rows(
 
 
 def cluster(embedding: np.ndarray, labels: np.ndarray, n_classes: int) -> dict[str, float]:
-    """K-means with k = number of classes on raw features, scored by itself and against the true labels: `scores`."""
+    """Cluster embeddings by `partition`, and score the clusters by `scores`.
+
+    Parameters
+    ----------
+    embedding : ndarray
+        `(n, C)`.
+    labels : ndarray
+        True classes, `(n,)`.
+    n_classes : int
+        k, the number of clusters.
+
+    Returns
+    -------
+    dict of str to float
+        The values of `scores`.
+    """
     return scores(embedding, labels, partition(embedding, n_classes))
 
 
 def partition(embedding: np.ndarray, n_classes: int) -> np.ndarray:
-    """The cluster of each row of `(n, C)`, by K-means with k = n_classes on raw features."""
-    with threadpool_limits(1):  # a few thousand rows: on two cores, two threads take three times as long as one
+    """Cluster embeddings by K-means with k = n_classes, without scaling them.
+
+    Parameters
+    ----------
+    embedding : ndarray
+        `(n, C)`.
+    n_classes : int
+        k.
+
+    Returns
+    -------
+    ndarray
+        The cluster of each row, int `(n,)`, from 0 on.
+    """
+    with threadpool_limits(1):  # for a few thousand rows: two threads on two cores take three times as long
         return KMeans(n_classes, n_init=KMEANS_RESTARTS, random_state=KMEANS_SEED).fit_predict(embedding)
 
 
-def scores(embedding: np.ndarray, labels: np.ndarray, found: np.ndarray) -> dict[str, float]:
-    """The scores of a partition `found` `(n,)` of `(n, C)` by itself, and against the true labels `(n,)`.
+def scores(embedding: np.ndarray, labels: np.ndarray, assignment: np.ndarray) -> dict[str, float]:
+    """Score clusters without the truth, as the paper's Table 1 does, and against the truth.
 
-    Davies-Bouldin (lower better), silhouette and Calinski-Harabasz (higher better) are those of the K-means labels, as
-    in the paper: the true labels only balance the draw. NMI and ARI compare K-means with the truth. Where K-means finds
-    a single cluster the first three are NaN: they are not defined.
+    Parameters
+    ----------
+    embedding : ndarray
+        `(n, C)`.
+    labels : ndarray
+        True classes, `(n,)`.
+    assignment : ndarray
+        The cluster of each row, `(n,)`.
+
+    Returns
+    -------
+    dict of str to float
+        "davies_bouldin" (lower is better), "silhouette" and "calinski_harabasz" (higher is better) of the clusters.
+        They do not see the true classes, which only balance the draw. They are NaN for a single cluster, where they are
+        not defined. "nmi" and "ari" compare clusters with true classes.
     """
     values = dict.fromkeys(("davies_bouldin", "silhouette", "calinski_harabasz"), float("nan"))
-    if len(np.unique(found)) > 1:
+    if len(np.unique(assignment)) > 1:
         values = {
-            "davies_bouldin": davies_bouldin_score(embedding, found),
-            "silhouette": silhouette_score(embedding, found),
-            "calinski_harabasz": calinski_harabasz_score(embedding, found),
+            "davies_bouldin": davies_bouldin_score(embedding, assignment),
+            "silhouette": silhouette_score(embedding, assignment),
+            "calinski_harabasz": calinski_harabasz_score(embedding, assignment),
         }
-    values |= {"nmi": normalized_mutual_info_score(labels, found), "ari": adjusted_rand_score(labels, found)}
+    values |= {"nmi": normalized_mutual_info_score(labels, assignment), "ari": adjusted_rand_score(labels, assignment)}
     return {name: float(value) for name, value in values.items()}

@@ -5,13 +5,23 @@ from torch import Tensor
 
 from emargin.losses.cosines import adjacent_cosines, unit_rows
 
-UNIFORMITY_ROWS = 2000  # pairs of this many rows at most: enough for two digits, and the n x n matrix stays small
+UNIFORMITY_ROWS = 2000  # enough for two digits, and the matrix of all pairs stays small
 
 
 def mean_cosine(embedding: Tensor) -> float:
-    """Mean cosine over all pairs of different rows of `(n, C)`: 1 when all point the same way.
+    """Compute the mean cosine over all pairs of different rows: 1 when all point the same way.
 
-    From the norm of the sum: |sum_i u_i|^2 = n + sum_{i != j} u_i . u_j. Rows of zeros count as orthogonal to all.
+    It follows from the norm of the sum: |sum_i u_i|^2 = n + sum_{i != j} u_i . u_j for rows u of length 1.
+
+    Parameters
+    ----------
+    embedding : Tensor
+        `(n, C)`, of any length; a row of zeros counts as orthogonal to all others.
+
+    Returns
+    -------
+    float
+        From -1 / (n - 1) to 1.
     """
     unit = unit_rows(embedding.double())
     n = len(unit)
@@ -19,7 +29,18 @@ def mean_cosine(embedding: Tensor) -> float:
 
 
 def participation_ratio(embedding: Tensor) -> float:
-    """Effective rank of the covariance of `(n, C)`: (sum of eigenvalues)^2 / sum of squares, 1 to C; 0 if constant."""
+    """Compute the effective rank of the covariance: (sum of eigenvalues)^2 / sum of their squares.
+
+    Parameters
+    ----------
+    embedding : Tensor
+        `(n, C)`.
+
+    Returns
+    -------
+    float
+        From 1 (all on a line) to C (the same variance in all directions); 0 if all rows are equal.
+    """
     centred = embedding.double() - embedding.double().mean(0)
     covariance = centred.mT @ centred
     total, squares = covariance.trace(), covariance.square().sum()
@@ -27,12 +48,34 @@ def participation_ratio(embedding: Tensor) -> float:
 
 
 def alignment(sequences: Tensor) -> float:
-    """Mean squared distance of adjacent unit embeddings in `(S, T, C)`: 0 when neighbours coincide."""
+    """Compute the mean squared distance of adjacent frames, after scaling all to length 1.
+
+    Parameters
+    ----------
+    sequences : Tensor
+        Embeddings `(S, T, C)`.
+
+    Returns
+    -------
+    float
+        From 0, when neighbours point the same way, to 4.
+    """
     return (2 - 2 * adjacent_cosines(sequences.double())).mean().item()
 
 
 def uniformity(embedding: Tensor) -> float:
-    """log mean exp(-2 |u_i - u_j|^2) over pairs of rows of `(n, C)`: 0 when all coincide, lower is more even."""
+    """Compute log mean exp(-2 |u_i - u_j|^2) over pairs of rows, after scaling all to length 1.
+
+    Parameters
+    ----------
+    embedding : Tensor
+        `(n, C)`; of more than 2,000 rows, 2,000 spread evenly are taken.
+
+    Returns
+    -------
+    float
+        From -8 to 0, when all point the same way; the lower, the more evenly the rows cover the sphere.
+    """
     n = len(embedding)
     rows = embedding[torch.linspace(0, n - 1, min(n, UNIFORMITY_ROWS)).long()]
     distances = torch.pdist(unit_rows(rows.double()))

@@ -1,6 +1,7 @@
 """Embeddings of whole sequences, computed once and used by every metric."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -9,14 +10,22 @@ from torch import Tensor
 from emargin.data.dataset import Dataset, Sequences
 from emargin.methods import Method
 
-ENCODE_FRAMES = 2**12  # in a batch: the system would map the memory of larger outputs anew for each
+ENCODE_FRAMES = 2**12  # in a batch: for larger outputs the system would map new memory each time
 
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """embedding: float32 `(S, T, C)` on the CPU. labels: `(S, T)`, -1 unlabelled. frame: `(S, T)`, number of the frame.
+    """Embeddings of S sequences of T frames, on the CPU.
 
-    Where sequences overlap, a frame occurs in several of them under one number.
+    Parameters
+    ----------
+    embedding : Tensor
+        float32 `(S, T, C)`.
+    labels : Tensor
+        Classes, int `(S, T)`; -1 where a frame has none.
+    frame : Tensor
+        The number of each frame, int64 `(S, T)`. Where sequences overlap, a frame is in several of them and has the
+        same number in each.
     """
 
     embedding: Tensor
@@ -24,7 +33,7 @@ class Features:
     frame: Tensor
 
     def flat(self, *, repeats: bool = False) -> tuple[Tensor, Tensor]:
-        """Labelled frames out of their sequences: embeddings `(n, C)` and labels `(n,)`.
+        """Return labelled frames without their sequences: embeddings `(n, C)` and labels `(n,)`.
 
         Every frame once, in the order of the recordings; with `repeats` as often as the sequences hold it.
         """
@@ -32,7 +41,7 @@ class Features:
         return self.embedding.flatten(0, 1)[rows], self.labels.flatten()[rows]
 
     def rows(self, *, repeats: bool = False) -> Tensor:
-        """Which of the `S T` frames `flat` takes: int64 `(n,)`."""
+        """Return which of the `S T` frames `flat` takes, int64 `(n,)`."""
         rows = torch.arange(self.frame.numel())
         if not repeats:
             rows = torch.from_numpy(np.unique(self.frame.flatten().numpy(), return_index=True)[1])
@@ -41,19 +50,46 @@ class Features:
 
 @torch.no_grad()
 def encode(method: Method, sequences: Sequences, device: torch.device | str = "cpu") -> Features:
-    """Embed sequences in context, in evaluation mode, without gradients."""
+    """Embed sequences in evaluation mode, without gradients.
+
+    Parameters
+    ----------
+    method : Method
+        Trained or not. It stays in evaluation mode.
+    sequences : Sequences
+        Each is embedded as a whole, so that a frame sees the context that the encoder gives it.
+    device : torch.device or str
+        Where the method is.
+
+    Returns
+    -------
+    Features
+        On the CPU.
+    """
     method.eval()
     frame, embedding, done = sequences.indices(), None, 0
     for batch in sequences.in_order(max(1, ENCODE_FRAMES // frame.shape[1])):
         encoded = method.encode(batch.to(device))
         if embedding is None:  # written in place: to join the batches would take as long as to encode them
-            # numpy asks Linux for large pages, and torch does not: so many small ones take as long as what they hold.
+            # numpy asks Linux for large pages; torch does not, and mapping many small ones takes as long as encoding.
             embedding = torch.from_numpy(np.empty((*frame.shape, encoded.shape[-1]), np.float32))
         embedding[done : done + len(batch)] = encoded
         done += len(batch)
-    return Features(embedding, sequences.labels[frame], frame)
+    return Features(cast(Tensor, embedding), sequences.labels[frame], frame)
 
 
 def encode_both(method: Method, dataset: Dataset, device: torch.device | str = "cpu") -> tuple[Features, Features]:
-    """Features of the train and of the test side."""
+    """Embed the train and the test side of a data set, each by `encode`.
+
+    Parameters
+    ----------
+    method : Method
+    dataset : Dataset
+    device : torch.device or str
+        Where the method is.
+
+    Returns
+    -------
+    train, test : Features
+    """
     return encode(method, dataset.train, device), encode(method, dataset.test, device)

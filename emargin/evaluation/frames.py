@@ -1,4 +1,4 @@
-"""What an encoder is worth on frames: rows of the clustering, the collapse and the probes, sums by person, and maps."""
+"""Score an encoder on frames: rows of clustering, collapse and probes, sums for each person, and maps."""
 
 import numpy as np
 import torch
@@ -15,12 +15,32 @@ MAP_FRAMES = 1000  # of the draw at most, in a t-SNE map
 COMPONENTS, COMPONENT_FRAMES = 16, 300  # kept of an embedding for the book: principal components, frames of the draw
 
 
-def score_clusters(experiment: Experiment, dataset: Dataset, test: Features) -> tuple[tuple, list[dict], dict]:
+def score_clusters(
+    experiment: Experiment, dataset: Dataset, test: Features
+) -> tuple[tuple[np.ndarray, np.ndarray], list[dict], dict]:
+    """Score clusters and collapse on frames drawn from the test side.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    dataset : Dataset
+    test : Features
+        Of the test side of the data set.
+
+    Returns
+    -------
+    drawn : tuple of ndarray
+        Embeddings `(n, C)` and labels `(n,)` of the draw.
+    rows : list of dict
+        A tidy row for each metric.
+    arrays : dict of str to ndarray
+        The tables of `per_subject.cluster_tables`; none where the data set names no people.
+    """
     picked = clustering.draw_rows(test, dataset.draw, dataset.classes, repeats=experiment.protocol == "released")
     embedding, labels = test.embedding.flatten(0, 1)[picked].numpy(), test.labels.flatten()[picked].numpy()
     counts = ", ".join(f"{name} {(labels == label).sum()}" for label, name in enumerate(dataset.classes))
-    found = clustering.partition(embedding, len(dataset.classes))
-    values = clustering.scores(embedding, labels, found)
+    assignment = clustering.partition(embedding, len(dataset.classes))
+    values = clustering.scores(embedding, labels, assignment)
     rows = torch.from_numpy(embedding)
     values |= {
         "mean_cosine": collapse.mean_cosine(rows),
@@ -33,7 +53,7 @@ def score_clusters(experiment: Experiment, dataset: Dataset, test: Features) -> 
     if dataset.test.subjects is not None:
         subjects, n_subjects = _subjects(dataset, test)
         arrays = per_subject.cluster_tables(
-            embedding, labels, found, subjects[picked], n_classes=len(dataset.classes), n_subjects=n_subjects
+            embedding, labels, assignment, subjects[picked], n_classes=len(dataset.classes), n_subjects=n_subjects
         )
     return (embedding, labels), tidy, arrays
 
@@ -41,6 +61,23 @@ def score_clusters(experiment: Experiment, dataset: Dataset, test: Features) -> 
 def score_probes(
     experiment: Experiment, dataset: Dataset, train_features: Features, test: Features
 ) -> tuple[list[dict], dict]:
+    """Score the paper's probe and the further ones on the test side.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    dataset : Dataset
+    train_features, test : Features
+        Of the two sides of the data set.
+
+    Returns
+    -------
+    rows : list of dict
+        A tidy row for each metric of each probe.
+    arrays : dict of str to ndarray
+        For the probes in `per_subject.PROBES`, frames by person, true and predicted class; none where the data set
+        names no people.
+    """
     labels, rows_a_class = test.labels.flatten().numpy(), probing.QUICK_ROWS if experiment.quick else probing.PROBE_ROWS
     scored, predicted = probing.linear_predictions(
         train_features,
@@ -72,13 +109,26 @@ def score_probes(
 
 
 def _subjects(dataset: Dataset, test: Features) -> tuple[np.ndarray, int]:
-    """The person of each of the `S T` test frames, and how many people there are."""
+    """Return the person of each of the `S T` test frames, and how many people there are."""
+    assert dataset.test.subjects is not None
     return dataset.test.subjects[test.frame].flatten().numpy(), int(dataset.test.subjects.max()) + 1
 
 
 def maps_of(embedding: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """A t-SNE map and principal components of frames spread evenly over each class of the draw, which is in the order
-    of the recordings; single precision and less, since they are looked at.
+    """Compute a t-SNE map and principal components of a draw, for figures.
+
+    Parameters
+    ----------
+    embedding : ndarray
+        `(n, C)`, in each class in the order of the recordings.
+    labels : ndarray
+        `(n,)`.
+
+    Returns
+    -------
+    dict of str to ndarray
+        "map", float16 `(m, 2)`, and "components", float16 `(k, 16)` at most, of frames spread evenly over each class;
+        "map_labels" and "component_labels", int8, say their classes.
     """
     shown, kept = _evenly(labels, MAP_FRAMES), _evenly(labels, COMPONENT_FRAMES)
     components = PCA(min(COMPONENTS, len(kept)), svd_solver="full").fit_transform(embedding[kept])
@@ -91,7 +141,7 @@ def maps_of(embedding: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _evenly(labels: np.ndarray, most: int) -> np.ndarray:
-    """Rows of at most `most` frames, as many of each class where there are as many."""
+    """Return rows of at most `most` frames, the same number of each class, or all that a class has."""
     kinds = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     each = max(1, most // len(kinds))
     return np.concatenate([rows[np.linspace(0, len(rows) - 1, min(each, len(rows))).astype(int)] for rows in kinds])

@@ -1,6 +1,7 @@
 """Probing: the linear probe of the paper's Table 2, and further classifiers on the same frozen features."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +25,18 @@ HIDDEN = 128
 def linear_probe(
     train: Features, test: Features, n_classes: int, *, batch_size: int, seed: int, drop_last: bool
 ) -> dict[str, float]:
-    """The scores of the paper's probe, `linear_predictions`."""
+    """Score the paper's probe, `linear_predictions`.
+
+    Parameters
+    ----------
+    train, test, n_classes, batch_size, seed, drop_last
+        As for `linear_predictions`.
+
+    Returns
+    -------
+    dict of str to float
+        The values of `scores`.
+    """
     rows, predicted = linear_predictions(train, test, n_classes, batch_size=batch_size, seed=seed, drop_last=drop_last)
     return scores(test.labels.flatten().numpy()[rows], predicted)
 
@@ -33,11 +45,29 @@ def linear_probe(
 def linear_predictions(
     train: Features, test: Features, n_classes: int, *, batch_size: int, seed: int, drop_last: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The paper's probe: one linear layer on every frame, Adam 1e-3, 10 epochs, batches of whole sequences.
+    """Train the paper's probe and predict: one linear layer on every frame, Adam at 1e-3, 10 epochs.
 
-    Sequences are shuffled and the incomplete last batch of training is dropped; with `drop_last` that of the test side
-    too, as released. Unlabelled frames are left out. Returns which of the `S T` test frames were scored, `(n,)`, and
-    the class predicted for each, `(n,)`.
+    A batch holds whole sequences, which are shuffled each epoch; the incomplete last batch of an epoch is dropped.
+    Frames without a class are left out.
+
+    Parameters
+    ----------
+    train, test : Features
+        Embeddings to learn from, and to predict the classes of.
+    n_classes : int
+    batch_size : int
+        Sequences a batch.
+    seed : int
+        Of the first weights and of the shuffling.
+    drop_last : bool
+        Drop the incomplete last batch of the test side too, as the released code does.
+
+    Returns
+    -------
+    rows : ndarray
+        Which of the `S T` test frames are scored, int64 `(n,)`.
+    predicted : ndarray
+        The class predicted for each, int64 `(n,)`.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
@@ -64,12 +94,12 @@ def linear_predictions(
 
 
 def _cross_entropy_gradient(probe: nn.Linear, frames: Tensor, labels: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
-    """Gradient on weight and bias of the cross-entropy summed with each frame's share.
+    """Compute the gradient on weight and bias of sum share * cross-entropy.
 
     frames `(B, T, C)`, labels and shares `(B, T)`; a frame of share 0 may have any label. On the logits the gradient is
-    share (softmax - one-hot). A product for each sequence: one for all has as few rows as there are classes, and cannot
-    be divided among cores. Classes lie before frames: a softmax over a last axis of a few entries takes as long as the
-    product that gives them.
+    share (softmax - one-hot). Products go sequence by sequence: a single product has as few rows as there are classes,
+    and cannot be divided among cores. Logits are (sequences, classes, frames): a softmax over a last axis of a few
+    entries would take as long as the products.
     """
     logits = torch.bmm(probe.weight.expand(len(frames), -1, -1), frames.mT).add_(probe.bias[:, None])
     share = share[:, None]
@@ -78,10 +108,20 @@ def _cross_entropy_gradient(probe: nn.Linear, frames: Tensor, labels: Tensor, sh
 
 
 def scores(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """Accuracy, balanced accuracy, weighted and macro F1, macro precision and recall; undefined ratios count as 0.
+    """Score predicted classes.
 
-    The paper's table mixes averages (discrepancy D29): its F1 is weighted, its precision and recall are macro. Classes
-    that occur neither in truth nor in prediction are left out.
+    The paper's table mixes averages (discrepancy D29): its F1 is weighted, its precision and recall are macro.
+
+    Parameters
+    ----------
+    truth, predicted : ndarray
+        Classes, int `(n,)`.
+
+    Returns
+    -------
+    dict of str to float
+        "accuracy", "balanced_accuracy", "weighted_f1", "macro_f1", "macro_precision", "macro_recall". Classes that
+        occur neither in truth nor in prediction are left out; an undefined ratio counts as 0.
     """
     precision, recall, f1, _ = precision_recall_fscore_support(truth, predicted, average="macro", zero_division=0)
     weighted_f1 = precision_recall_fscore_support(truth, predicted, average="weighted", zero_division=0)[2]
@@ -101,7 +141,18 @@ def scores(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
 def further_probes(
     train: Features, test: Features, *, seed: int, rows: int = PROBE_ROWS
 ) -> dict[str, dict[str, float]]:
-    """The scores of `further_predictions`, for "converged", "knn" and "mlp"."""
+    """Score `further_predictions`.
+
+    Parameters
+    ----------
+    train, test, seed, rows
+        As for `further_predictions`.
+
+    Returns
+    -------
+    dict of str to dict
+        The values of `scores`, for "converged", "knn" and "mlp".
+    """
     truth = test.flat()[1].numpy()
     return {
         name: scores(truth, predicted)
@@ -110,11 +161,24 @@ def further_probes(
 
 
 def further_predictions(train: Features, test: Features, *, seed: int, rows: int = PROBE_ROWS) -> dict[str, np.ndarray]:
-    """What other classifiers read from standardised features: the class that each predicts for the rows of `test.flat`.
+    """Train other classifiers on standardised features, and predict.
 
     converged: class-balanced logistic regression run to convergence; the paper's ten epochs can stop at the majority
-    class. knn: 5 nearest neighbours. mlp: one hidden layer of 128 units. At most `rows` training frames a class,
-    drawn with a fixed seed; every labelled test frame is scored.
+    class. knn: 5 nearest neighbours. mlp: one hidden layer of 128 units.
+
+    Parameters
+    ----------
+    train, test : Features
+        Embeddings to learn from, and to predict the classes of.
+    seed : int
+        Of the MLP's first weights.
+    rows : int
+        How many training frames of a class to take at most; they are drawn with a fixed seed.
+
+    Returns
+    -------
+    dict of str to ndarray
+        For "converged", "knn" and "mlp" the class of each row of `test.flat()`, `(n,)`.
     """
     x, y = _balanced_rows(*train.flat(), rows)
     x_test = test.flat()[0].numpy()
@@ -125,14 +189,15 @@ def further_predictions(train: Features, test: Features, *, seed: int, rows: int
         "knn": KNeighborsClassifier(NEIGHBOURS),
         "mlp": MLPClassifier((HIDDEN,), early_stopping=True, random_state=seed),
     }
-    with threadpool_limits(1):  # for the many small products of the first; two threads take four times as long
+    with threadpool_limits(1):  # logistic regression makes many small products: two threads take four times as long
         classifiers["converged"].fit(x, y)
     for name in ("knn", "mlp"):
         classifiers[name].fit(x, y)
     return {name: classifier.predict(x_test) for name, classifier in classifiers.items()}
 
 
-def _balanced_rows(embedding: Tensor, labels: Tensor, most: int) -> tuple[np.ndarray, np.ndarray]:
+def _balanced_rows(embedding: Any, labels: Any, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw at most `most` rows of each class from tensors `(n, C)` and `(n,)`, in their order."""
     generator = np.random.default_rng(0)
     embedding, labels = embedding.numpy(), labels.numpy()
     rows = np.sort(

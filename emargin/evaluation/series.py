@@ -1,6 +1,7 @@
-"""Experiments on the UCR archive, whose series have one class each: embeddings are pooled over time before scoring.
+"""Score an encoder on the UCR archive, where a whole series has a class: embeddings are pooled over time first.
 
-A row "series_silhouette" is to series what "silhouette" is to frames: the same protocol on one mean embedding each.
+A row "series_silhouette" is for series what "silhouette" is for frames: the same protocol, on the mean embedding of
+each series.
 """
 
 import torch
@@ -17,9 +18,21 @@ PREFIX = "series_"
 
 
 def pooled(features: Features) -> Features:
-    """Mean over the T frames of each sequence: embedding `(S, 1, C)`, labels and frame `(S, 1)`.
+    """Take the mean over the T frames of each sequence.
 
-    Raises InputError where a sequence has frames of several classes.
+    Parameters
+    ----------
+    features : Features
+
+    Returns
+    -------
+    Features
+        embedding `(S, 1, C)`, labels and frame `(S, 1)`.
+
+    Raises
+    ------
+    InputError
+        Where a sequence has frames of several classes.
     """
     labels = features.labels[:, :1]
     mixed = (features.labels != labels).any(1)
@@ -33,18 +46,31 @@ def pooled(features: Features) -> Features:
 
 
 def scores(experiment: Experiment, method: Method, dataset: Dataset, device: torch.device | str = "cpu") -> list[dict]:
-    """Tidy rows of the clustering, the collapse and the probes, on the pooled series of the test side.
+    """Score clustering, collapse and probes on the pooled series of the test side.
 
-    All test series are clustered: there is no nominal number a class.
+    All test series are clustered: a class has no nominal number of them.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    method : Method
+    dataset : Dataset
+    device : torch.device or str
+        Where the method is.
+
+    Returns
+    -------
+    list of dict
+        A tidy row for each metric.
     """
     train, test = (pooled(side) for side in encode_both(method, dataset, device))
-    embedding, truth = (one.numpy() for one in test.flat())
+    embedding, truth = (part.numpy() for part in test.flat())
     n_classes = len(dataset.classes)
     values = clustering.cluster(embedding, truth, n_classes)
     values["participation_ratio"] = collapse.participation_ratio(torch.from_numpy(embedding))
     values |= probing.linear_probe(
         train, test, n_classes, batch_size=experiment.batch_size, seed=experiment.seed, drop_last=False
     )
-    for probe, found in probing.further_probes(train, test, seed=experiment.seed).items():
-        values |= {f"{probe}_{metric}": value for metric, value in found.items()}
+    for probe, scored in probing.further_probes(train, test, seed=experiment.seed).items():
+        values |= {f"{probe}_{metric}": value for metric, value in scored.items()}
     return [results.tidy(experiment, f"{PREFIX}{metric}", value, len(truth)) for metric, value in values.items()]

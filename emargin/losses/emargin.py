@@ -75,7 +75,7 @@ def info_nce(embedding: Tensor, *, temperature: float, sides: int = 1, scope: st
     if sides == 1:
         return (negatives[:, :-1] - positive).mean()
     outer = negatives[:, 1:-1]
-    # the previous anchor's one-sided sum still holds its own other positive, S_{j-1,j-2}; anchor 0 has none
+    # the sum of anchor j - 1 includes S_{j-1,j-2}, which `negatives` leaves out; anchor 0 has no such pair
     beyond = torch.cat([positive.new_full((len(rows), 1), float("-inf")), positive[:, :-2]], dim=1)
     previous = torch.logaddexp(negatives[:, :-2], beyond)
     return (torch.logaddexp(outer, previous) - torch.logaddexp(positive[:, :-1], positive[:, 1:])).mean()
@@ -118,7 +118,7 @@ def emargin_loss(
         The input `(B, T, D)` and theta, which "all-pairs" needs.
     phi : callable
         Any map (cosines, labels, margin) -> values of the cosines' shape, where labels are bool and fit the cosines'
-        shape. The paper's own, and psi, are computed a block of pairs at a time; for any other all pairs are in memory.
+        shape. phi and psi are computed a block of pairs at a time; any other map needs all pairs in memory.
 
     Returns
     -------
@@ -153,7 +153,7 @@ def emargin_loss(
         negatives, _, cosines = log_sums(rows, Exponent(1 / temperature), exclude=(0, 1))
         return (negatives[:, :-1] - exponent(cosines, y) - exponent.offset * y.to(rows.dtype)).mean()
     if reading == "anchor":
-        row_labels = torch.cat([y, y[:, -1:]], dim=1)  # the last frame is no anchor: any label does
+        row_labels: Tensor | PairLabels = torch.cat([y, y[:, -1:]], dim=1)  # the last frame is no anchor
     else:
         row_labels = _pair_labels(frames, threshold, rows)
     negatives, has_constant, cosines = log_sums(rows, exponent, exclude=(0, 1), labels=row_labels)
@@ -224,10 +224,10 @@ def emargin_released(
 
 
 def _log_difference(a: Tensor, b: Tensor) -> Tensor:
-    """log|exp(a) - exp(b)|, elementwise.
+    """Compute log|exp(a) - exp(b)|, elementwise.
 
-    Where a and b are equal, they differ by less than their last digit, and by that digit is how they are taken to
-    differ: a thousand anchors a step meet such ties by chance, and a logarithm of 0 would end the training.
+    Where a equals b after rounding, their difference is set to the last digit of a. With a thousand anchors a step,
+    some are equal by chance, and the logarithm of 0 would end the training.
     """
     difference = a - b
     digit = torch.finfo(a.dtype).eps * a.detach().abs().clamp(min=1)
@@ -236,7 +236,7 @@ def _log_difference(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _groups(embedding: Tensor, scope: str, temperature: float, margin: float = 1.0) -> Tensor:
-    """`(B, T, C)` -> `(G, N, C)`: sequences apart, or one group of all frames."""
+    """Return the groups that are contrasted, `(B, T, C)` -> `(G, N, C)`: each sequence, or all frames together."""
     if embedding.ndim != 3:
         raise InputError("embedding", found=f"shape {tuple(embedding.shape)}", wanted="(sequences, frames, channels)")
     if scope not in SCOPES:
@@ -257,7 +257,7 @@ def _groups(embedding: Tensor, scope: str, temperature: float, margin: float = 1
 
 
 def _labels(labels: Tensor, rows: Tensor) -> Tensor:
-    """Labels as bool `(G, N - 1)`."""
+    """Return labels as bool `(G, N - 1)`."""
     groups, n, _ = rows.shape
     y = labels.reshape(groups, -1) if labels.numel() else labels.reshape(groups, 0)
     if y.shape[1] not in (n - 1, n):
@@ -270,7 +270,7 @@ def _labels(labels: Tensor, rows: Tensor) -> Tensor:
 
 
 def _pair_labels(frames: Tensor | None, threshold: float | None, rows: Tensor) -> PairLabels:
-    """Labels of all pairs of frames, in the groups of the rows `(G, N, C)`."""
+    """Return labels of all pairs of frames, in the groups of the rows `(G, N, C)`."""
     if frames is None or threshold is None:
         raise InputError(
             "reading all-pairs labels every pair of frames", found="no frames or no threshold", wanted="both"

@@ -12,68 +12,122 @@ from torch import Tensor
 
 from emargin.errors import InputError
 
-# A term below exp(-60) of its sum's largest is taken as exp(-60). No sum can tell, in float64 either, and numbers too
-# small to be normal would make the matrix products of the gradient ten times slower.
+# A term below exp(-60) times the largest of its sum is set to that. No sum changes, not even in float64, and subnormal
+# numbers would make the matrix products of the gradient ten times slower.
 FARTHEST = -60.0
 
 Weights = Callable[[int, int], Tensor]  # (length, level) -> (length, length)
 
 
-def instance_contrast(one: Tensor, two: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Loss I (section 10): at each frame, a sequence's other view against the other 2B - 2 vectors of that frame.
+def instance_contrast(first: Tensor, second: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Compute loss I (section 10): at each frame, the two views of a sequence against all other sequences.
 
         I = mean over t, i and both directions of
             -log( exp(r_it . r'_it) / (sum_j exp(r_it . r'_jt) + sum_{j != i} exp(r_it . r_jt)) )
 
-    With `weights` w `(B, B)` (section 11) each of the 2B - 1 partners is a positive of weight w_ij, in its own view
-    (j != i) and in the other (all j); the identity gives the loss above. Scalar; 0 for B = 1.
+    Parameters
+    ----------
+    first, second : Tensor
+        The views r and r', `(B, T, C)`.
+    weights : Tensor, optional
+        w, `(B, B)` (section 11): every r'_jt, and every r_jt with j != i, is a positive of r_it with weight w_ij.
+        Without weights w is the identity, which is the loss above.
+
+    Returns
+    -------
+    Tensor
+        A scalar; 0 for B = 1.
+
+    Raises
+    ------
+    InputError
+        For views of different shapes, and for weights that do not fit them.
     """
-    return _contrast(*_views(one.transpose(0, 1), two.transpose(0, 1)), weights)
+    return _contrast(*_views(first.transpose(0, 1), second.transpose(0, 1)), weights)
 
 
-def temporal_contrast(one: Tensor, two: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Loss Tm (section 10): in each sequence, a frame's other view against the other 2T - 2 vectors of that sequence.
+def temporal_contrast(first: Tensor, second: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Compute loss Tm (section 10): in each sequence, the two views of a frame against all other frames.
 
-    The formula of `instance_contrast` with t in the role of i. weights: `(T, T)`. Scalar; 0 for T = 1.
+    It is the formula of `instance_contrast` with t in the role of i.
+
+    Parameters
+    ----------
+    first, second : Tensor
+        The views r and r', `(B, T, C)`.
+    weights : Tensor, optional
+        `(T, T)`, as for `instance_contrast`.
+
+    Returns
+    -------
+    Tensor
+        A scalar; 0 for T = 1.
+
+    Raises
+    ------
+    InputError
+        As `instance_contrast`.
     """
-    return _contrast(*_views(one, two), weights)
+    return _contrast(*_views(first, second), weights)
 
 
 def hierarchical(
-    one: Tensor, two: Tensor, *, instance_weights: Tensor | None = None, temporal_weights: Weights | None = None
+    first: Tensor, second: Tensor, *, instance_weights: Tensor | None = None, temporal_weights: Weights | None = None
 ) -> Tensor:
-    """The mean over time scales of I / 2 + Tm / 2 (section 10).
+    """Compute the mean over time scales of I / 2 + Tm / 2 (section 10).
 
-    From one level to the next both views are max-pooled over time (kernel and stride 2, a last odd frame is left out);
-    the last level has one frame and I / 2 alone. instance_weights: `(B, B)`, the same at each level. temporal_weights:
-    a function of (length, level), level 0 at full length. Returns a scalar.
+    From each level to the next both views are max-pooled over time (kernel and stride 2; a last odd frame is left out).
+    The last level has one frame, and I / 2 alone.
+
+    Parameters
+    ----------
+    first, second : Tensor
+        The views r and r', `(B, T, C)`.
+    instance_weights : Tensor, optional
+        `(B, B)`, the same at each level.
+    temporal_weights : callable, optional
+        (length, level) -> weights `(length, length)`; level 0 has full length.
+
+    Returns
+    -------
+    Tensor
+        A scalar.
+
+    Raises
+    ------
+    InputError
+        As `instance_contrast`.
     """
-    one, two = _views(one, two)
-    total, level = one.new_zeros(()), 0
-    while one.shape[1] > 1:
-        soft = temporal_weights(one.shape[1], level) if temporal_weights else None
-        total = total + 0.5 * instance_contrast(one, two, instance_weights) + 0.5 * temporal_contrast(one, two, soft)
-        one, two, level = _halved(one), _halved(two), level + 1
-    total = total + 0.5 * instance_contrast(one, two, instance_weights)
+    first, second = _views(first, second)
+    total, level = first.new_zeros(()), 0
+    while first.shape[1] > 1:
+        soft = temporal_weights(first.shape[1], level) if temporal_weights else None
+        total = (
+            total
+            + 0.5 * instance_contrast(first, second, instance_weights)
+            + 0.5 * temporal_contrast(first, second, soft)
+        )
+        first, second, level = _halved(first), _halved(second), level + 1
+    total = total + 0.5 * instance_contrast(first, second, instance_weights)
     return total / (level + 1)
 
 
-def _contrast(one: Tensor, two: Tensor, weights: Tensor | None) -> Tensor:
-    """Weighted cross-entropy among the 2n vectors of each group of `(G, n, C)`; mean over groups and anchors."""
-    n = one.shape[1]
+def _contrast(first: Tensor, second: Tensor, weights: Tensor | None) -> Tensor:
+    """Compute the weighted cross-entropy among the 2n vectors of each group of `(G, n, C)`; the mean over all."""
+    n = first.shape[1]
     if weights is None:
         weights = torch.eye(n)
     elif weights.shape != (n, n):
         raise InputError("soft weights do not fit the views", found=tuple(weights.shape), wanted=(n, n))
-    weights = weights.to(one).repeat(2, 2).fill_diagonal_(0)
-    return _CrossEntropy.apply(torch.cat([one, two], dim=1), weights)
+    weights = weights.to(first).repeat(2, 2).fill_diagonal_(0)
+    return _CrossEntropy.apply(torch.cat([first, second], dim=1), weights)
 
 
 class _CrossEntropy(torch.autograd.Function):
     """-sum_k w_jk log p_jk with p_j the softmax over k != j of z_j . z_k; mean over groups and anchors j.
 
     z: `(G, N, C)`. w: `(N, N)`, zero on the diagonal. The gradient on the dot product of j and k is
-    G_jk = p_jk sum_l w_jl - w_jk, and that on z_j the sum over k of (G_jk + G_kj) z_k: one product, as both meet.
+    G_jk = p_jk sum_l w_jl - w_jk, and the gradient on z_j is sum_k (G_jk + G_kj) z_k, a single product.
     """
 
     @staticmethod
@@ -98,15 +152,16 @@ class _CrossEntropy(torch.autograd.Function):
 
 
 def _halved(view: Tensor) -> Tensor:
+    """Take the larger of each two frames: `(B, T, C)` -> `(B, T // 2, C)`."""
     pairs = view[:, : view.shape[1] // 2 * 2].unflatten(1, (-1, 2))
     return pairs.max(2).values
 
 
-def _views(one: Tensor, two: Tensor) -> tuple[Tensor, Tensor]:
-    if one.ndim != 3 or one.shape != two.shape or not one.numel():
+def _views(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    if first.ndim != 3 or first.shape != second.shape or not first.numel():
         raise InputError(
             "two views to contrast",
-            found=f"{tuple(one.shape)} and {tuple(two.shape)}",
+            found=f"{tuple(first.shape)} and {tuple(second.shape)}",
             wanted="two of one shape (sequences, frames, channels)",
         )
-    return one, two
+    return first, second

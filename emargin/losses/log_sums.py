@@ -29,13 +29,21 @@ CUDA_SUMS: ModuleType | None = None
 
 @dataclass(frozen=True, eq=False)
 class PairLabels:
-    """A label for every pair: y_jk = not cos(x_j, x_k) > threshold. frames: `(G, N, D)`."""
+    """Label every pair of frames: y_jk = 0 where cos(x_j, x_k) > threshold, else 1.
+
+    Parameters
+    ----------
+    frames : Tensor
+        The input x, `(G, N, D)`.
+    threshold : float
+        theta, from -1 to 1.
+    """
 
     frames: Tensor
     threshold: float
 
     def of(self, rows: slice) -> Tensor:
-        """Labels of the rows' entries, bool `(G, rows, N)`."""
+        """Return the labels of rows of the matrix of pairs, bool `(G, rows, N)`."""
         unit = unit_rows(self.frames)
         return ~(unit[:, rows] @ unit.mT > self.threshold)
 
@@ -43,20 +51,35 @@ class PairLabels:
 def log_sums(
     rows: Tensor, exponent: Exponent, *, exclude: tuple[int, ...], labels: Tensor | PairLabels | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """For each anchor j the logarithm of the sum over k of exp e(S_jk, y_jk), where k - j is not in `exclude`.
+    """Compute for each anchor j log sum_k exp e(S_jk, y_jk), over all k whose k - j is not in `exclude`.
 
-    rows: `(G, N, C)`, G groups that do not see one another; S is that of their cosines. exclude: 0 and any of -1 and 1.
-    labels: bool `(G, N)`, where the label of an anchor stands for its whole row, or one for every pair.
-    Returns `(log_sum, reference, cosines)`: the full sum is log_sum + reference * exponent.offset, both `(G, N)`, where
-    reference is 1 if any entry of the row has label 1, else 0; an empty sum is -inf. cosines `(G, N - 1)`: S_{j,j+1}.
+    Parameters
+    ----------
+    rows : Tensor
+        `(G, N, C)`, of any length. Each of the G groups has its matrix of cosines S.
+    exponent : Exponent
+        e, a function of a cosine and a label.
+    exclude : tuple of int
+        0, and any of -1 and 1: (0, 1) leaves out S_jj and S_{j,j+1}.
+    labels : Tensor or PairLabels, optional
+        bool `(G, N)`, a label for each row of S; or a label for each pair. An exponent without a margin needs none.
+
+    Returns
+    -------
+    log_sum : Tensor
+        `(G, N)`, without the constant `exponent.offset` of label 1; -inf where no k is left.
+    reference : Tensor
+        `(G, N)`, how often the constant is to be added: 1 where any entry of the row has label 1, else 0.
+    cosines : Tensor
+        S_{j,j+1}, `(G, N - 1)`.
     """
     return _LogSums.apply(rows, exponent, exclude, labels)
 
 
 class _LogSums(torch.autograd.Function):
-    """The gradient on S_jk as an entry of row j is dL/dlog_sum_j softmax_jk e'(S_jk); then through the normalisation.
+    """The sums and their gradient, from the rows on: of tensors as large as the rows it keeps the unit rows alone.
 
-    One function from the rows on, so that nothing of the size of the rows is kept but the unit rows.
+    In row j, dL/dS_jk = dL/dlog_sum_j softmax_jk e'(S_jk). The normalisation of the rows comes after that.
     """
 
     @staticmethod
@@ -106,7 +129,7 @@ class _LogSums(torch.autograd.Function):
 
 
 def _cuda_sums(unit: Tensor) -> ModuleType | None:
-    """CUDA_SUMS where it serves: on CUDA, for more than one block."""
+    """Return CUDA_SUMS where it serves: on CUDA, for more than one block."""
     return CUDA_SUMS if unit.is_cuda and len(unit) * unit.shape[1] ** 2 > CUDA_BLOCK**2 else None
 
 
@@ -130,7 +153,7 @@ def _row_gradient(unit, log_sum, grad_log_sum, exponent, exclude, labels):
 
 
 def _rows(unit, exponent, exclude, labels):
-    """Blocks of whole rows of S: (rows, s, y, e, any label 1), with e = -inf at the excluded entries."""
+    """Yield blocks of whole rows of S: (rows, s, y, e, any label 1), with e = -inf at the excluded entries."""
     groups, n, _ = unit.shape
     step = max(1, (CUDA_BLOCK if unit.is_cuda else BLOCK) ** 2 // (groups * n))
     numbers = torch.arange(n, device=unit.device)
@@ -143,6 +166,7 @@ def _rows(unit, exponent, exclude, labels):
         excluded = (lag >= min(exclude)) & (lag <= max(exclude))
         any_label = None if y is None else y[..., 0]
         if isinstance(labels, PairLabels):  # constants that differ inside a row do not cancel: count from the largest
+            assert y is not None
             any_label = (y & ~excluded).any(-1)
             e = e + exponent.offset * (y.to(e.dtype) - any_label[..., None].to(e.dtype))
         yield rows, s, y, e.masked_fill_(excluded, float("-inf")), any_label

@@ -1,9 +1,9 @@
-"""How much the losses hold at a time. These numbers change time and memory, and no result beyond rounding.
+"""How much the losses hold at a time. These numbers change time and memory; results change by rounding alone.
 
-Two things decide them. What is worked on again and again should lie in a core's caches. And fresh memory is slow: a
-page that the system has to map costs more than an operation on what it holds. So slices and blocks reuse the same
-memory, and all that one loss needs is one piece: glibc, the allocator under torch on Linux, gives memory back to the
-system the sooner, the smaller the largest piece that it has freed. Other allocators need none of this and lose nothing.
+Two facts decide them. Data that is used again and again should fit a core's caches. And fresh memory is slow: to map a
+page takes the system longer than an operation on what the page holds. So slices and blocks reuse the same memory, and a
+loss allocates all that it needs as a single piece: glibc, the allocator under torch on Linux, gives memory back to the
+system the sooner, the smaller the largest piece that it has freed. Other allocators lose nothing by this.
 """
 
 SLICE = 2**17  # entries of rows taken at a time: 512 KB in float32, half of a core's second-level cache

@@ -75,6 +75,7 @@ def label_matrix(y: Tensor, reading: str, pairs: Tensor | None = None) -> Tensor
     """
     n = y.shape[-1] + 1
     if reading == "all-pairs":
+        assert pairs is not None, "reading all-pairs needs the labels of all pairs"
         return pairs.long().diagonal_scatter(y.long(), offset=1, dim1=-2, dim2=-1)
     if reading == "anchor":
         return _of_rows(y).long()[..., None].expand(*y.shape[:-1], n, n)
@@ -123,16 +124,16 @@ def released(s: Tensor, y: Tensor, temperature: float, margin: float, sides: int
 
 
 def _log_sums(exponents: Tensor, first: int, last: int) -> Tensor:
-    """For each row j log sum_k exp(e_jk) without first <= k - j <= last: `(..., N, N)` -> `(..., N)`."""
+    """Compute log sum_k exp(e_jk) for each row j, without first <= k - j <= last: `(..., N, N)` -> `(..., N)`."""
     excluded = torch.ones(exponents.shape[-2:], dtype=torch.bool, device=exponents.device).triu(first).tril(last)
     return exponents.masked_fill(excluded, float("-inf")).logsumexp(-1)
 
 
 def _log_difference(a: Tensor, b: Tensor) -> Tensor:
-    """log|exp(a) - exp(b)| = max(a, b) + log(1 - exp(-|a - b|))."""
+    """Compute log|exp(a) - exp(b)| = max(a, b) + log(1 - exp(-|a - b|))."""
     return torch.maximum(a, b) + torch.log(-torch.expm1(-(a - b).abs()))
 
 
 def _of_rows(y: Tensor) -> Tensor:
-    """`(..., N - 1)` -> `(..., N)`: the last frame is no anchor, so that its row may have any label, as 0."""
+    """Give the last row a label, `(..., N - 1)` -> `(..., N)`: any does, as the last frame is no anchor; here 0."""
     return torch.cat([y, torch.zeros_like(y[..., :1])], dim=-1)

@@ -12,6 +12,7 @@ So little more than half of S is formed, and in few operations: all blocks of on
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,30 +22,30 @@ from emargin.losses.memory import BLOCK, CUDA_BLOCK, CUDA_KEPT, KEPT, LEAF
 
 @dataclass(frozen=True)
 class Blocks:
-    """Blocks of S of one shape, as a batch: the rows of all groups, end to end, are cut into stretches of `width`."""
+    """Blocks of S of the same shape, as a batch: the rows of all groups, end to end, are cut into stretches."""
 
-    width: int
+    width: int  # rows of a stretch, within which a block lies
     stretches: slice  # those that hold a block
     rows: slice  # of a block within its stretch
     columns: slice
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """(blocks, rows, columns)."""
+    def shape(self) -> tuple[int, ...]:
+        """Return (blocks, rows, columns)."""
         return tuple(part.stop - part.start for part in (self.stretches, self.rows, self.columns))
 
     @property
     def diagonal(self) -> bool:
-        """Whether they lie on the diagonal of S."""
+        """Say whether the blocks lie on the diagonal of S."""
         return self.rows == self.columns
 
     @property
     def touching(self) -> bool:
-        """Whether the last row and the first column of a block are neighbours."""
+        """Say whether the last row and the first column of a block are neighbours."""
         return self.rows.stop == self.columns.start
 
     def of(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """What belongs to rows and to columns: `(G, P, ...)` -> `(blocks, rows, ...)` and `(blocks, columns, ...)`."""
+        """Return values of rows and of columns: `(G, P, ...)` -> `(blocks, rows, ...)` and `(blocks, columns, ...)`."""
         stretches = values.view(-1, self.width, *values.shape[2:])[self.stretches]
         return stretches[:, self.rows], stretches[:, self.columns]
 
@@ -52,11 +53,16 @@ class Blocks:
 class Triangle:
     """All blocks of S once, for sums, and once more, for their gradient.
 
-    rows: `(G, N, C)`, of which only shape, dtype and device count: G groups of N rows that do not see one another.
-    keep: whether some blocks stay in memory between the two; each serves once. What stays of them is what their user
-    has made of it. spares: tensors of the blocks' shape for their user to work in.
-
     N is filled up with rows of zeros to P rows, the next number that can be halved (`padded`).
+
+    Parameters
+    ----------
+    rows : Tensor
+        `(G, N, C)`, of which only shape, dtype and device count: each of G groups has its S.
+    keep : bool
+        Whether some blocks stay in memory for the gradient, as the caller has left them.
+    spares : int
+        How many further tensors of a block's shape the caller gets to work in.
     """
 
     def __init__(self, rows: Tensor, *, keep: bool, spares: int):
@@ -74,10 +80,10 @@ class Triangle:
             self.first_staying -= 1
             staying += self.sizes[self.first_staying]
         self.spares, self.largest = spares, max(self.sizes)
-        self.memory = self._fresh(rows)
+        self.memory: Tensor | None = self._fresh(rows)
 
     def padded(self, values: Tensor) -> Tensor:
-        """`(G, N, ...)` -> `(G, P, ...)` with zeros at the end; the same tensor where N = P."""
+        """Add zeros at the end, `(G, N, ...)` -> `(G, P, ...)`; the same tensor where N = P."""
         if self.n == self.padded_n:
             return values.contiguous()
         filled = values.new_zeros(len(values), self.padded_n, *values.shape[2:])
@@ -85,7 +91,7 @@ class Triangle:
         return filled
 
     def without_padding(self, blocks: Blocks, values: Tensor) -> Tensor:
-        """Values of blocks, `(blocks, rows, columns)`, changed in place: zero in columns that `padded` has added."""
+        """Set values of blocks, `(blocks, rows, columns)`, to zero in columns that `padded` has added; in place."""
         if self.n < self.padded_n and (blocks.width < self.padded_n or blocks.columns.stop > self.n):
             stretches, columns = (
                 torch.arange(part.start, part.stop, device=values.device) for part in (blocks.stretches, blocks.columns)
@@ -94,15 +100,20 @@ class Triangle:
             values *= (starts[:, None] + columns < self.n)[:, None]
         return values
 
-    def blocks(self, unit: Tensor, scale: float = 1.0) -> Iterator[tuple[Blocks, bool, Tensor, *tuple[Tensor, ...]]]:
-        """(blocks, whether what s holds in the end stays, s = scale * cosines, and the spares). unit: `(G, P, C)`."""
+    def blocks(self, unit: Tensor, scale: float = 1.0) -> Iterator[tuple[Any, ...]]:
+        """Yield (blocks, whether what the caller leaves in s stays, s = scale * cosines, and each spare).
+
+        unit: `(G, P, C)`.
+        """
+        assert self.memory is not None
         for number, s, *free in self._places(self.memory, range(len(self.parts)), self.first_staying):
             self._products(number, unit, scale, s)
             yield self.parts[number], number >= self.first_staying, s, *free
 
-    def again(self, unit: Tensor, scale: float = 1.0) -> Iterator[tuple[Blocks, bool, Tensor, *tuple[Tensor, ...]]]:
-        """From the last blocks, those on the diagonal, to the first: (blocks, whether they stayed, what stayed of them
-        or else s anew, and the spares). All of them may be changed.
+    def again(self, unit: Tensor, scale: float = 1.0) -> Iterator[tuple[Any, ...]]:
+        """Yield (blocks, whether they stayed, what the caller left in s or else s anew, and each spare).
+
+        From the last blocks, those on the diagonal, to the first. The caller may change all tensors.
         """
         memory = self._fresh(unit) if self.memory is None else self.memory
         first_stayed, self.first_staying, self.memory = self.first_staying, len(self.parts), None
@@ -117,20 +128,18 @@ class Triangle:
         out.baddbmm_(rows, columns.mT, beta=0, alpha=scale)
 
     def _fresh(self, like: Tensor) -> Tensor:
-        """A place for the blocks that stay, or for the largest that do not, and for the spares.
+        """Return memory for the blocks that stay, or for the largest that does not, and for the spares.
 
-        In one piece, for both passes, for the allocator's sake: see `emargin.losses.memory`.
+        It is a single piece for both passes, because of the allocator: see `emargin.losses.memory`.
         """
         staying = sum(self.sizes[self.first_staying :])
         return like.new_empty(max(staying, self.largest) + self.spares * self.largest)
 
-    def _places(
-        self, memory: Tensor, numbers: Iterable[int], first_staying: int
-    ) -> Iterator[tuple[int, *tuple[Tensor, ...]]]:
-        """For each number of `parts`, the place of its s and the spares.
+    def _places(self, memory: Tensor, numbers: Iterable[int], first_staying: int) -> Iterator[tuple[Any, ...]]:
+        """Yield each number of `parts` with the place of its s and the spares.
 
-        Blocks that do not stay share the first place: forward with blocks that are formed after them, and in the second
-        pass with those that have served before them.
+        Blocks that do not stay share the first place: in the first pass with the blocks that are formed after them, in
+        the second with those that were used before them.
         """
         spares = [len(memory) - (spare + 1) * self.largest for spare in range(self.spares)]
         places = [0] * (first_staying + 1)
@@ -142,7 +151,7 @@ class Triangle:
 
 
 def _parts(groups: int, n: int, square: int, leaf: int, most: int) -> Iterator[Blocks]:
-    """The blocks of `groups` triangles of n rows, from the corner to the diagonal, of about `most` entries at most."""
+    """Yield the blocks of `groups` triangles of n rows, from corner to diagonal, of about `most` entries each."""
 
     def batches(width: int, rows: slice, columns: slice) -> Iterator[Blocks]:
         stretches = groups * n // width

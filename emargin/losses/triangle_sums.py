@@ -1,12 +1,13 @@
 """Sums over the triangle of cosines, and their gradient, with torch's own operations on blocks.
 
-For each anchor the sum over k of exp e(S_jk, y_j), which `emargin.losses.log_sums` takes the logarithm of. A block
-is met in few passes, since each goes through a cache. Where all anchors have one label, or no label counts, a block is
-symmetric in what it gives to rows and to columns: one exponential serves both. Otherwise each side has its own.
+For each anchor j the sum over k of exp e(S_jk, y_j); `emargin.losses.log_sums` takes its logarithm. As few operations
+as possible go over a block, since each loads it into a cache. Where all anchors share a label, or no label counts, a
+block gives the same terms to its rows and to its columns: an exponential serves both. Otherwise each side has its own.
 """
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -22,8 +23,8 @@ class Power:
     """exp e(s, y) for a single y, in the fewest passes over a block: 2^x, x = linear d + quadratic d^2, d = scale s.
 
     Where s is above the margin, d = limit. exp(e) de/ds = factor * 2^x * dx/dd, where dx/dd = linear + 2 quadratic d,
-    or d alone if linear = 0, with the 2 quadratic in the factor. As a power of 2, which is as exact: torch takes exp
-    from a library made for one maker's processors, and on another's it takes several times as long.
+    or d alone if linear = 0, with the 2 quadratic in the factor. A power of 2 is as exact, and can be several times as
+    fast: torch takes exp from a library made for the processors of a single maker.
     """
 
     scale: float
@@ -33,7 +34,10 @@ class Power:
     limit: float | None = None
 
     def of(self, s: Tensor, out: Tensor) -> tuple[Tensor, Tensor]:
-        """(d, 2^x) from scale * cosines, which become d; 2^x is in d's memory where that is all a gradient needs."""
+        """Return (d, 2^x) from s = scale * cosines, which becomes d.
+
+        2^x takes the place of d where a gradient needs nothing else.
+        """
         d = s if self.limit is None else s.clamp_(min=self.limit)  # scale is negative there
         if not self.quadratic:
             return d, d.exp2_()
@@ -44,20 +48,21 @@ class Power:
         return d, x.exp2_()
 
     def slope_(self, d: Tensor, powers: Tensor) -> Tensor:
-        """exp(e) de/ds / factor, written to d."""
+        """Compute exp(e) de/ds / factor, written to d."""
         if not self.quadratic:
             return d
         return torch.addcmul(powers, powers, d, value=2 * self.quadratic, out=d) if self.linear else d.mul_(powers)
 
 
 def power_of(exponent: Exponent, labels: Tensor | None) -> Power | None:
-    """That of all entries, or None where anchors differ."""
+    """Return the power of all entries, or None where anchors have different labels."""
     if exponent.margin is None:
         return Power(LOG2_E * exponent.scale, True, 0.0, exponent.scale)
     y = _uniform(labels)
     if y is None:
         return None
-    a, b = exponent.coefficients(y, labels.dtype)
+    assert labels is not None
+    a, b = cast(tuple[float, float], exponent.coefficients(y, labels.dtype))
     if not y:
         return Power(1.0, False, LOG2_E * a, 2 * a)
     limit = LOG2_E * b * exponent.margin if exponent.margin < 1 else None
@@ -65,14 +70,14 @@ def power_of(exponent: Exponent, labels: Tensor | None) -> Power | None:
 
 
 def _uniform(labels: Tensor | None) -> bool | None:
-    """The one label that all anchors share, if they do. A CUDA device is not asked: the answer would be waited for."""
+    """Return the label that all anchors share, if any. A CUDA device is not asked: the program would wait for it."""
     if labels is None or labels.is_cuda or not (labels.all() or not labels.any()):
         return None
     return bool(labels.flatten()[0])
 
 
 def power_sums(triangle: Triangle, unit: Tensor, power: Power, exclude: tuple[int, ...]) -> Tensor:
-    """Sums over anchors' rows, `(G, P)`, where all entries have one power. unit: `(G, P, C)`."""
+    """Sum over each anchor's row, `(G, P)`, where all entries share a power. unit: `(G, P, C)`."""
     sums = unit.new_zeros(unit.shape[:2])
     for blocks, stays, s, spare in triangle.blocks(unit, power.scale):
         d, terms = power.of(s, out=spare)
@@ -97,7 +102,7 @@ def power_sums(triangle: Triangle, unit: Tensor, power: Power, exclude: tuple[in
 
 
 def power_gradient(triangle: Triangle, unit: Tensor, share: Tensor, power: Power, exclude: tuple[int, ...]) -> Tensor:
-    """The gradient on the unit rows, `(G, P, C)`, where all entries have one power.
+    """Compute the gradient on the unit rows, `(G, P, C)`, where all entries share a power.
 
     share: dL/dlog_sum / exp(log_sum), `(G, P)`.
     """
@@ -121,7 +126,7 @@ def power_gradient(triangle: Triangle, unit: Tensor, share: Tensor, power: Power
 def labelled_sums(
     triangle: Triangle, unit: Tensor, exponent: Exponent, exclude: tuple[int, ...], labels: Tensor
 ) -> Tensor:
-    """Sums over anchors' rows, `(G, P)`, where each anchor has its label. unit: `(G, P, C)`, labels: bool `(G, N)`."""
+    """Sum over each anchor's row, `(G, P)`, with labels for anchors. unit: `(G, P, C)`, labels: bool `(G, N)`."""
     sums, labels = unit.new_zeros(unit.shape[:2]), triangle.padded(labels)
     for blocks, _, s, spare, _ in triangle.blocks(unit):
         of_rows, of_columns = blocks.of(sums)
@@ -143,7 +148,7 @@ def labelled_sums(
 def labelled_gradient(
     triangle: Triangle, unit: Tensor, share: Tensor, exponent: Exponent, exclude: tuple[int, ...], labels: Tensor
 ) -> Tensor:
-    """The gradient on the unit rows, `(G, P, C)`, where each anchor has its label. share: as in `power_gradient`."""
+    """Compute the gradient on the unit rows, `(G, P, C)`, with labels for anchors. share: as in `power_gradient`."""
     grad, labels = torch.empty_like(unit), triangle.padded(labels)
     for blocks, _, s, spare, scratch in triangle.again(unit):
         of_row, of_column = blocks.of(share)
@@ -154,18 +159,18 @@ def labelled_gradient(
             weight = torch.add(_without(weight, exclude), weight.mT, out=spare)
         else:
             y_columns = y_columns.mT
-            other = _slopes(exponent, s, y_columns, _powers(exponent, s, y_columns, out=spare), out=s)
-            other *= of_column[:, None]
+            of_columns = _slopes(exponent, s, y_columns, _powers(exponent, s, y_columns, out=spare), out=s)
+            of_columns *= of_column[:, None]
             if blocks.touching:
                 weight[:, -1, 0] *= 1 not in exclude
-                other[:, -1, 0] *= -1 not in exclude
-            weight += other
+                of_columns[:, -1, 0] *= -1 not in exclude
+            weight += of_columns
         _multiply(blocks, weight, unit, grad)
     return grad
 
 
 def _multiply(blocks: Blocks, weight: Tensor, unit: Tensor, grad: Tensor) -> None:
-    """Adds (W + W^T) U of these blocks to the gradient; those on the diagonal, which come first, write it."""
+    """Add (W + W^T) U of these blocks to the gradient; those on the diagonal, which come first, write it."""
     (unit_rows, unit_columns), (grad_rows, grad_columns) = blocks.of(unit), blocks.of(grad)
     if blocks.diagonal:
         torch.bmm(weight, unit_rows, out=grad_rows)
@@ -175,31 +180,32 @@ def _multiply(blocks: Blocks, weight: Tensor, unit: Tensor, grad: Tensor) -> Non
 
 
 def _without(blocks: Tensor, exclude: tuple[int, ...]) -> Tensor:
-    """Blocks on the diagonal, changed in place: zero where column - row is in `exclude`."""
+    """Set blocks on the diagonal to zero where column - row is in `exclude`; in place."""
     for lag in exclude:
         blocks.diagonal(lag, dim1=1, dim2=2).zero_()
     return blocks
 
 
 def _with_corner(blocks: Tensor, corner: Tensor, there: bool) -> Tensor:
-    """Blocks that touch the diagonal with their last row and first column, changed in place there: `corner` or zero."""
+    """Set the entry of last row and first column, which lies beside the diagonal, to `corner` or zero; in place."""
     blocks[:, -1, 0] = corner if there else 0
     return blocks
 
 
 def _powers(exponent: Exponent, s: Tensor, y: Tensor, out: Tensor) -> Tensor:
-    """exp e(s, y), written to `out`: `exponent(s, y).exp()` without a tensor of its own for each operation."""
+    """Compute exp e(s, y), written to `out`: `exponent(s, y).exp()` without a new tensor for each operation."""
     a, b = (LOG2_E * coefficient for coefficient in exponent.coefficients(y, s.dtype))
     d = exponent.clipped(s, y)
     return _line(d, a, b, out=out).mul_(d).exp2_()
 
 
 def _slopes(exponent: Exponent, s: Tensor, y: Tensor, powers: Tensor, out: Tensor) -> Tensor:
-    """exp(e) de/ds from exp e(s, y), written to `out`, which may be s."""
+    """Compute exp(e) de/ds from exp e(s, y), written to `out`, which may be s."""
     a, b = exponent.coefficients(y, s.dtype)
     return _line(exponent.clipped(s, y), 2 * a, b, out=out).mul_(powers)
 
 
-def _line(d: Tensor, a: Tensor | float, b: Tensor, out: Tensor) -> Tensor:
-    """a d + b, written to `out`; in one pass where a is a number."""
+def _line(d: Tensor, a: Tensor | float, b: Tensor | float, out: Tensor) -> Tensor:
+    """Compute a d + b, written to `out`; in a single pass where a is a number."""
+    assert isinstance(b, Tensor)
     return torch.mul(d, a, out=out).add_(b) if isinstance(a, Tensor) else torch.add(b, d, alpha=a, out=out)
