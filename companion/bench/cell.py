@@ -4,7 +4,7 @@
     python -m companion.bench.cell --dataset harth-sim,mitbih --threads 2 --out results/benchmarks/cell.json
 
 A cell: frames, 200 iterations of eMargin released, features of both sides, clustering, the ten-epoch probe. The plain
-form trains with `companion.bench.baselines.plain_emargin_released` on the same batches, and its probe encodes every batch
+form trains with `companion.bench.baselines.plain_emargin_released` on the same batches. Its probe encodes every batch
 anew, with gradients through the encoder, in every epoch; it is measured over a few steps and epochs and scaled to the
 whole. Features and both probes take turns and count with their medians. Frames and clustering are the same in both; the
 plain form needs features for clustering alone. Where there is a CUDA device, the same is measured with the encoder and

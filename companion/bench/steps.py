@@ -3,7 +3,7 @@
     python -m companion.bench.steps
     python -m companion.bench.steps --methods cost,simmtm --threads 2 --out steps.json
 
-Time is a ratio: to a step of the shared encoder with the plain dense InfoNCE of `companion.bench.baselines`. The two take
+Time is a ratio: to a step of the shared encoder with the plain dense InfoNCE of `companion.bench.baselines`. Both take
 turns within one run of `emargin.training.train`, so that a busy machine slows both. Each method runs in a process of
 its own, where memory is what its first steps need beyond what the process held before them.
 """

@@ -14,7 +14,8 @@ STYLE = "\n".join(
         ".ledger dl { display: grid; grid-template-columns: 6rem minmax(0, 1fr); gap: 0.2rem 0.8rem; margin: 0; }",
         ".ledger dt { font-weight: 600; } .ledger dd { margin: 0; overflow-wrap: anywhere; }",
         ".ledger h3 { margin: 0.2rem 0; font-size: 1.1rem; }",
-        ".ledger .grade { border: 1px solid currentColor; border-radius: 0.3rem; padding: 0 0.4rem; font-weight: 600; }",
+        ".ledger .grade { border: 1px solid currentColor; border-radius: 0.3rem; padding: 0 0.4rem;"
+        " font-weight: 600; }",
         ".ledger .choice { margin-right: 1rem; white-space: nowrap; }",
         *(f".ledger:has(#ledger-{grade}:checked) section:not(.grade-{grade}) {{ display: none; }}" for grade in "abc"),
     ]

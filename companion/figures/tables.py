@@ -41,7 +41,7 @@ def tables(store: Store, cells: Sequence[Experiment], paper: pd.DataFrame, grid:
 
 
 def difference_table(found: pd.DataFrame, titles: dict[str, str], name: str) -> str:
-    """Differences, as `companion.statistics.tables.differences` gives them: a line a method and fidelity, a column a metric.
+    """Differences, as `statistics.tables.differences` gives them: a line a method and fidelity, a column a metric.
 
     titles: metric -> column title. name: of the table. A difference without a verdict is grey.
     """
