@@ -81,9 +81,11 @@ html: $(STAMP) ## Build the book again from the notebooks that `make book` execu
 notebooks: $(STAMP) ## Execute the notebooks in place: the only way to refresh the committed outputs
 	$(BIN)/python -m companion.book.notebooks notebooks
 
-lint: $(STAMP) ## Check the code's style
+lint: $(STAMP) ## Check style, format and docstrings with ruff, and the module's types with mypy
 	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
 
 clean: ## Remove what was built, and keep the environment, the data and the runs
-	rm -rf _build .pytest_cache .ruff_cache .hypothesis
+	rm -rf _build .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -path ./$(VENV) -prune -o -path ./data -prune -o -name __pycache__ -type d -exec rm -rf {} +
