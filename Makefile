@@ -37,8 +37,8 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-test: $(STAMP) ## Run the unit tests, then every notebook against its committed outputs; on simulators alone
-	EMARGIN_DATA=_build/no-data $(BIN)/python -m pytest --nbval --nbval-current-env tests notebooks
+test: $(STAMP) ## Run the tests, the examples in docstrings, and every notebook against its outputs; on simulators alone
+	EMARGIN_DATA=_build/no-data $(BIN)/python -m pytest --doctest-modules --nbval --nbval-current-env tests emargin notebooks
 
 check-long: $(STAMP) ## Run the tests that take minutes or hours: every method at full size, real data
 	$(BIN)/python -m pytest -m long tests

@@ -6,7 +6,6 @@ book's results.
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from emargin.config import CORE, Experiment
@@ -23,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def new_parser() -> tuple[argparse.ArgumentParser, argparse._SubParsersAction]:
-    """The parser, and what takes its commands."""
+    """Return the parser, and what takes its commands."""
     parser = argparse.ArgumentParser(prog="emargin", description="An executable companion to the eMargin paper.")
     return parser, parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -75,7 +74,7 @@ def add_methods(commands: argparse._SubParsersAction) -> None:
 
 
 def fields_of(options: argparse.Namespace) -> dict:
-    """Those fields of an experiment that the arguments name."""
+    """Return those fields of an experiment that the arguments name."""
     return {name: value for name, value in vars(options).items() if name in CORE}
 
 
@@ -85,8 +84,9 @@ def run_experiment(options: argparse.Namespace) -> int:
     from emargin.resolve import resolve
     from emargin.rows import read_rows, writable_folder
 
-    asked = Experiment.from_dict(fields_of(options))
-    experiment = resolve(replace(asked, **settings_from(asked.method, options.settings)))
+    fields = fields_of(options)
+    settings = settings_from(fields.get("method", Experiment.method), options.settings)
+    experiment = resolve(Experiment.from_dict(fields | settings))
     print(experiment)
     folder = writable_folder(options.out or default_folder(experiment))
     if (folder / "rows.csv").exists() and set(read_rows(folder / "rows.csv").digest) != {experiment.digest}:
@@ -104,7 +104,7 @@ def run_experiment(options: argparse.Namespace) -> int:
 
 
 def _device(name: str):
-    """The torch device of that name. Raises ArgumentTypeError for one that is not there."""
+    """Return the torch device of that name. Raises ArgumentTypeError for one that is not there."""
     import torch
 
     try:

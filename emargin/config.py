@@ -45,7 +45,7 @@ class Experiment:
     """What is asked of a run. Two that ask the same are equal, on every machine.
 
     Any keyword that is no parameter below is a setting of the method, which declares the settings that it has
-    (`emargin methods` lists them):
+    (`emargin methods` lists them)::
 
         Experiment(dataset="mitbih", method="emargin", margin=3, threshold=0.2).margin
 
@@ -170,7 +170,7 @@ class Experiment:
 
     @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits that stand for all values of a resolved experiment.
+        """Return sixteen hexadecimal digits that stand for all values of a resolved experiment.
 
         Raises
         ------

@@ -20,7 +20,9 @@ LIMITS = {  # of a number: in words, and what holds within the bound
 
 @dataclass(frozen=True)
 class Field:
-    """A setting of a method, declared in its class:
+    """A setting of a method, declared in its class.
+
+    For example::
 
         fields = {"margin": Field(float, default=5.0, above=0, help="m, what dissimilar frames are kept apart by")}
 

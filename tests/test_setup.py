@@ -77,11 +77,6 @@ def test_configuration_files_are_valid(schema, path):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_the_citation_has_the_project_s_version():
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    assert str(citation["version"]) == PROJECT["project"]["version"]
-
-
 def test_the_bibliography_holds_the_paper_its_references_the_data_and_what_repairs_borrow():
     entries = parse_file(ROOT / "book" / "references.bib").entries
     assert len(entries) == 1 + 29 + 10 + 2  # the two losses that repairs borrow from

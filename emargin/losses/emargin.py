@@ -29,11 +29,11 @@ def info_nce(embedding: Tensor, *, temperature: float, sides: int = 1, scope: st
 
     The positive is not in the denominator, so the value can be negative.
 
-    One side (the paper's equation 1), anchors j = 0 .. N-2:
+    One side (the paper's equation 1), anchors j = 0 .. N-2::
 
         l_j = -S_{j,j+1}/tau + log sum_{k not in {j, j+1}} exp(S_jk/tau)
 
-    Two sides (the released class behind the tables), anchors j = 1 .. N-2:
+    Two sides (the released class behind the tables), anchors j = 1 .. N-2::
 
         l_j = -log(exp(S_{j,j-1}/tau) + exp(S_{j,j+1}/tau))
               + log(sum_{k not in {j-1, j, j+1}} exp(S_jk/tau) + sum_{k not in {j-1, j}} exp(S_{j-1,k}/tau))
@@ -94,6 +94,8 @@ def emargin_loss(
     phi: MarginMap = phi,
 ) -> Tensor:
     """Compute eMargin as the paper defines it: InfoNCE of one side with S replaced by M = phi(S, y, m) (equation 2).
+
+    The map, and the loss of an anchor::
 
         phi(s, y, m) = (1 - y) s^2 / 2 + y max(0, m - s)^2 / 2
         l_t = -M_{t,t+1}/tau + log sum_{k not in {t, t+1}} exp(M_tk/tau),   t = 0 .. N-2
@@ -166,12 +168,12 @@ def emargin_released(
 ) -> tuple[Tensor, Tensor]:
     """Compute eMargin as the released code does, on the flattened batch. The margin is in the denominator alone.
 
-    Two sides (all released configurations), anchors j = 1 .. N-2, with gamma = 0.05 and E_jj = 0:
+    Two sides (all released configurations), anchors j = 1 .. N-2, with gamma = 0.05 and E_jj = 0::
 
         psi(s, y, m) = -(1 - y) s^2 / 2 + y max(0, m - s)^2 / 2,     E_jk = exp(gamma psi(S_jk, y_j, m) / tau)
         l_j = -log(exp(S_{j,j-1}/tau) + exp(S_{j,j+1}/tau)) + log|sum_k E_jk + sum_k E_{j-1,k} - exp(S_{j,j-1}/tau)|
 
-    One side, anchors j = 0 .. N-2; no temperature under the sum, and the self term is phi(0, y_j):
+    One side, anchors j = 0 .. N-2; no temperature under the sum, and the self term is phi(0, y_j)::
 
         l_j = -S_{j,j+1}/tau + log|sum_{k != j} exp phi(S_jk, y_j, m) + exp phi(0, y_j, m) - exp(S_{j,j+1}/tau)|
 

@@ -2,7 +2,7 @@
 
 Each is a function of S, the matrix of cosines `(..., N, N)`, and gives the loss of every anchor; their mean is the loss
 of the batch. So autograd gives its derivative by each cosine. All pairs are in memory, and sums are kept as logarithms.
-`emargin.losses.emargin` computes the same from embeddings without S.
+`emargin.losses.emargin` computes the same from embeddings without S. For example::
 
     s = cosine_matrix(embedding, scope="sequence")
     info_nce(s, temperature=0.5).mean()
@@ -30,11 +30,11 @@ def cosine_matrix(embedding: Tensor, scope: str = "sequence") -> Tensor:
 def info_nce(s: Tensor, temperature: float, sides: int = 1) -> Tensor:
     """Compute InfoNCE for each anchor, `(..., N - sides)`.
 
-    One side (the paper's equation 1), anchors j = 0 .. N-2:
+    One side (the paper's equation 1), anchors j = 0 .. N-2::
 
         l_j = -S_{j,j+1}/tau + log sum_{k not in {j, j+1}} exp(S_jk/tau)
 
-    Two sides (the released code), anchors j = 1 .. N-2:
+    Two sides (the released code), anchors j = 1 .. N-2::
 
         l_j = -log(exp(S_{j,j-1}/tau) + exp(S_{j,j+1}/tau))
               + log(sum_{k not in {j-1, j, j+1}} exp(S_jk/tau) + sum_{k not in {j-1, j}} exp(S_{j-1,k}/tau))
@@ -59,6 +59,8 @@ def emargin(
     phi: MarginMap = phi,
 ) -> Tensor:
     """Compute eMargin as the paper defines it, `(..., N - 1)`: InfoNCE of one side with M in the place of S.
+
+    The entries of M::
 
         M_jk = phi(S_jk, label_jk, m),   or S_jk where the entry has no label
 
@@ -99,12 +101,12 @@ def adjusted(s: Tensor, labels: Tensor, margin: float, phi: MarginMap = phi) -> 
 def released(s: Tensor, y: Tensor, temperature: float, margin: float, sides: int = 2) -> tuple[Tensor, Tensor]:
     """Compute eMargin as the released code does, `(..., N - sides)`, and how far its logarithm's argument is from zero.
 
-    Two sides, anchors j = 1 .. N-2, with gamma = 0.05:
+    Two sides, anchors j = 1 .. N-2, with gamma = 0.05::
 
         E_jk = exp(gamma psi(S_jk, y_j, m)/tau) for k != j,   E_jj = 0
         l_j = -log(exp(S_{j,j-1}/tau) + exp(S_{j,j+1}/tau)) + log|sum_k E_jk + sum_k E_{j-1,k} - exp(S_{j,j-1}/tau)|
 
-    One side, anchors j = 0 .. N-2, with S_jj = 0:
+    One side, anchors j = 0 .. N-2, with S_jj = 0::
 
         l_j = -S_{j,j+1}/tau + log|sum_k exp phi(S_jk, y_j, m) - exp(S_{j,j+1}/tau)|
 
