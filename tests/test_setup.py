@@ -77,6 +77,28 @@ def test_configuration_files_are_valid(schema, path):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+def test_a_commit_is_held_to_what_make_lint_checks():
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    before_a_commit = {
+        hook["entry"].replace(".venv/bin/", "").replace(" --force-exclude", "") for hook in repository["hooks"]
+    }
+    recipe = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE).group(1)
+    lines = {line.strip().replace("$(BIN)/", "").removesuffix(" .") for line in recipe.splitlines()}
+    assert before_a_commit == lines and len(lines) == 3
+    assert (repository["repo"], {hook["language"] for hook in repository["hooks"]}) == ("local", {"system"})
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_documents_name_files_that_are_there(document):
+    """NAME stands for what the reader adds."""
+    text = (ROOT / document).read_text()
+    paths = set(re.findall(r"`((?:\.ci|\.github|book|companion|emargin|notebooks|tests|workflow)/[\w./-]*)`", text))
+    assert len(paths) > 5
+    assert [path for path in sorted(paths) if "NAME" not in path and not (ROOT / path).exists()] == []
+    commands = set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE))
+    assert "lint" in commands and commands <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
 def test_the_bibliography_holds_the_paper_its_references_the_data_and_what_repairs_borrow():
     entries = parse_file(ROOT / "book" / "references.bib").entries
     assert len(entries) == 1 + 29 + 10 + 2  # the two losses that repairs borrow from

@@ -4,6 +4,7 @@ import ast
 import doctest
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
 import tomllib
@@ -111,3 +112,9 @@ def test_public_names_have_examples_that_are_collected():
     }
     assert counts["emargin"] >= 5 and counts["emargin.losses.margin"] and counts["emargin.losses.emargin"]
     assert "--doctest-modules" in (ROOT / "Makefile").read_text()
+
+
+def test_the_reference_describes_every_public_name():
+    pages = "".join(page.read_text() for page in sorted((ROOT / "book" / "api").glob("*.md")))
+    described = set(re.findall(r"^\.\. auto(?:class|function):: (\w+)$", pages, re.MULTILINE))
+    assert described == set(emargin.__all__) - {"METHODS"} and "`METHODS`" in pages
