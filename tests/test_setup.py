@@ -96,7 +96,9 @@ def test_documents_name_files_that_are_there(document):
     assert len(paths) > 5
     assert [path for path in sorted(paths) if "NAME" not in path and not (ROOT / path).exists()] == []
     commands = set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE))
-    assert "lint" in commands and commands <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert "lint" in commands and commands <= set(
+        re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    )
 
 
 def test_the_bibliography_holds_the_paper_its_references_the_data_and_what_repairs_borrow():
