@@ -44,6 +44,7 @@ class FrameEncoder(nn.Module):
         )
 
     def forward(self, frames: Tensor) -> Tensor:
+        """Return the embedding of each frame."""
         return self.blocks(frames.flatten(0, -2)).unflatten(0, frames.shape[:-1])
 
 
@@ -85,6 +86,7 @@ class MaskedEncoder(nn.Module):
         self.dropout = nn.Dropout(OUTPUT_DROPOUT)
 
     def forward(self, frames: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return the embedding of each frame, masked ones as zeros behind the input layer."""
         return self.dropout(self.frames(_masked_input(self.input, frames, mask)))
 
 
@@ -114,6 +116,7 @@ class DilatedEncoder(nn.Module):
         self.dropout = nn.Dropout(OUTPUT_DROPOUT)
 
     def forward(self, frames: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return the embedding of each frame in its context, masked ones as zeros behind the input layer."""
         return self.dropout(self.blocks(_masked_input(self.input, frames, mask).mT).mT)
 
 

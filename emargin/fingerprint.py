@@ -152,7 +152,9 @@ class Source:
 
     def statements(self, place: "Place") -> list[ast.stmt]:
         """Return what defines a name."""
-        return self.module(place.module).statements(place.name)
+        module = self.module(place.module)
+        assert module is not None, place
+        return module.statements(place.name)
 
     def find(self, name: str) -> tuple[Place | None, list[str]]:
         """Split "module:name.attribute" into a definition and the attributes asked of it; none: it is another's.
@@ -172,14 +174,14 @@ class Source:
 
 def _parsed(tree: ast.Module, name: str, *, is_package: bool = False) -> _Module:
     """Sort a module's statements. Those that define nothing belong to the name that they change."""
-    found = _Module()
+    definitions: dict[str, list[ast.stmt]] = {}
+    imported: dict[str, str] = {}
     for statement in _flat(tree.body):
         if isinstance(statement, ast.Import | ast.ImportFrom):
-            found.imported |= _bindings(statement, name, is_package)
-            continue
+            imported |= _bindings(statement, name, is_package)
         for target in _defined(statement):
-            found.definitions.setdefault(target, []).append(statement)
-    return found
+            definitions.setdefault(target, []).append(statement)
+    return _Module(dict(definitions), imported)
 
 
 def _flat(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
@@ -256,12 +258,12 @@ def _source_of(thing: type | types.FunctionType) -> ast.stmt:
     files = [part.__code__.co_filename for part in parts if isinstance(part, types.FunctionType)]
     files += [name for name in reversed(list(linecache.cache)) if name not in files and "ipy" in name]
     try:
-        files.insert(0, inspect.getsourcefile(thing))
+        files.insert(0, inspect.getsourcefile(thing) or "")
     except (TypeError, OSError):  # a class of a notebook: only its functions know the cell that they come from
         pass
     for file in files:
         try:
-            tree = ast.parse("".join(linecache.getlines(file or "")))
+            tree = ast.parse("".join(linecache.getlines(file)))
         except SyntaxError:
             continue
         named = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef)]
@@ -325,7 +327,7 @@ class _Reading:
                 texts.append("left out")
                 continue
             for statement in self.source.statements(place):
-                if functions_alone and place in places:
+                if functions_alone and place in places and isinstance(statement, ast.ClassDef):
                     texts += [
                         _Text(self, place, in_class=True).of(part)
                         for part in statement.body
@@ -383,8 +385,9 @@ class _Reading:
 
 def _field(node: ast.expr) -> str | None:
     """Return NAME of `experiment.NAME`."""
-    is_field = isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("experiment", "self.experiment")
-    return node.attr if is_field else None
+    if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("experiment", "self.experiment"):
+        return node.attr
+    return None
 
 
 def _folded(node: ast.expr, facts: Mapping[str, str | None], attributes: Mapping[str, bool]) -> bool | None:
@@ -396,7 +399,7 @@ def _folded(node: ast.expr, facts: Mapping[str, str | None], attributes: Mapping
         return attributes.get(node.attr)
     if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq | ast.NotEq):
         field_name, right = _field(node.left), node.comparators[0]
-        if field_name in facts and isinstance(right, ast.Constant):
+        if field_name and field_name in facts and isinstance(right, ast.Constant):
             return (facts[field_name] == right.value) == isinstance(node.ops[0], ast.Eq)
     return None
 
@@ -406,8 +409,9 @@ class _Text:
 
     def __init__(self, reading: _Reading, place: Place, *, in_class: bool = False):
         self.reading, self.place, self.in_class = reading, place, in_class
-        self.module = reading.source.module(place.module)
-        self.imported = dict(self.module.imported)
+        module = reading.source.module(place.module)
+        assert module is not None, place
+        self.module, self.imported = module, dict(module.imported)
         self.attributes = reading.known_attributes if place in reading.with_attributes else {}
         self.scopes: list[dict[str, str]] = []  # of functions, from the outermost: name -> what stands for it
         self.locals = 0
@@ -486,8 +490,7 @@ class _Text:
     def _taken(self, statements: list[ast.stmt]) -> list[ast.stmt]:
         taken: list[ast.stmt] = []
         for statement in statements:
-            known = self._known(statement.test) if isinstance(statement, ast.If) else None
-            if known is not None:
+            if isinstance(statement, ast.If) and (known := self._known(statement.test)) is not None:
                 taken += self._taken(statement.body if known else statement.orelse)
             elif not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)):
                 taken.append(statement)
@@ -512,7 +515,7 @@ class _Text:
             branches = (ast.Attribute(part, node.attr, ast.Load()) for part in (either.body, either.orelse))
             return self._node(ast.IfExp(either.test, *branches))
         if isinstance(either, ast.BoolOp):
-            sides = [ast.Attribute(part, node.attr, ast.Load()) for part in either.values]
+            sides: list[ast.expr] = [ast.Attribute(part, node.attr, ast.Load()) for part in either.values]
             return self._node(ast.BoolOp(either.op, sides))
         return self._reference(node) or f"{self._node(node.value)}.{node.attr}"
 

@@ -36,6 +36,7 @@ class Exponent:
         return self.scale * max(abs(a) + abs(b) for a, b in self.parabolas.coefficients(self.margin))
 
     def __call__(self, s: Tensor, y: Tensor | bool | None) -> Tensor:
+        """Return e(s, y) of cosines and labels."""
         a, b = self.coefficients(y, s.dtype)
         d = self.clipped(s, y)
         return d * b if self.margin is None else (d * a + b) * d

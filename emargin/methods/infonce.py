@@ -9,7 +9,9 @@ from emargin.methods.base import Method
 
 
 class InfoNCE(Method):
-    """Adjacent frames attract, all others repel; the positive is not in the denominator. With S_tk = cos(z_t, z_k),
+    """Adjacent frames attract, all others repel; the positive is not in the denominator.
+
+    With S_tk = cos(z_t, z_k):
 
         l_t = -S_{t,t+1} / tau + log sum_{k not in {t, t+1}} exp(S_tk / tau)
 

@@ -212,7 +212,9 @@ def global_loss(first: Tensor, second: Tensor) -> Tensor:
 
 
 def local_loss(view: Tensor, segments: int = SEGMENTS) -> Tensor:
-    """Contrast the segments of each sequence: neighbours attract. With s_i the maximum over segment i:
+    """Contrast the segments of each sequence: neighbours attract.
+
+    With s_i the maximum over segment i:
 
         mean over B and i of -log( exp(s_i . s_p) / (exp(s_i . s_p) + sum_j exp(s_i . s_j)) )
 
