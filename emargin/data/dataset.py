@@ -66,6 +66,9 @@ class Dataset:
         Nominal number of test frames of each class for clustering.
     checksum : str
         Stands for the files read, or for the simulator's seed and profile.
+    standardisation : tuple of Tensor or None
+        Mean and standard deviation of each feature, `(D,)`, by which frames were standardised; None where they are as
+        they were read.
     """
 
     name: str
@@ -75,6 +78,7 @@ class Dataset:
     test: Sequences
     draw: tuple[int, ...]
     checksum: str
+    standardisation: tuple[Tensor, Tensor] | None = None
 
     @property
     def n_features(self) -> int:

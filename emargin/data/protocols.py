@@ -19,6 +19,8 @@ HELD_OUT = 0.25  # of the training people, at least one, whom the split "validat
 SPLIT_SEED = 0  # the split by subject is one and the same for all seeds of an experiment
 QUICK_DRAW = 150  # frames a class at most that the quick profile clusters
 
+Standardised = tuple[Sequences, Sequences, tuple[Tensor, Tensor] | None]  # both sides, and what they lost
+
 
 def build(data: RecordingSet, settings: Settings, experiment: Experiment, checksum: str) -> Dataset:
     """Frame, split and standardise a set of recordings under the experiment's protocol.
@@ -45,7 +47,7 @@ def build(data: RecordingSet, settings: Settings, experiment: Experiment, checks
         Where T frames do not fit any recording, or a side of the split would be empty.
     """
     split = _by_subject if experiment.protocol == "original" else _by_position
-    train, test = split(data, settings, experiment)
+    train, test, standardisation = split(data, settings, experiment)
     for side, sequences in (("train", train), ("test", test)):
         if len(sequences) == 0:
             raise InputError(
@@ -55,10 +57,10 @@ def build(data: RecordingSet, settings: Settings, experiment: Experiment, checks
             )
     most = QUICK_DRAW if experiment.quick else max(settings.draw)
     draw = tuple(min(nominal, most) for nominal in settings.draw)
-    return Dataset(data.name, data.source, data.classes, train, test, draw, checksum)
+    return Dataset(data.name, data.source, data.classes, train, test, draw, checksum, standardisation)
 
 
-def _by_subject(data: RecordingSet, settings: Settings, experiment: Experiment) -> tuple[Sequences, Sequences]:
+def _by_subject(data: RecordingSet, settings: Settings, experiment: Experiment) -> Standardised:
     """Split by protocol `original`: sequences within a recording, whole subjects on a side, statistics of training."""
     tested = test_subjects_of(data, settings, experiment.fold)
     sides = [
@@ -75,14 +77,14 @@ def _by_subject(data: RecordingSet, settings: Settings, experiment: Experiment) 
             todo="lower sequence_length, n_fft or hop",
         )
     if len(train) == 0:
-        return train, test
+        return train, test, None
     mean, std = statistics_of(train.frames)
     for side in (train, test):
         side.frames.sub_(mean).div_(std)
-    return train, test
+    return train, test, (mean, std)
 
 
-def _by_position(data: RecordingSet, settings: Settings, experiment: Experiment) -> tuple[Sequences, Sequences]:
+def _by_position(data: RecordingSet, settings: Settings, experiment: Experiment) -> Standardised:
     """Split by protocol `released`: recordings joined in file order, sequences across them, the first part to train on.
 
     The border is the set's own, where its files are the two sides, or else a share of the sequences.
@@ -94,9 +96,11 @@ def _by_position(data: RecordingSet, settings: Settings, experiment: Experiment)
         raise InputError("protocol released has one split", found=f"fold {experiment.fold}", wanted=1)
     joined = data.joined()
     everything = within_recordings(joined.recordings, data, experiment)
+    standardisation = None
     if settings.standardise == "all":
         mean, std = statistics_of(everything.frames)
         everything.frames.sub_(mean).div_(std)
+        standardisation = mean, std
     if data.test_from is None:
         cut = int(settings.train_share * len(everything))
     else:
@@ -105,13 +109,11 @@ def _by_position(data: RecordingSet, settings: Settings, experiment: Experiment)
             samples if data.framed else max(0, (samples - cast(int, experiment.n_fft)) // cast(int, experiment.hop) + 1)
         )
         cut = int((everything.starts < frames).sum())
-    return cast(
-        tuple[Sequences, Sequences],
-        tuple(
-            Sequences(everything.frames, everything.labels, starts, everything.length)
-            for starts in (everything.starts[:cut], everything.starts[cut:])
-        ),
+    train, test = (
+        Sequences(everything.frames, everything.labels, starts, everything.length)
+        for starts in (everything.starts[:cut], everything.starts[cut:])
     )
+    return train, test, standardisation
 
 
 def test_subjects_of(data: RecordingSet, settings: Settings, fold: int) -> frozenset[str]:
@@ -211,7 +213,13 @@ def hold_out(dataset: Dataset) -> Dataset:
         held_side,
         dataset.draw,
         f"{dataset.checksum}, validation",
+        _after(dataset.standardisation, mean, std),
     )
+
+
+def _after(before: tuple[Tensor, Tensor] | None, mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the one standardisation that two, one after the other, come to."""
+    return (mean, std) if before is None else (before[0] + before[1] * mean, before[1] * std)
 
 
 def _only(sequences: Sequences, kept: Tensor) -> Sequences:
