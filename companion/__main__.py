@@ -36,6 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
     choose.add_argument("grid", type=Path, metavar="FILE", help="a grid file of the settings to choose between")
     choose.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the rows are")
     add_device(choose)
+    _add_score(commands)
+    _add_encoders(commands)
     add_methods(commands)
     _add_data(commands.add_parser("data", help="fetch, verify or list the real data sets"))
     return execute(parser, arguments)
@@ -68,6 +70,7 @@ def _add_grid(parser: argparse.ArgumentParser) -> None:
                 help="as `emargin grid plan` gives them",
             )
         if action == "cell":
+            named.add_argument("--again", action="store_true", help="run them even though their rows are there")
             add_device(named)
         elif action != "frames":
             named.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the rows are")
@@ -75,6 +78,30 @@ def _add_grid(parser: argparse.ArgumentParser) -> None:
             named.add_argument("--json", type=Path, metavar="FILE", help="write the cells that are ahead, in order")
         if action == "merge":
             named.add_argument("folders", nargs="+", type=Path, metavar="FROM", help="folders of rows")
+
+
+def _add_score(commands: argparse._SubParsersAction) -> None:
+    score = commands.add_parser("score", help="compute metrics that cells lack from their encoders, without training")
+    score.set_defaults(command=_score)
+    score.add_argument("grid", type=Path, metavar="GRID", help="the grid file")
+    score.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the rows are")
+    score.add_argument("--metric", metavar="NAME", help="this metric alone (default: all that are missing or stale)")
+    score.add_argument("--cells", type=Path, metavar="FOLDER", help="where encoders are (default: runs/cells)")
+    add_device(score)
+
+
+def _add_encoders(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("encoders", help="make an archive of encoders, or take them out of it")
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    pack = actions.add_parser("pack", help="put the encoders of a folder into an archive")
+    pack.set_defaults(command=_pack)
+    pack.add_argument("folder", type=Path, metavar="FOLDER", help="where they are, such as runs/cells")
+    pack.add_argument("archive", type=Path, metavar="ARCHIVE", help="the file to write")
+    pack.add_argument("--dtype", default="float32", help="of the weights: float32 (default) or float16")
+    unpack = actions.add_parser("unpack", help="put the encoders of an archive where `emargin score` looks for them")
+    unpack.set_defaults(command=_unpack)
+    unpack.add_argument("archive", type=Path, metavar="ARCHIVE", help="as `emargin encoders pack` wrote it")
+    unpack.add_argument("folder", type=Path, metavar="FOLDER", help="where to put them, such as runs/cells")
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
@@ -111,7 +138,7 @@ def _plan(options: argparse.Namespace) -> int:
     from emargin.rows import write_text
 
     store = Store(options.out)
-    todo = plan(read_grid(options.grid), store)
+    todo = plan(read_grid(options.grid), store, options.grid.stem)
     print(todo)
     if todo.ahead:
         print(estimate(todo, store))
@@ -138,7 +165,8 @@ def _frames(options: argparse.Namespace) -> int:
 def _cell(options: argparse.Namespace) -> int:
     from companion.grid.runner import run_cells
 
-    for outcome in run_cells(_named_cells(options), device=options.device):
+    named = _named_cells(options)
+    for outcome in run_cells(named, device=options.device, grid=options.grid.stem, again=options.again):
         print(outcome, flush=True)
     return 0
 
@@ -168,7 +196,7 @@ def _collect(options: argparse.Namespace) -> int:
     with store.locked():
         folders = finished(cells, store)
         store.add(folders)
-    print(f"{len(folders)} cells taken into {options.out}; {plan(cells, store)}")
+    print(f"{len(folders)} cells taken into {options.out}; {plan(cells, store, options.grid.stem)}")
     return 0
 
 
@@ -184,6 +212,44 @@ def _merge(options: argparse.Namespace) -> int:
             store.merge(Store(folder))
     print(f"{len(store.known)} cells in {options.out}")
     return 0
+
+
+def _score(options: argparse.Namespace) -> int:
+    """Exit status 2 where a cell could not be scored; the others are."""
+    from companion.grid.plan import plan, read_grid
+    from companion.grid.score import score_cells
+    from companion.grid.store import Store
+
+    store, cells, grid = Store(options.out), read_grid(options.grid), options.grid.stem
+    with store.locked():
+        problems = score_cells(
+            cells, store, grid=grid, metric=options.metric, root=options.cells, device=options.device
+        )
+        for problem in problems:
+            print(f"emargin: {problem}", file=sys.stderr)
+        print(plan(cells, store, grid))
+    return 2 if problems else 0
+
+
+def _pack(options: argparse.Namespace) -> int:
+    from companion.encoders import pack
+
+    packed = pack(options.folder, options.archive, options.dtype)
+    for problem in packed.left_out:
+        print(f"emargin: {problem}", file=sys.stderr)
+    print(f"{packed.number} encoders in {options.archive}, sha256 {packed.checksum}")
+    return 0
+
+
+def _unpack(options: argparse.Namespace) -> int:
+    """Exit status 2 where an encoder is of another training; the others are unpacked."""
+    from companion.encoders import unpack
+
+    unpacked = unpack(options.archive, options.folder)
+    for problem in unpacked.left_out:
+        print(f"emargin: {problem}", file=sys.stderr)
+    print(f"{unpacked.number} encoders unpacked into {options.folder}, {unpacked.there} were there already")
+    return 2 if unpacked.left_out else 0
 
 
 def _choose(options: argparse.Namespace) -> int:

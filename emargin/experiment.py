@@ -1,9 +1,7 @@
 """Run an experiment: data, training, scores, files. No notebook needed."""
 
 import json
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +11,11 @@ import torch
 
 from emargin import rows as results
 from emargin.config import Experiment
-from emargin.data.catalogue import entry_of
 from emargin.data.dataset import Dataset
 from emargin.data.loading import load
 from emargin.encoder_files import origin_of, read_encoder, write_encoder
 from emargin.errors import InputError
-from emargin.evaluation import frames, series
-from emargin.evaluation.features import encode, encode_both
+from emargin.evaluation.scoring import score, timed
 from emargin.methods import Method
 from emargin.paths import home
 from emargin.resolve import resolving
@@ -31,7 +27,8 @@ class Result:
     """What a run gives.
 
     rows: tidy results. provenance: where they come from. curve: loss and diagnostics over steps.
-    drawn: the clustering draw, embeddings `(n, C)` and labels `(n,)`. method: in evaluation mode.
+    drawn: the clustering draw, embeddings `(n, C)` and labels `(n,)`; None where frames were not clustered. method: in
+    evaluation mode.
     arrays: the tables of `evaluation.per_subject`, where people are told apart; with `maps` also "map" `(m, 2)`, a
     t-SNE map of frames spread evenly over the draw, "components" `(m', 16)`, principal components of fewer of them,
     and their classes, "map_labels" and "component_labels".
@@ -43,7 +40,7 @@ class Result:
     curve: pd.DataFrame
     rows: pd.DataFrame
     provenance: dict
-    drawn: tuple[np.ndarray, np.ndarray]
+    drawn: tuple[np.ndarray, np.ndarray] | None
     arrays: dict[str, np.ndarray]
 
     def __getitem__(self, metric: str) -> float:
@@ -59,6 +56,7 @@ def run(
     device: torch.device | str | None = None,
     folder: Path | str | None = None,
     progress: bool = True,
+    metrics: Collection[str] | None = None,
     maps: bool = False,
 ) -> Result:
     """Train, cluster, probe: frame by frame, or, for a set of the UCR archive, on one embedding a series.
@@ -78,6 +76,8 @@ def run(
         again.
     progress
         Show a bar while it trains.
+    metrics
+        Names of `emargin.stages.METRICS`; all unless named.
     maps
         Draw a t-SNE map of frames, too. Series have none.
 
@@ -97,28 +97,15 @@ def run(
     device = torch.device(device) if device is not None else default_device()
     folder = None if folder is None else results.writable_folder(Path(folder))
     seconds: dict[str, float] = {}
-    with _timed(seconds, "data"):
+    with timed(seconds, "data"):
         dataset = dataset or load(experiment)
     check_sequences(experiment, dataset)
-    with _timed(seconds, "train"):
+    with timed(seconds, "train"):
         method, curve = _trained(experiment, dataset, device, folder, progress)
-    if entry_of(experiment.dataset).has_series:
-        with _timed(seconds, "score"):
-            rows, arrays = series.scores(experiment, method, dataset, device), {}
-            drawn = tuple(part.numpy() for part in series.pooled(encode(method, dataset.test, device)).flat())
-    else:
-        with _timed(seconds, "encode"):
-            train_features, test_features = encode_both(method, dataset, device)
-        with _timed(seconds, "cluster"):
-            drawn, rows, arrays = frames.score_clusters(experiment, dataset, test_features)
-        with _timed(seconds, "probe"):
-            probed, tables = frames.score_probes(experiment, dataset, train_features, test_features)
-        if maps:
-            with _timed(seconds, "map"):
-                arrays |= frames.maps_of(*drawn)
-        rows, arrays = rows + probed, arrays | tables
-    record = results.provenance(experiment, dataset, device, seconds, maps=maps)
-    result = Result(experiment, dataset, method, curve, results.table(rows), record, drawn, arrays)
+    found = score(experiment, method, dataset, device, metrics=metrics, maps=maps)
+    record = results.provenance(experiment, dataset, device, seconds | found.seconds, metrics=metrics, maps=maps)
+    rows = results.table(found.rows)
+    result = Result(experiment, dataset, method, curve, rows, record, found.drawn, found.arrays)
     if folder is not None:
         _write(result, folder)
     return result
@@ -182,16 +169,6 @@ def _checkpoint(folder: Path, experiment: Experiment, dataset: Dataset) -> Path:
 
 def _write(result: Result, folder: Path) -> None:
     """The rows come last: where they are, everything is."""
-    single = {
-        name: array.astype(np.float32) if array.dtype == np.float64 else array for name, array in result.arrays.items()
-    }
-    results.write_arrays(folder / "arrays.npz", single)
+    results.write_arrays(folder / "arrays.npz", result.arrays)
     results.write_text(folder / "provenance.json", json.dumps(result.provenance, indent=1))
     results.write_text(folder / "rows.csv", results.rows_to_csv(result.rows))
-
-
-@contextmanager
-def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    start = time.perf_counter()
-    yield
-    seconds[stage] = time.perf_counter() - start

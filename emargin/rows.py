@@ -7,6 +7,7 @@ import os
 import platform
 import resource
 import subprocess
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 from emargin.config import Experiment
 from emargin.data.dataset import Dataset
 from emargin.errors import InputError
-from emargin.stages import MAP_NAME, code_versions, map_version
+from emargin.stages import MAP_NAME, NEEDED, code_versions, map_version
 
 IDENTITY = ("dataset", "source", "surrogate", "protocol", "fold", "method", "fidelity", "reading", "labels", "seed")
 OPTIONAL = ("split",)  # identity, too, in tables where a row has a value there; elsewhere all have the default
@@ -36,7 +37,9 @@ def tidy(experiment: Experiment, metric: str, value: float, n: int | None, note:
 def table(rows: list[dict] | pd.DataFrame) -> pd.DataFrame:
     """Rows as a frame with the columns of COLUMNS, and those of OPTIONAL in which a row has a value."""
     found = pd.DataFrame(rows, columns=[*IDENTITY, *OPTIONAL, *MEASURED])
-    found = found.astype({"n": "Int64"} | dict.fromkeys(OPTIONAL, object)).fillna(dict.fromkeys(OPTIONAL, ""))
+    found = found.astype({"n": "Int64", "value": float} | dict.fromkeys(OPTIONAL, object)).fillna(
+        dict.fromkeys(OPTIONAL, "")
+    )
     return found.drop(columns=[name for name in OPTIONAL if (found[name] == "").all()])
 
 
@@ -75,11 +78,18 @@ def rows_to_csv(rows: pd.DataFrame) -> str:
 
 
 def provenance(
-    experiment: Experiment, dataset: Dataset, device: torch.device, seconds: dict[str, float], *, maps: bool = False
+    experiment: Experiment,
+    dataset: Dataset,
+    device: torch.device,
+    seconds: dict[str, float],
+    *,
+    metrics: Collection[str] | None = None,
+    maps: bool = False,
 ) -> dict:
     """What a run was: experiment, code, data, people a side, versions, machine, seconds a stage, peak memory in MB.
 
-    The peak is that of the process so far, which may have run other cells before.
+    metrics: those that were computed, if not all. The peak is that of the process so far, which may have run other
+    cells before.
     """
     memory = {
         "host": round(
@@ -92,7 +102,12 @@ def provenance(
         memory["device"] = round(torch.cuda.max_memory_allocated(device) / 1e6)
     return {
         "experiment": json.loads(experiment.to_json()),
-        "code": code_versions(experiment) | ({MAP_NAME: map_version()} if maps else {}),
+        "code": {
+            stage: code
+            for stage, code in code_versions(experiment).items()
+            if metrics is None or stage in NEEDED or stage in metrics
+        }
+        | ({MAP_NAME: map_version()} if maps else {}),
         "commit": _commit(),
         "data": dataset.checksum,
         **({"people": people} if people else {}),
@@ -138,17 +153,19 @@ def writable_folder(folder: Path) -> Path:
 
 def write_text(path: Path, text: str) -> None:
     """Write beside the target, then rename: a reader never meets half a file."""
-    _write_beside(path, text.encode())
+    write_bytes(path, text.encode())
 
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """A compressed npz file, written beside the target and renamed."""
+    """A compressed npz file, in single precision at most, written beside the target and renamed."""
+    single = {name: array.astype(np.float32) if array.dtype == np.float64 else array for name, array in arrays.items()}
     stream = io.BytesIO()
-    np.savez_compressed(stream, **arrays)
-    _write_beside(path, stream.getbuffer())
+    np.savez_compressed(stream, **single)
+    write_bytes(path, stream.getbuffer())
 
 
-def _write_beside(path: Path, content: bytes | memoryview) -> None:
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Write beside the target, then rename."""
     beside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         beside.write_bytes(content)

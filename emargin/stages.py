@@ -3,8 +3,8 @@
 Three things pick code at run time and are named here: the reader of the data set, the method, and the metric. A stage
 leaves out what no number depends on (errors, the saving of checkpoints, the cache of frames) and what the experiment's
 digest says already (settings). What is left out without being one of these has tests of its own that hold its bits:
-a resumed run equals an uninterrupted one (`tests/emargin/test_training.py`), and cached frames equal those of the reader
-(`tests/emargin/data/test_cache.py`).
+a resumed run equals an uninterrupted one (`tests/emargin/test_training.py`), and cached frames equal those of the
+reader (`tests/emargin/data/test_cache.py`).
 """
 
 import json
@@ -49,34 +49,61 @@ WITHOUT_NUMBERS = frozenset(
 METHOD = frozenset({"emargin.methods.base:Method"})  # encodes for a metric, by the code of its training
 
 
+FRAMES_CLUSTERING, FRAMES_PROBING = "emargin.evaluation.frames:score_clusters", "emargin.evaluation.frames:score_probes"
+ENCODING, SERIES = "emargin.evaluation.features:encode_both", "emargin.evaluation.series:scores"
+POOLING = "emargin.evaluation.series:pooled"
+
+
 @dataclass(frozen=True)
 class Metric:
     """Scores that are computed together.
+
+    A new metric is an entry with `names` and `function`, and the function:
+
+        "hubness": Metric(("hubness",), function="emargin.evaluation.hubness:scores")
 
     Parameters
     ----------
     names : tuple of str
         What the names of its rows start with; those of series have "series_" before them.
+    function : str, optional
+        What computes it, as "module:name": a function of (experiment, dataset, train_features, test_features) that
+        returns the value and n of each row by the row's name. Features of series are pooled, one embedding each.
+    grids : tuple of str, optional
+        The grids whose cells have it, by the names of their files without ".json"; None for all.
     frames, series : tuple of str
-        Where the scores of frames and of whole series start from, as "module:name".
+        Where the scores of frames and of whole series start from, as "module:name", if not from `function`.
     alone : frozenset of str
-        Definitions on the way that belong to this metric alone: other metrics leave them out.
+        Definitions on the way that belong to this metric alone: other metrics without a `function` leave them out.
+    arrays : tuple of str
+        The arrays that come with it.
     """
 
     names: tuple[str, ...]
-    frames: tuple[str, ...]
-    series: tuple[str, ...]
-    alone: frozenset[str]
+    function: str | None = None
+    grids: tuple[str, ...] | None = None
+    frames: tuple[str, ...] = ()
+    series: tuple[str, ...] = ()
+    alone: frozenset[str] = frozenset()
+    arrays: tuple[str, ...] = ()
+
+    def roots(self, *, has_series: bool) -> tuple[str, ...]:
+        """Return the definitions that the metric starts from."""
+        if self.function:
+            return (ENCODING, POOLING, self.function) if has_series else (ENCODING, self.function)
+        return self.series if has_series else self.frames
+
+    def holds(self, row: str) -> bool:
+        """Return whether a row of that name is one of the metric's."""
+        return row.removeprefix("series_").startswith(self.names)
 
 
-FRAMES_CLUSTERING, FRAMES_PROBING = "emargin.evaluation.frames:score_clusters", "emargin.evaluation.frames:score_probes"
-ENCODING, SERIES = "emargin.evaluation.features:encode_both", "emargin.evaluation.series:scores"
 METRICS = {
     "clustering": Metric(
         ("davies_bouldin", "silhouette", "calinski_harabasz", "nmi", "ari"),
-        (ENCODING, FRAMES_CLUSTERING),
-        (ENCODING, SERIES),
-        frozenset(
+        frames=(ENCODING, FRAMES_CLUSTERING),
+        series=(ENCODING, SERIES),
+        alone=frozenset(
             {
                 "emargin.evaluation.clustering:partition",
                 "emargin.evaluation.clustering:scores",
@@ -84,12 +111,13 @@ METRICS = {
                 "emargin.evaluation.per_subject:cluster_tables",
             }
         ),
+        arrays=("clusters", "spread", "separation", "silhouette"),
     ),
     "collapse": Metric(
         ("mean_cosine", "participation_ratio", "uniformity", "alignment"),
-        (ENCODING, FRAMES_CLUSTERING),
-        (ENCODING, SERIES),
-        frozenset(
+        frames=(ENCODING, FRAMES_CLUSTERING),
+        series=(ENCODING, SERIES),
+        alone=frozenset(
             {
                 "emargin.evaluation.collapse:mean_cosine",
                 "emargin.evaluation.collapse:participation_ratio",
@@ -100,15 +128,19 @@ METRICS = {
     ),
     "probe": Metric(
         ("accuracy", "balanced_accuracy", "weighted_f1", "macro_f1", "macro_precision", "macro_recall"),
-        (ENCODING, FRAMES_PROBING),
-        (ENCODING, SERIES),
-        frozenset({"emargin.evaluation.probing:linear_predictions", "emargin.evaluation.probing:linear_probe"}),
+        frames=(ENCODING, FRAMES_PROBING),
+        series=(ENCODING, SERIES),
+        alone=frozenset({"emargin.evaluation.probing:linear_predictions", "emargin.evaluation.probing:linear_probe"}),
+        arrays=("probe",),
     ),
     "further probes": Metric(
         ("converged_", "knn_", "mlp_"),
-        (ENCODING, FRAMES_PROBING),
-        (ENCODING, SERIES),
-        frozenset({"emargin.evaluation.probing:further_predictions", "emargin.evaluation.probing:further_probes"}),
+        frames=(ENCODING, FRAMES_PROBING),
+        series=(ENCODING, SERIES),
+        alone=frozenset(
+            {"emargin.evaluation.probing:further_predictions", "emargin.evaluation.probing:further_probes"}
+        ),
+        arrays=("converged",),
     ),
 }
 MAP_NAME, MAP = "map", Stage(("emargin.evaluation.frames:maps_of",))  # of the cells that the book draws
@@ -135,9 +167,11 @@ def stages_of(experiment: Experiment) -> dict[str, Stage]:
         "train": Stage(("emargin.training:train", place), left_out, _facts(experiment, "fidelity")),
     }
     for name, metric in METRICS.items():
-        others = frozenset().union(*(other.alone for other in METRICS.values() if other is not metric)) - metric.alone
+        others: frozenset[str] = frozenset()
+        if not metric.function:  # which starts where others do
+            others = others.union(*(other.alone for other in METRICS.values() if other is not metric)) - metric.alone
         stages[name] = Stage(
-            metric.series if entry.has_series else metric.frames,
+            metric.roots(has_series=entry.has_series),
             left_out | METHOD | others,
             _facts(experiment, "protocol"),
         )
@@ -172,16 +206,22 @@ def differing(experiment: Experiment, made_by: Mapping[str, str]) -> list[str]:
     return [name for name in now if made_by.get(name, now[name] if name not in NEEDED else None) != now[name]]
 
 
-def lacking(experiment: Experiment, made_by: Mapping[str, str]) -> list[str]:
-    """Return the metrics of a cell that its rows do not have.
+def lacking(made_by: Mapping[str, str], grid: str | None = None) -> list[str]:
+    """Return the metrics that the rows of a cell do not have.
 
     Parameters
     ----------
-    experiment : Experiment
     made_by : mapping of str to str
         Fingerprints by stage, as the record of the rows has them.
+    grid : str, optional
+        The grid that the cell is of.
     """
-    return [name for name in code_versions(experiment) if name not in made_by and name not in NEEDED]
+    return [name for name in metrics_of(grid) if name not in made_by]
+
+
+def metrics_of(grid: str | None = None) -> tuple[str, ...]:
+    """Return the metrics that cells of a grid have, by the name of its file without ".json"; all if none is named."""
+    return tuple(name for name, metric in METRICS.items() if not (grid and metric.grids) or grid in metric.grids)
 
 
 def map_version(source: Source | None = None) -> str:

@@ -124,9 +124,10 @@ class Plan:
         )
 
 
-def plan(cells: list[Experiment], store: Store) -> Plan:
+def plan(cells: list[Experiment], store: Store, grid: str | None = None) -> Plan:
     """What is to be done, by content: rows hold while the data's files and the code that made them are the same.
 
+    grid: the name of the grid file without ".json", which says what metrics its cells have; all unless it is named.
     Where the data are not at hand, the rows of their cells hold if their code does. A cell that failed is run again
     when its code or data change, or if it failed for a reason outside both.
     """
@@ -142,8 +143,8 @@ def plan(cells: list[Experiment], store: Store) -> Plan:
         else:
             ahead.append(cell)
             why[cell.digest] = state
-    made_by = {cell: store.records.get(cell.digest, {}).get("code", {}) for cell in done}
-    without = Counter(metric for cell in done for metric in lacking(cell, made_by[cell]))
+    scored = [store.records[cell.digest]["code"] for cell in done if cell.digest not in store.failed]
+    without = Counter(metric for made_by in scored for metric in lacking(made_by, grid))
     return Plan(done, ahead, why, list(absent), sum(store.is_earlier(cell.digest) for cell in done), dict(without))
 
 

@@ -2,7 +2,8 @@
 
     python -m companion.grid.reproduce workflow/grid.json --out results/grid --jobs 2
 
-Cells that an earlier, killed run left finished are taken in first; then `companion.grid.plan.plan` says by content what
+Cells that an earlier, killed run left finished are taken in first, and metrics that are missing or stale are computed
+from the encoders that lie in `runs/cells`; then `companion.grid.plan.plan` says by content what
 is ahead, and where that is nothing, nothing is started. Rows land in the folder while Snakemake runs, and when it ends,
 however it ends.
 """
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from companion.grid.plan import Plan, cell_folder, estimate, plan, read_grid
 from companion.grid.runner import finished
+from companion.grid.score import score_cells
 from companion.grid.store import Store
 from emargin.config import Experiment
 from emargin.errors import InputError
@@ -55,7 +57,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _reproduce(cells: list[Experiment], store: Store, options: argparse.Namespace) -> int:
     store.add(finished(cells, store))
-    todo = plan(cells, store)
+    grid = options.grid.stem
+    with_encoder = [cell for cell in cells if (cell_folder(cell) / "encoder.pt").exists()]
+    for problem in score_cells(with_encoder, store, grid=grid, exact=True):
+        print(f"reproduce: {problem}", file=sys.stderr)
+    todo = plan(cells, store, grid)
     print(todo)
     if not todo.ahead:
         print("Nothing to run.")
@@ -92,7 +98,7 @@ def _reproduce(cells: list[Experiment], store: Store, options: argparse.Namespac
         )
     finally:
         store.add(finished(cells, store))
-        print(plan(cells, store))
+        print(plan(cells, store, grid))
         for row in store.rows[
             store.rows.digest.isin(cell.digest for cell in todo.ahead) & (store.rows.metric == "failed")
         ].itertuples():

@@ -33,7 +33,7 @@ from emargin.data.loading import checksum_of, load
 from emargin.errors import InputError, MissingData, NonFiniteGradient
 from emargin.experiment import run
 from emargin.resolve import resolve
-from emargin.stages import code_versions
+from emargin.stages import code_versions, metrics_of
 from emargin.training import default_device, load_checkpoint
 
 DATA_FIELDS = (
@@ -87,10 +87,12 @@ def run_grid(
     """
     cells, store = read_grid(path), Store(folder)
     with store.locked():
-        todo = plan(cells, store)
+        todo = plan(cells, store, path.stem)
         print(todo, file=sys.stderr)
-        outcomes = run_cells(todo.ahead, device=device, progress=progress, root=cells_folder, together=together)
-        with _Intake(store) as intake:
+        outcomes = run_cells(
+            todo.ahead, device=device, progress=progress, root=cells_folder, together=together, grid=path.stem
+        )
+        with Intake(store.add) as intake:
             for number, outcome in enumerate(outcomes, 1):
                 if _is_news(outcome.cell, outcome.folder, None, store):
                     intake.take(outcome.folder)
@@ -99,33 +101,35 @@ def run_grid(
     return store.rows
 
 
-class _Intake:
+class Intake:
     """Takes finished cells into a store, the last of them on exit.
 
     To add a cell writes all files of the store anew, which takes seconds where it has thousands. So cells wait until
-    that is a twentieth of the time at most; if this process is killed meanwhile, they are still in their own folders,
-    from where the next run takes them in.
+    that is a twentieth of the time at most. If this process is killed meanwhile, folders of cells are still there for
+    the next run to take in, and cells that were scored again are scored once more.
+
+    add: `Store.add`, for folders; or `Store.take`.
     """
 
     SHARE = 0.05
 
-    def __init__(self, store: Store):
-        self.store, self.waiting, self.took, self.ended = store, [], 0.0, time.monotonic()
+    def __init__(self, add: Callable[[list], None]):
+        self.add, self.waiting, self.took, self.ended = add, [], 0.0, time.monotonic()
 
-    def __enter__(self) -> "_Intake":
+    def __enter__(self) -> "Intake":
         return self
 
     def __exit__(self, *error) -> None:
         self._add()
 
-    def take(self, folder: Path) -> None:
-        self.waiting.append(folder)
+    def take(self, cell: object) -> None:
+        self.waiting.append(cell)
         if time.monotonic() - self.ended >= self.took / self.SHARE:
             self._add()
 
     def _add(self) -> None:
         start = time.monotonic()
-        self.store.add(self.waiting)
+        self.add(self.waiting)
         self.waiting, self.ended = [], time.monotonic()
         self.took = self.ended - start
 
@@ -137,6 +141,8 @@ def run_cells(
     progress: bool = False,
     root: Path | None = None,
     together: int = 1,
+    grid: str | None = None,
+    again: bool = False,
 ) -> Iterator[Outcome]:
     """Run cells, each in its own folder, unless its rows are there and hold; yields how each went, under its lock.
 
@@ -144,6 +150,8 @@ def run_cells(
     root: where the folders of cells lie, if not in `runs/cells`.
     together: how many cells at most train together, by `companion.gpu.together`, where their method allows it; their
     records say with how many. What trains together starts again if it is interrupted.
+    grid: the name of their grid, which says what metrics they have (`emargin.stages.metrics_of`).
+    again: whether a cell runs even though its rows are there.
     """
     loaded, checksum = LastOnly(load), once(checksum_of)
     company, trained = _company(cells, together), {}
@@ -151,12 +159,12 @@ def run_cells(
         start, folder, note = time.perf_counter(), cell_folder(cell, root), ""
         group = company.get(cell.digest, [cell])
         with _alone([cell_folder(member, root) for member in group]):
-            if _state(cell, folder, checksum(cell)) == "done":
+            if not again and _state(cell, folder, checksum(cell)) == "done":
                 status = "done already"
             else:
                 if len(group) > 1:
                     trained |= _train_together(group, loaded, root, device, progress)
-                status = run_cell(cell, folder, dataset=loaded, device=device, progress=progress)
+                status = run_cell(cell, folder, dataset=loaded, device=device, progress=progress, grid=grid)
                 if status == "failed":
                     note = results.read_rows(folder / "rows.csv").note[0]
                 elif cell in trained:
@@ -212,13 +220,14 @@ def run_cell(
     dataset: Callable[[Experiment], Dataset] | None = None,
     device: torch.device | str | None = None,
     progress: bool = True,
+    grid: str | None = None,
 ) -> str:
     """Run one cell in its folder, from what an earlier run left there; returns "done" or "failed".
 
     A failure leaves `rows.csv` with one row that says why. Bad input and a gradient that is not finite would fail again
     and hold as a result. Any other failure does not: missing data, or memory or disk, which print their traceback; the
     next plan runs the cell again.
-    dataset: how the data set is loaded, where not by `load`.
+    dataset: how the data set is loaded, where not by `load`. grid: as `run_cells` has it.
     """
     results.writable_folder(folder)
     (folder / "rows.csv").unlink(missing_ok=True)  # a run that is killed leaves no old rows beside a new record
@@ -227,7 +236,8 @@ def run_cell(
     gpu.enable()
     try:
         data = (dataset or load)(cell)
-        run(cell, dataset=data, device=device, folder=folder, progress=progress, maps=is_drawn(cell))
+        wanted = metrics_of(grid)
+        run(cell, dataset=data, device=device, folder=folder, progress=progress, metrics=wanted, maps=is_drawn(cell))
         return "done"
     except MissingData as error:  # holds on this machine alone
         note = str(error)

@@ -81,12 +81,15 @@ class Store:
 
         Adds to the files as they are now: a long run keeps what the repository brought in meanwhile.
         """
-        folders = list(folders)
-        if folders:
+        self.take(map(read_cell, folders))
+
+    def take(self, cells: Iterable[tuple[pd.DataFrame, dict, dict[str, np.ndarray]]]) -> None:
+        """Take in rows, record and arrays of cells, in place of what the store has of them; see `add`."""
+        cells = list(cells)
+        if cells:
             self._read()
         rows, arrays, digests = [], {}, set()
-        for folder in folders:
-            cell_rows, record, kept = read_cell(folder)
+        for cell_rows, record, kept in cells:
             digest = cell_rows.digest.iloc[0]
             digests.add(digest)
             rows.append(cell_rows)

@@ -9,10 +9,12 @@ import torch
 
 from emargin import experiment as experiment_module
 from emargin import rows as results
+from emargin import stages
 from emargin.__main__ import main
 from emargin.config import Experiment
 from emargin.data.loading import load
 from emargin.errors import InputError, MissingData
+from emargin.evaluation.scoring import score
 from emargin.experiment import run
 from emargin.resolve import resolve
 from emargin.stages import code_versions
@@ -68,6 +70,33 @@ def test_a_run_writes_its_files_and_no_others(small, small_dataset, tmp_path, no
     np.testing.assert_allclose(rows.value, result.rows.value, rtol=1e-8)
     state = torch.load(tmp_path / "a" / "b" / "encoder.pt", weights_only=True)
     assert resolve(Experiment.from_json(state["experiment"])) == result.experiment
+
+
+def test_a_run_leaves_an_encoder_with_all_that_its_users_need(small, small_dataset, tmp_path, no_probes):
+    dataset = replace(small_dataset, standardisation=(torch.arange(6.0), torch.ones(6)))
+    result = run(small(), dataset=dataset, device="cpu", folder=tmp_path, progress=False)
+    state = torch.load(tmp_path / "encoder.pt", weights_only=True)
+    assert state["classes"] == ["a", "b", "c", "d"] and state["n_features"] == 6 and state["weights"] == "float32"
+    assert all(map(torch.equal, state["standardisation"], dataset.standardisation))
+    code = code_versions(small())
+    assert state["origin"] == {"data": "checksum", "code": [code["data"], code["train"]]}
+    assert state["method"].keys() == result.method.state_dict().keys()
+
+
+def test_one_metric_alone_has_the_values_that_it_has_among_all(small, small_dataset, no_probes):
+    dataset = replace(small_dataset, test=replace(small_dataset.test, subjects=torch.arange(40) // 20))
+    whole = run(small(), dataset=dataset, device="cpu", progress=False)
+    names = {"clustering": 5, "collapse": 4, "probe": 6}
+    for metric, count in names.items():
+        part = score(small(), whole.method, dataset, metrics=[metric])
+        assert len(part.rows) == count
+        assert all(row["value"] == whole[row["metric"]] for row in part.rows)
+        assert set(part.arrays) == set(stages.METRICS[metric].arrays)
+        assert all(np.array_equal(array, whole.arrays[name]) for name, array in part.arrays.items())
+    record = run(small(), dataset=dataset, device="cpu", progress=False, metrics=["probe"]).provenance
+    assert set(record["code"]) == {"data", "train", "probe"}
+    with pytest.raises(InputError, match="unknown metric. found: prob. wanted: clustering, "):
+        score(small(), whole.method, dataset, metrics=["prob"])
 
 
 def test_rows_are_written_last(small, small_dataset, tmp_path, no_probes, monkeypatch):

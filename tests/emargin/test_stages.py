@@ -346,15 +346,19 @@ def test_restarts_of_k_means_concern_the_clustering_alone():
 def test_a_new_metric_makes_nothing_stale_and_is_lacking(monkeypatch):
     cell = cell_of("emargin", "released")
     made_by = code_versions(cell)
-    entry = Metric(
-        ("hubness",),
-        ("emargin.evaluation.collapse:uniformity",),
-        ("emargin.evaluation.collapse:uniformity",),
-        frozenset(),
-    )
+    entry = Metric(("hubness",), function="emargin.evaluation.collapse:uniformity", grids=("grid", "ucr"))
     monkeypatch.setitem(METRICS, "hubness", entry)
     assert differing(cell, made_by) == []
-    assert lacking(cell, made_by) == ["hubness"]
+    assert lacking(made_by) == lacking(made_by, "grid") == ["hubness"] and lacking(made_by, "sweeps") == []
+    monkeypatch.setitem(METRICS, "hubness", replace(entry, grids=None))
+    assert lacking(made_by, "sweeps") == ["hubness"]
+
+
+def test_a_metric_s_function_counts_even_where_another_metric_has_it_to_itself(monkeypatch):
+    cell, source = cell_of("emargin", "released"), edited("emargin.evaluation.collapse", "pdist", "cdist")
+    monkeypatch.setitem(METRICS, "evenness", Metric(("evenness",), "emargin.evaluation.collapse:uniformity"))
+    now, then = code_versions(cell), code_versions(cell, source)
+    assert [stage for stage in now if now[stage] != then[stage]] == ["collapse", "evenness"]
 
 
 def test_rows_without_a_training_s_code_rest_on_nothing():

@@ -138,7 +138,7 @@ def test_a_large_store_takes_cells_in_now_and_then_and_the_last_of_them_on_exit(
 
     slow = Slow()
     monkeypatch.setattr("companion.grid.runner.time.monotonic", lambda: slow.now)
-    with pytest.raises(KeyboardInterrupt), companion.grid.runner._Intake(slow) as intake:
+    with pytest.raises(KeyboardInterrupt), companion.grid.runner.Intake(slow.add) as intake:
         for number in range(8):
             slow.now += 20
             intake.take(number)

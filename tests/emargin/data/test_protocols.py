@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from emargin.config import Experiment
+from emargin.data import protocols
 from emargin.data.catalogue import settings_of
-from emargin.data.protocols import build
+from emargin.data.protocols import build, within_recordings
 from emargin.data.recordings import Recording, RecordingSet
 from emargin.errors import InputError
 from emargin.resolve import resolve
@@ -100,6 +101,22 @@ def test_released_leaves_ecg_as_it_is_and_standardises_harth_over_everything():
     assert raw.min() >= 0  # magnitudes
     harth = built(recordings(), protocol="released", dataset="harth-sim").train.frames
     torch.testing.assert_close(harth.mean(0), torch.zeros(harth.shape[1]), atol=1e-5, rtol=0)
+
+
+def test_a_data_set_keeps_what_its_frames_were_standardised_with():
+    data = recordings(scale=7.0)
+    experiment = resolve(Experiment(**GEOMETRY))
+    split = build(data, settings_of("ecg-sim"), experiment, "checksum")
+    mean, std = split.standardisation
+    tested = protocols.test_subjects_of(data, settings_of("ecg-sim"), 1)
+    for side, whether in ((split.train, False), (split.test, True)):
+        raw = within_recordings([r for r in data.recordings if (r.subject in tested) == whether], data, experiment)
+        torch.testing.assert_close(side.frames * std + mean, raw.frames)
+    whole = built(data, dataset="harth-sim", protocol="released")
+    raw = within_recordings(data.joined().recordings, data, experiment)
+    mean, std = whole.standardisation
+    torch.testing.assert_close(whole.train.frames * std + mean, raw.frames)
+    assert built(data, protocol="released").standardisation is None
 
 
 def test_the_split_by_subject_does_not_depend_on_the_seed():

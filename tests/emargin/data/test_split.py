@@ -76,6 +76,16 @@ def test_frames_are_standardised_by_those_who_are_trained_on(dataset):
     torch.testing.assert_close(split.test.frames, (whole.frames[~own] - mean) / std, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("before", [None, (torch.linspace(-3, 3, 6), torch.linspace(0.5, 4, 6))])
+def test_what_frames_were_standardised_with_is_kept_of_both_times(dataset, before):
+    mean, std = (torch.zeros(6), torch.ones(6)) if before is None else before
+    split = hold_out(dataclasses.replace(dataset, standardisation=before))
+    kept = torch.isin(dataset.train.subjects, split.train.subjects.unique())
+    raw = dataset.train.frames[kept] * std + mean
+    again = split.standardisation
+    torch.testing.assert_close(split.train.frames * again[1] + again[0], raw)
+
+
 def test_the_data_set_itself_and_its_test_side_are_left_alone(dataset):
     before = dataset.train.frames.clone()
     split = hold_out(dataset)

@@ -58,7 +58,7 @@ def test_a_run_on_a_set_of_the_archive_has_rows_of_series_alone_and_the_files_of
     experiment = Experiment(dataset=ucr, method="infonce", iterations=2)
     result = run(experiment, device="cpu", folder=tmp_path / "run", progress=False, maps=True)
     assert result.rows.metric.str.startswith(series.PREFIX).all() and not result.rows.metric.duplicated().any()
-    assert result.arrays == {} and set(result.provenance["seconds"]) == {"data", "train", "score"}
+    assert result.arrays == {} and set(result.provenance["seconds"]) == {"data", "train", "encode", "score"}
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
         "arrays.npz",
         "curve.csv",

@@ -1,0 +1,379 @@
+"""Archives of encoders, for a release: `emargin encoders pack` and `emargin encoders unpack`.
+
+An archive is a zip file without compression. Its members are arrays in numpy's format, one for each tensor, the curve
+of each training as CSV, and `manifest.json`, which has of each encoder the experiment, the fingerprint of its training,
+the precision of its weights, the names of the classes, the number of features, and the SHA-256 of every member. Nothing
+in it is pickled, and nothing is unpickled. The same encoders give the same bytes.
+
+In half precision the weights are rounded, and they alone: running statistics and counters of BatchNorm, and the
+standardisation of the features, stay as they are.
+"""
+
+import hashlib
+import io
+import json
+import os
+import re
+import zipfile
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock
+
+from companion.grid.plan import cell_folder, once
+from emargin.config import Experiment
+from emargin.data.loading import checksum_of
+from emargin.encoder_files import EXACT, training_code, write_state
+from emargin.errors import InputError
+from emargin.resolve import resolve
+from emargin.rows import writable_folder
+from emargin.training import build
+
+FORMAT = "emargin encoders 1"
+PRECISIONS = (EXACT, "float16")
+MANIFEST = "manifest.json"
+NAMES = re.compile(
+    r"[0-9a-f]{16}-[0-9a-f]{8}/(curve\.csv|standardisation/(mean|std)\.npy|method/\w+(\.\w+)*\.npy)", re.ASCII
+)
+NUMBERS = ("<f4", "<f2", "<f8", "<i8", "<i4", "|u1", "|b1")  # what arrays may hold
+KEPT = ("experiment", "origin", "weights", "classes", "n_features")  # of an `encoder.pt`, besides its tensors
+DATE = (1980, 1, 1, 0, 0, 0)  # of every member
+
+
+@dataclass
+class Outcome:
+    """What was packed or unpacked.
+
+    Parameters
+    ----------
+    number : int
+        How many encoders.
+    there : int
+        How many lay where they belong before.
+    left_out : list of InputError
+        Why others were left out.
+    checksum : str
+        SHA-256 of the archive that was written.
+    """
+
+    number: int = 0
+    there: int = 0
+    left_out: list[InputError] = field(default_factory=list)
+    checksum: str = ""
+
+
+def pack(folder: Path, archive: Path, dtype: str = EXACT) -> Outcome:
+    """Write the encoders of a folder into an archive. Those that other code than the present trained are left out.
+
+    Parameters
+    ----------
+    folder : Path
+        Its folders hold an `encoder.pt` and a `curve.csv` each, as `runs/cells` has them.
+    archive : Path
+    dtype : str
+        Of the weights: "float32", or "float16", to which they are rounded.
+
+    Raises
+    ------
+    InputError
+        For an unknown dtype, no encoder, one that is damaged, or weights that half precision cannot hold; nothing is
+        written then.
+    """
+    _check_dtype(dtype, "an archive of encoders")
+    files = sorted(folder.glob("*/encoder.pt"))
+    outcome, entries = Outcome(), {}
+    beside = archive.with_name(f"{archive.name}.{os.getpid()}.part")
+    writable_folder(archive.parent)
+    try:
+        with zipfile.ZipFile(beside, "w") as archived:
+            for file in files:
+                state, cell = _read(file)
+                if state["origin"]["code"] != training_code(cell):
+                    outcome.left_out.append(_other_training(cell, file, state["origin"]["code"], training_code(cell)))
+                    continue
+                name = cell_folder(cell).name
+                if name in entries:
+                    raise InputError(f"two encoders of {cell}", found=f"the second is {file}", wanted="one of a cell")
+                members = _members_of(state, cell, file, dtype)
+                for part, content in members.items():
+                    archived.writestr(_info(f"{name}/{part}"), content)
+                entry = {key: state[key] for key in KEPT} | {"experiment": json.loads(state["experiment"])}
+                if dtype != EXACT:
+                    entry["weights"] = dtype
+                entries[name] = entry | {"members": {part: _sha(content) for part, content in members.items()}}
+            if not entries:
+                raise InputError(
+                    f"no encoder in {folder}",
+                    found=f"{len(outcome.left_out)} of other code",
+                    wanted="FOLDER/*/encoder.pt of the present code",
+                    todo="name the folder that cells ran in, such as runs/cells",
+                )
+            manifest = {"format": FORMAT, "dtype": dtype, "encoders": entries}
+            archived.writestr(_info(MANIFEST), json.dumps(manifest, indent=1, sort_keys=True))
+        outcome.number = len(entries)
+        with beside.open("rb") as stream:
+            outcome.checksum = hashlib.file_digest(stream, "sha256").hexdigest()
+        os.replace(beside, archive)
+    finally:
+        beside.unlink(missing_ok=True)
+    return outcome
+
+
+def unpack(archive: Path, folder: Path) -> Outcome:
+    """Put the encoders of an archive into folders of cells, where `emargin score` finds them.
+
+    The whole archive is checked before anything is written. Encoders that the present code or the data on this machine
+    did not train are left out; `Outcome.left_out` names them. An encoder that is there already stays.
+
+    Parameters
+    ----------
+    archive : Path
+        As `pack` wrote it.
+    folder : Path
+        The folder of folders of cells, such as `runs/cells`.
+
+    Raises
+    ------
+    InputError
+        For an archive that is damaged, that `pack` did not write, or with a name that could lead elsewhere.
+    """
+    outcome, checksum = Outcome(), once(checksum_of)
+    try:
+        archived = zipfile.ZipFile(archive)
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise _damaged(archive, error) from error
+    with archived:
+        entries = _manifest(archived, archive)
+        ahead = []
+        for name, entry in entries.items():
+            state, curve = _state_of(archived, archive, name, entry)
+            try:
+                cell = resolve(Experiment.from_json(state["experiment"]))
+                _check_training(cell, entry["origin"], checksum(cell), archive)
+            except InputError as error:
+                outcome.left_out.append(error)
+                continue
+            _check_fit(state, cell, f"{archive}, {name}")
+            ahead.append((name, cell))
+        for name, cell in ahead:
+            state, curve = _state_of(archived, archive, name, entries[name])
+            place = writable_folder(cell_folder(cell, folder))
+            with FileLock(place / ".lock"):
+                if _is_there(place / "encoder.pt", state):
+                    outcome.there += 1
+                else:
+                    write_state(place, state, curve)
+                    outcome.number += 1
+    return outcome
+
+
+# --- writing
+
+
+def _read(file: Path) -> tuple[dict, Experiment]:
+    """Return what an `encoder.pt` holds, and its experiment."""
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        cell = resolve(Experiment.from_json(state["experiment"]))
+        if missing := {*KEPT, "method", "standardisation"} - set(state):
+            raise KeyError(", ".join(sorted(missing)))
+        _check_dtype(state["weights"], f"encoder {file}")
+    except InputError:
+        raise
+    except Exception as error:  # torch.load reports damage by many types, in words that advise to unpickle
+        raise InputError(
+            f"encoder {file} cannot be read",
+            found=f"{type(error).__name__}",
+            wanted="an encoder that this program wrote",
+            todo="delete it, and run its cell again",
+        ) from error
+    return state, cell
+
+
+def _members_of(state: dict, cell: Experiment, file: Path, dtype: str) -> dict[str, bytes]:
+    """Return the members of one encoder, by their names below its folder."""
+    weights = _check_fit(state, cell, f"encoder {file}")
+    members = {}
+    for name, tensor in state["method"].items():
+        if dtype != EXACT and name in weights and tensor.dtype == torch.float32:
+            rounded = tensor.half()
+            if not torch.isfinite(rounded).all():
+                raise InputError(
+                    f"encoder {file}: half precision cannot hold {name}",
+                    found=f"{tensor.abs().max().item():g}",
+                    wanted=f"finite weights of at most {torch.finfo(torch.float16).max:g}",
+                    todo="pack it with --dtype float32",
+                )
+            tensor = rounded
+        members[f"method/{name}.npy"] = _npy(tensor)
+    for name, tensor in zip(("mean", "std"), state["standardisation"] or (), strict=False):
+        members[f"standardisation/{name}.npy"] = _npy(tensor)
+    members["curve.csv"] = (file.parent / "curve.csv").read_bytes()
+    return dict(sorted(members.items()))
+
+
+def _check_fit(state: dict, cell: Experiment, where: str) -> set[str]:
+    """Return the names of the weights. Raise InputError where the tensors are not those of the cell's method."""
+    try:
+        method = build(cell, state["n_features"])
+        method.load_state_dict(state["method"])
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{where}: not the tensors of {cell}", found=str(error), wanted="those that its method has"
+        ) from error
+    return {name for name, _ in method.named_parameters()}
+
+
+def _npy(tensor: torch.Tensor) -> bytes:
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, np.ascontiguousarray(tensor.numpy()).reshape(tensor.shape), allow_pickle=False)
+    return stream.getvalue()
+
+
+def _info(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, DATE)
+    info.create_system, info.external_attr = 3, 0o644 << 16
+    return info
+
+
+def _sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+# --- reading
+
+
+def _manifest(archived: zipfile.ZipFile, archive: Path) -> dict[str, dict]:
+    """Return the entries of the manifest, after a look at the names and kinds of all members."""
+    there = archived.infolist()
+    names = [info.filename for info in there]
+    for name in names:
+        if name != MANIFEST and not NAMES.fullmatch(name):
+            raise _not_ours(archive, f"a member {name!r}", f"{MANIFEST}, and arrays and curves in folders of cells")
+    for info in there:
+        if info.compress_type != zipfile.ZIP_STORED:
+            raise _not_ours(archive, f"a compressed member {info.filename}", "members as they are")
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise _not_ours(archive, f"{twice[0]} twice", "each member once")
+    if MANIFEST not in names:
+        raise _not_ours(archive, f"no {MANIFEST}", f"a {MANIFEST}")
+    try:
+        manifest = json.loads(_bytes(archived, MANIFEST, archive))
+        if manifest["format"] != FORMAT:
+            raise _not_ours(archive, f"format {manifest['format']!r}", repr(FORMAT))
+        _check_dtype(manifest["dtype"], f"archive {archive}")
+        entries = manifest["encoders"]
+        for name, entry in entries.items():
+            if missing := {*KEPT, "members"} - set(entry):
+                raise _not_ours(archive, f"{name} without {', '.join(sorted(missing))}", "an entry that is whole")
+            _check_dtype(entry["weights"], f"archive {archive}, {name}")
+            if {"code", "data"} - set(entry["origin"]):
+                raise _not_ours(archive, f"{name} without its training", "an origin with code and data")
+        listed = {f"{name}/{part}" for name, entry in entries.items() for part in entry["members"]}
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _not_ours(archive, f"a manifest with {type(error).__name__}", "a manifest that pack wrote") from error
+    if different := listed ^ (set(names) - {MANIFEST}):
+        name = min(different)
+        raise _not_ours(archive, f"{name}, " + ("not there" if name in listed else "not listed"), "what the list says")
+    return entries
+
+
+def _state_of(archived: zipfile.ZipFile, archive: Path, name: str, entry: dict) -> tuple[dict, str]:
+    """Return what goes into `encoder.pt` and `curve.csv`. Raise InputError where a member is not what it was."""
+    arrays, curve = {}, ""
+    for part, wanted in sorted(entry["members"].items()):
+        content = _bytes(archived, f"{name}/{part}", archive)
+        if _sha(content) != wanted:
+            raise InputError(
+                f"{archive}: {name}/{part} is damaged",
+                found=f"SHA-256 {_sha(content)}",
+                wanted=str(wanted),
+                todo="get the archive again",
+            )
+        if part == "curve.csv":
+            curve = content.decode("utf-8", "replace")
+        else:
+            arrays[part.removesuffix(".npy")] = _tensor(content, f"{archive}: {name}/{part}")
+    both = [arrays[f"standardisation/{kind}"] for kind in ("mean", "std") if f"standardisation/{kind}" in arrays]
+    state = {key: entry[key] for key in KEPT} | {
+        "experiment": json.dumps(entry["experiment"], sort_keys=True),
+        "standardisation": both or None,
+        "method": {
+            part.removeprefix("method/"): tensor for part, tensor in arrays.items() if part.startswith("method/")
+        },
+    }
+    return state, curve
+
+
+def _tensor(content: bytes, where: str) -> torch.Tensor:
+    """Return an array as a tensor, half precision as single."""
+    try:
+        array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    except Exception as error:
+        raise InputError(f"{where} is no array of numbers", found=str(error), wanted="an array, not pickled") from error
+    if array.dtype.str not in NUMBERS:
+        raise InputError(f"{where}: unknown dtype", found=array.dtype.str, wanted=", ".join(NUMBERS))
+    tensor = torch.from_numpy(array.copy())
+    return tensor.float() if tensor.dtype == torch.float16 else tensor
+
+
+def _bytes(archived: zipfile.ZipFile, name: str, archive: Path) -> bytes:
+    try:
+        return archived.read(name)
+    except Exception as error:  # a flipped bit meets every layer of the format
+        raise _damaged(archive, error) from error
+
+
+def _check_training(cell: Experiment, origin: dict, checksum: str | None, archive: Path) -> None:
+    """Raise InputError where the present code, or the data where they are here, would train another encoder."""
+    if origin["code"] != training_code(cell):
+        raise _other_training(cell, archive, origin["code"], training_code(cell))
+    if checksum not in (None, origin["data"]):
+        raise _other_training(cell, archive, origin["data"], checksum)
+
+
+def _is_there(file: Path, state: dict) -> bool:
+    """Whether the file holds the same training's weights, no less precise."""
+    try:
+        there, _ = _read(file)
+    except InputError:
+        return False
+    same = there["origin"] == state["origin"] and there["experiment"] == state["experiment"]
+    return same and there["weights"] in (EXACT, state["weights"])
+
+
+def _check_dtype(dtype: object, where: str) -> None:
+    if dtype not in PRECISIONS:
+        raise InputError(f"{where}: unknown dtype of weights", found=repr(dtype), wanted=" or ".join(PRECISIONS))
+
+
+def _other_training(cell: Experiment, where: Path, theirs: object, present: object) -> InputError:
+    return InputError(
+        f"the encoder of {cell} in {where} is of another training, and left out",
+        found=f"code or data {theirs}",
+        wanted=f"{present}",
+        todo="use the version of this program, and the data, that it comes from; or run the cell again",
+    )
+
+
+def _not_ours(archive: Path, found: str, wanted: str) -> InputError:
+    return InputError(
+        f"{archive} is no archive of encoders",
+        found=found,
+        wanted=wanted,
+        todo="get an archive that emargin encoders pack wrote",
+    )
+
+
+def _damaged(archive: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{archive} cannot be read",
+        found=f"{type(error).__name__}: {error}",
+        wanted="an archive of encoders, whole",
+        todo="get it again",
+    )

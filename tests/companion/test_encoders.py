@@ -1,0 +1,415 @@
+"""Archives of encoders: the same encoders come out, and of a bad archive nothing does."""
+
+import hashlib
+import io
+import json
+import pickle
+import random
+import shutil
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+
+from companion import encoders
+from companion.__main__ import main
+from companion.encoders import MANIFEST, pack, unpack
+from companion.grid import plan as grid
+from companion.grid.plan import cell_folder, read_grid
+from companion.grid.runner import run_grid
+from companion.grid.store import Store
+from emargin.encoder_files import load_encoder, read_encoder
+from emargin.errors import InputError
+from emargin.evaluation.features import encode
+from tests.conftest import make_dataset
+
+CELL = {"dataset": "ecg-sim", "iterations": 4, "sequence_length": 10, "batch_size": 2}
+CHECKSUM = "ecg-sim seed 0 full"
+TOLERANCE = 2e-3  # of an embedding's values by half precision, relative to the largest; and of scores between 0 and 1
+
+
+def small_data():
+    dataset = make_dataset()
+    object.__setattr__(dataset, "checksum", CHECKSUM)
+    object.__setattr__(dataset, "standardisation", (torch.arange(6.0), torch.ones(6) / 3))
+    return dataset
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """A grid file of three cells, the rows in `out`, and the encoders in `cells`: made once, never written to."""
+    folder = tmp_path_factory.mktemp("ran")
+    (folder / "small.json").write_text(json.dumps([CELL | {"method": ["random-calibrated", "emargin", "simmtm"]}]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EMARGIN_CACHE", str(folder / "cache"))
+        patch.setattr("companion.grid.runner.load", lambda cell: small_data())
+        patch.setattr("companion.grid.runner.is_drawn", lambda cell: False)
+        patch.setattr("emargin.evaluation.frames.probing.further_predictions", lambda *a, **k: {})
+        run_grid(folder / "small.json", folder / "out", progress=False, device="cpu", cells_folder=folder / "cells")
+    return folder
+
+
+@pytest.fixture
+def cells(ran):
+    return read_grid(ran / "small.json")
+
+
+@pytest.fixture
+def archive(ran, tmp_path):
+    pack(ran / "cells", tmp_path / "encoders.zip")
+    return tmp_path / "encoders.zip"
+
+
+def states(folder, cells):
+    return [torch.load(cell_folder(cell, folder) / "encoder.pt", weights_only=True) for cell in cells]
+
+
+def rewritten(archive, changed=None, *, manifest=None, extra=None, compression=zipfile.ZIP_STORED):
+    """The archive with other members, and a list that agrees with them: what someone with bad intentions can write."""
+    with zipfile.ZipFile(archive) as there:
+        members = {name: there.read(name) for name in there.namelist()}
+    members |= changed or {}
+    listed = json.loads(members.pop(MANIFEST))
+    for name, content in (changed or {}).items():
+        folder, _, part = name.partition("/")
+        listed["encoders"][folder]["members"][part] = hashlib.sha256(content).hexdigest()
+    if manifest:
+        manifest(listed)
+    with zipfile.ZipFile(archive, "w", compression) as written:
+        for name, content in (members | (extra or {})).items():
+            written.writestr(name, content)
+        written.writestr(MANIFEST, json.dumps(listed))
+
+
+def first_weights(archive):
+    with zipfile.ZipFile(archive) as there:
+        return next(name for name in there.namelist() if "/method/" in name and name.endswith("weight.npy"))
+
+
+def refused(archive, folder, match):
+    with pytest.raises(InputError, match=match):
+        unpack(archive, folder)
+    assert not folder.exists()
+
+
+def test_a_round_trip_gives_the_same_bits(ran, cells, archive, tmp_path):
+    outcome = unpack(archive, tmp_path / "cells")
+    assert (outcome.number, outcome.there, outcome.left_out) == (3, 0, [])
+    for before, after, cell in zip(states(ran / "cells", cells), states(tmp_path / "cells", cells), cells, strict=True):
+        assert before.keys() == after.keys() and before["method"].keys() == after["method"].keys()
+        assert {name: after[name] for name in encoders.KEPT} == {name: before[name] for name in encoders.KEPT}
+        for name, tensor in before["method"].items():
+            assert tensor.dtype == after["method"][name].dtype and torch.equal(tensor, after["method"][name])
+        assert all(map(torch.equal, before["standardisation"], after["standardisation"]))
+        places = [cell_folder(cell, folder / "cells") for folder in (ran, tmp_path)]
+        assert len({(place / "curve.csv").read_bytes() for place in places}) == 1
+        assert read_encoder(places[1], cell, small_data()) is not None, "a run goes on from it"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_the_same_encoders_give_the_same_bytes(ran, tmp_path, dtype):
+    shutil.copytree(ran / "cells", tmp_path / "copy")
+    first = pack(ran / "cells", tmp_path / "first.zip", dtype)
+    second = pack(tmp_path / "copy", tmp_path / "second.zip", dtype)
+    content = (tmp_path / "first.zip").read_bytes()
+    assert content == (tmp_path / "second.zip").read_bytes()
+    assert first.checksum == second.checksum == hashlib.sha256(content).hexdigest() and first.number == 3
+    assert unpack(tmp_path / "first.zip", tmp_path / "cells").number == 3
+    pack(tmp_path / "cells", tmp_path / "third.zip", dtype)
+    assert content == (tmp_path / "third.zip").read_bytes()
+
+
+def test_half_precision_rounds_weights_alone(ran, cells, tmp_path):
+    pack(ran / "cells", tmp_path / "half.zip", "float16")
+    pack(ran / "cells", tmp_path / "whole.zip")
+    assert (tmp_path / "half.zip").stat().st_size < 0.6 * (tmp_path / "whole.zip").stat().st_size
+    unpack(tmp_path / "half.zip", tmp_path / "cells")
+    rounded = kept = 0
+    for before, after in zip(states(ran / "cells", cells), states(tmp_path / "cells", cells), strict=True):
+        assert after["weights"] == "float16"
+        assert all(map(torch.equal, before["standardisation"], after["standardisation"]))
+        for name, tensor in before["method"].items():
+            assert after["method"][name].dtype == tensor.dtype
+            if name.endswith(("running_mean", "running_var", "num_batches_tracked")):
+                assert torch.equal(after["method"][name], tensor)
+                kept += 1
+            else:
+                assert torch.equal(after["method"][name], tensor.half().float())
+                rounded += not torch.equal(after["method"][name], tensor)
+    assert rounded and kept
+
+
+def test_half_precision_changes_embeddings_and_scores_within_the_tolerance(ran, cells, tmp_path, monkeypatch):
+    pack(ran / "cells", tmp_path / "half.zip", "float16")
+    unpack(tmp_path / "half.zip", tmp_path / "cells")
+    for cell in cells:
+        whole, half = (
+            encode(load_encoder(cell_folder(cell, place / "cells") / "encoder.pt", cell, small_data())[0], data)
+            for place in (ran, tmp_path)
+            for data in [small_data().test]
+        )
+        difference = (whole.embedding - half.embedding).abs().max() / whole.embedding.abs().max()
+        assert 0 < difference < TOLERANCE
+    monkeypatch.setattr("companion.grid.score.load", lambda cell: small_data())
+    monkeypatch.setattr("companion.grid.score.is_drawn", lambda cell: False)
+    monkeypatch.setattr("emargin.evaluation.frames.probing.further_predictions", lambda *a, **k: {})
+    words = ["score", str(ran / "small.json"), "--out", str(tmp_path / "out"), "--device", "cpu"]
+    assert main([*words, "--cells", str(tmp_path / "cells")]) == 0
+    exact, rounded = (Store(folder / "out").rows.set_index(["digest", "metric"]).value for folder in (ran, tmp_path))
+    assert set(exact.index) == set(rounded.index)
+    for metric in ("silhouette", "accuracy", "macro_f1", "nmi", "mean_cosine"):
+        values = [side.xs(metric, level="metric").sort_index().to_numpy() for side in (exact, rounded)]
+        np.testing.assert_allclose(*values, atol=TOLERANCE)
+    assert {r["scored"]["all"]["weights"] for r in Store(tmp_path / "out").records.values()} == {"float16"}
+
+
+def test_a_run_does_not_take_rounded_weights_for_trained_ones(ran, cells, tmp_path):
+    pack(ran / "cells", tmp_path / "half.zip", "float16")
+    unpack(tmp_path / "half.zip", tmp_path / "cells")
+    place = cell_folder(cells[1], tmp_path / "cells")
+    assert read_encoder(place, cells[1], small_data()) is None and (place / "encoder.pt").exists()
+
+
+def test_what_was_rounded_once_says_so_for_good(ran, cells, tmp_path):
+    pack(ran / "cells", tmp_path / "half.zip", "float16")
+    unpack(tmp_path / "half.zip", tmp_path / "cells")
+    pack(tmp_path / "cells", tmp_path / "again.zip", "float32")
+    unpack(tmp_path / "again.zip", tmp_path / "more")
+    assert {state["weights"] for state in states(tmp_path / "more", cells)} == {"float16"}
+
+
+def test_encoders_that_are_there_stay_and_rounded_ones_give_way(ran, cells, archive, tmp_path):
+    pack(ran / "cells", tmp_path / "half.zip", "float16")
+    assert unpack(tmp_path / "half.zip", tmp_path / "cells").number == 3
+    assert unpack(tmp_path / "half.zip", tmp_path / "cells").there == 3
+    assert unpack(archive, tmp_path / "cells").number == 3
+    outcome = unpack(tmp_path / "half.zip", tmp_path / "cells")
+    assert (outcome.number, outcome.there) == (0, 3)
+    (cell_folder(cells[0], tmp_path / "cells") / "encoder.pt").write_bytes(b"damaged")
+    assert unpack(archive, tmp_path / "cells").number == 1
+
+
+# --- bad input
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.999])
+def test_a_truncated_archive_is_refused(archive, tmp_path, share):
+    content = archive.read_bytes()
+    archive.write_bytes(content[: int(share * len(content))])
+    refused(archive, tmp_path / "cells", "encoders.zip cannot be read. found: .*. wanted: .*. what to do: get it again")
+
+
+def test_no_flipped_bit_gives_other_encoders(ran, cells, archive, tmp_path):
+    content, draws, caught = archive.read_bytes(), random.Random(1), 0
+    ends = [draws.randrange(len(content) - 3000, len(content)) for _ in range(15)]  # the list of members
+    for place in [draws.randrange(len(content)) for _ in range(15)] + ends:
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << draws.randrange(8)
+        archive.write_bytes(flipped)
+        try:
+            unpack(archive, tmp_path / "cells")
+        except InputError:
+            caught += 1
+            assert not (tmp_path / "cells").exists()
+            continue
+        for before, after in zip(states(ran / "cells", cells), states(tmp_path / "cells", cells), strict=True):
+            assert all(torch.equal(tensor, after["method"][name]) for name, tensor in before["method"].items())
+        shutil.rmtree(tmp_path / "cells")
+    assert caught >= 15
+
+
+def test_a_member_that_is_not_what_the_list_says_is_refused(archive, tmp_path):
+    name = first_weights(archive)
+    folder, _, part = name.partition("/")
+
+    def other(listed):
+        listed["encoders"][folder]["members"][part] = "0" * 64
+
+    rewritten(archive, manifest=other)
+    refused(archive, tmp_path / "cells", rf"{name} is damaged. found: SHA-256 .*. wanted: 0{{64}}")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../evil.npy",
+        "/etc/evil.npy",
+        "0123456789abcdef-01234567/method/../../evil.npy",
+        "0123456789abcdef-01234567/method/a/evil.npy",
+        "C:\\evil.npy",
+        "encoder.pt",
+        "data.pkl",
+    ],
+)
+def test_a_name_that_leads_elsewhere_is_refused(archive, tmp_path, name):
+    rewritten(archive, extra={name: b"evil"})
+    refused(archive, tmp_path / "cells", "is no archive of encoders. found: a member")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["encoders.zip"]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "match"),
+    [
+        (lambda m: m.update(format="emargin encoders 9"), "found: format 'emargin encoders 9'"),
+        (lambda m: m.update(dtype="int4"), "unknown dtype of weights. found: 'int4'. wanted: float32 or float16"),
+        (
+            lambda m: next(iter(m["encoders"].values())).update(weights="bf16"),
+            "unknown dtype of weights. found: 'bf16'",
+        ),
+        (lambda m: m.update(encoders=[1]), "a manifest with AttributeError"),
+        (lambda m: next(iter(m["encoders"].values())).pop("origin"), "without origin"),
+        (lambda m: next(iter(m["encoders"].values())).update(origin={}), "without its training"),
+        (lambda m: next(iter(m["encoders"].values()))["members"].pop("curve.csv"), "curve.csv, not listed"),
+        (lambda m: next(iter(m["encoders"].values()))["members"].update({"method/x.npy": ""}), "x.npy, not there"),
+        (lambda m: next(iter(m["encoders"].values())).update(n_features=7), "not the tensors of"),
+        (lambda m: next(iter(m["encoders"].values())).update(n_features="six"), "not the tensors of"),
+    ],
+)
+def test_a_list_that_is_not_ours_is_refused(archive, tmp_path, manifest, match):
+    rewritten(archive, manifest=manifest)
+    refused(archive, tmp_path / "cells", match)
+
+
+def test_a_compressed_archive_is_refused_before_it_unfolds(archive, tmp_path):
+    rewritten(archive, compression=zipfile.ZIP_DEFLATED)
+    refused(archive, tmp_path / "cells", "found: a compressed member")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_members_of_one_name_are_refused(archive, tmp_path):
+    with zipfile.ZipFile(archive, "a") as there:
+        there.writestr(first_weights(archive), b"other")
+    refused(archive, tmp_path / "cells", "weight.npy twice")
+
+
+class Bomb:
+    """Leaves a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+def test_what_a_stranger_pickled_is_never_unpickled(archive, tmp_path):
+    bomb, stream = Bomb(tmp_path / "exploded"), io.BytesIO()
+    np.save(stream, np.array([bomb], dtype=object), allow_pickle=True)
+    rewritten(archive, {first_weights(archive): stream.getvalue()})
+    refused(archive, tmp_path / "cells", "is no array of numbers.*not pickled")
+    rewritten(archive, {first_weights(archive): pickle.dumps(bomb)})
+    refused(archive, tmp_path / "cells", "is no array of numbers")
+    archive.write_bytes(pickle.dumps(bomb))
+    refused(archive, tmp_path / "cells", "cannot be read")
+    torch.save({"weights": bomb}, archive)
+    refused(archive, tmp_path / "cells", "is no archive of encoders")
+    place = tmp_path / "strange" / "cell"
+    place.mkdir(parents=True)
+    torch.save({"experiment": bomb}, place / "encoder.pt")
+    with pytest.raises(InputError, match="encoder.pt cannot be read"):
+        pack(tmp_path / "strange", tmp_path / "strange.zip")
+    assert not (tmp_path / "exploded").exists() and not (tmp_path / "strange.zip").exists()
+    pickle.loads(pickle.dumps(bomb)).close()
+    assert (tmp_path / "exploded").exists(), "it would have shown"
+
+
+def test_an_array_of_another_kind_is_refused(archive, tmp_path):
+    for kind in ("<c8", "<U3", ">f4"):
+        stream = io.BytesIO()
+        np.save(stream, np.zeros(3, kind))
+        rewritten(archive, {first_weights(archive): stream.getvalue()})
+        refused(archive, tmp_path / "cells", f"unknown dtype. found: {kind}")
+
+
+def other_code(listed):
+    next(iter(listed["encoders"].values()))["origin"]["code"][1] = "of others"
+
+
+def other_data(listed):
+    next(iter(listed["encoders"].values()))["origin"]["data"] = "of others"
+
+
+def other_version(listed):
+    next(iter(listed["encoders"].values()))["experiment"]["method"] = "of-others"
+
+
+@pytest.mark.parametrize("change", [other_code, other_data, other_version])
+def test_an_encoder_of_another_training_is_named_and_left_out(cells, archive, tmp_path, capsys, change):
+    rewritten(archive, manifest=change)
+    assert main(["encoders", "unpack", str(archive), str(tmp_path / "cells")]) == 2
+    output = capsys.readouterr()
+    assert "of others" in output.err or "of-others" in output.err
+    assert change is other_version or any(
+        f"the encoder of {cell} in {archive} is of an" in output.err for cell in cells
+    )
+    assert f"2 encoders unpacked into {tmp_path / 'cells'}" in output.out
+    assert len(list((tmp_path / "cells").glob("*/encoder.pt"))) == 2
+
+
+def test_encoders_of_data_that_are_not_here_are_unpacked(archive, tmp_path, monkeypatch):
+    monkeypatch.setattr(encoders, "checksum_of", lambda cell: None)
+    rewritten(archive, manifest=other_data)
+    assert unpack(archive, tmp_path / "cells").number == 3
+
+
+def test_packing_leaves_out_what_other_code_trained_and_refuses_a_damaged_encoder(ran, cells, tmp_path):
+    shutil.copytree(ran / "cells", tmp_path / "cells")
+    file = cell_folder(cells[0], tmp_path / "cells") / "encoder.pt"
+    state = torch.load(file, weights_only=True)
+    torch.save(state | {"origin": state["origin"] | {"code": ["a", "b"]}}, file)
+    outcome = pack(tmp_path / "cells", tmp_path / "encoders.zip")
+    (problem,) = outcome.left_out
+    assert outcome.number == 2 and str(cells[0]) in str(problem) and "['a', 'b']" in str(problem)
+    for name in ("method", "standardisation"):
+        torch.save({key: value for key, value in state.items() if key != name}, file)
+        with pytest.raises(InputError, match="encoder.pt cannot be read"):
+            pack(tmp_path / "cells", tmp_path / "none.zip")
+    file.write_bytes(b"PK\x03\x04")
+    with pytest.raises(InputError, match="encoder.pt cannot be read"):
+        pack(tmp_path / "cells", tmp_path / "none.zip")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cells", "encoders.zip"]
+
+
+def test_weights_that_half_precision_cannot_hold_are_refused(ran, cells, tmp_path):
+    shutil.copytree(ran / "cells", tmp_path / "cells")
+    file = cell_folder(cells[1], tmp_path / "cells") / "encoder.pt"
+    state = torch.load(file, weights_only=True)
+    name = next(name for name in state["method"] if name.endswith("weight"))
+    state["method"][name].view(-1)[0] = 1e6
+    torch.save(state, file)
+    with pytest.raises(InputError, match=f"half precision cannot hold {name}. found: 1e.06. wanted: finite"):
+        pack(tmp_path / "cells", tmp_path / "none.zip", "float16")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cells"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["pack", "FOLDER", "ARCHIVE", "--dtype", "int8"],
+            "unknown dtype of weights. found: 'int8'. wanted: float32 or",
+        ),
+        (["pack", "FOLDER", "ARCHIVE"], "no encoder in FOLDER"),
+        (["unpack", "ARCHIVE", "FOLDER"], "ARCHIVE cannot be read. found: FileNotFoundError"),
+    ],
+)
+def test_bad_words_are_reported_without_a_traceback(tmp_path, monkeypatch, capsys, words, message):
+    monkeypatch.chdir(tmp_path)
+    assert main(["encoders", *words]) == 2
+    error = capsys.readouterr().err
+    assert message in error and "Traceback" not in error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_archive_goes_to_another_machine_and_is_scored_there(ran, archive, tmp_path, monkeypatch, capsys):
+    """What a reader does: unpack, score; the rows are those of the run."""
+    monkeypatch.setattr(grid, "home", lambda: tmp_path)
+    monkeypatch.setattr("companion.grid.score.load", lambda cell: small_data())
+    monkeypatch.setattr("companion.grid.score.is_drawn", lambda cell: False)
+    monkeypatch.setattr("emargin.evaluation.frames.probing.further_predictions", lambda *a, **k: {})
+    assert main(["encoders", "unpack", str(archive), str(tmp_path / "runs" / "cells")]) == 0
+    words = ["score", str(ran / "small.json"), "--out", str(tmp_path / "out"), "--device", "cpu"]
+    assert main(words) == 0
+    assert (tmp_path / "out" / "rows.csv").read_bytes() == (ran / "out" / "rows.csv").read_bytes()
+    assert "3 cells: 3 done" in capsys.readouterr().out
