@@ -14,6 +14,7 @@ import io
 import json
 import os
 import re
+import sys
 import zipfile
 from collections import Counter
 from dataclasses import dataclass, field
@@ -151,7 +152,7 @@ def unpack(archive: Path, folder: Path) -> Outcome:
         for name, entry in entries.items():
             state, curve = _state_of(archived, archive, name, entry)
             try:
-                cell = resolve(Experiment.from_json(state["experiment"]))
+                cell = _cell_of(state, archive)
                 _check_training(cell, entry["origin"], checksum(cell), archive)
             except InputError as error:
                 outcome.left_out.append(error)
@@ -327,6 +328,20 @@ def _bytes(archived: zipfile.ZipFile, name: str, archive: Path) -> bytes:
         return archived.read(name)
     except Exception as error:  # a flipped bit meets every layer of the format
         raise _damaged(archive, error) from error
+
+
+def _cell_of(state: dict, archive: Path) -> Experiment:
+    """Return the experiment. Raise InputError where that would import a module because the archive names it."""
+    asked = Experiment.from_json(state["experiment"])
+    module = asked.method.rpartition(":")[0]
+    if module and module not in sys.modules:
+        raise InputError(
+            f"{archive}: an encoder of a method that is none of this program's, and left out",
+            found=asked.method,
+            wanted="a method that emargin methods lists, or that is imported already",
+            todo="if it is yours, import it in Python and call companion.encoders.unpack there",
+        )
+    return resolve(asked)
 
 
 def _check_training(cell: Experiment, origin: dict, checksum: str | None, archive: Path) -> None:

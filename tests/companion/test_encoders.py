@@ -18,6 +18,7 @@ from companion.encoders import MANIFEST, pack, unpack
 from companion.grid import plan as grid
 from companion.grid.plan import cell_folder, read_grid
 from companion.grid.runner import run_grid
+from companion.grid.score import score_cells
 from companion.grid.store import Store
 from emargin.encoder_files import load_encoder, read_encoder
 from emargin.errors import InputError
@@ -169,6 +170,15 @@ def test_a_run_does_not_take_rounded_weights_for_trained_ones(ran, cells, tmp_pa
     unpack(tmp_path / "half.zip", tmp_path / "cells")
     place = cell_folder(cells[1], tmp_path / "cells")
     assert read_encoder(place, cells[1], small_data()) is None and (place / "encoder.pt").exists()
+
+
+def test_reproduce_takes_no_rounded_weights(ran, cells, tmp_path, monkeypatch):
+    monkeypatch.setattr("companion.grid.score.load", lambda cell: small_data())
+    pack(ran / "cells", tmp_path / "half.zip", "float16")
+    unpack(tmp_path / "half.zip", tmp_path / "cells")
+    problems = score_cells(cells, Store(tmp_path / "out"), root=tmp_path / "cells", device="cpu", exact=True)
+    assert len(problems) == 3 and all("encoder.pt is rounded. found: float16" in str(problem) for problem in problems)
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_was_rounded_once_says_so_for_good(ran, cells, tmp_path):
@@ -332,6 +342,19 @@ def other_data(listed):
 
 def other_version(listed):
     next(iter(listed["encoders"].values()))["experiment"]["method"] = "of-others"
+
+
+def own_method(listed):
+    next(iter(listed["encoders"].values()))["experiment"]["method"] = "of_others:Method"
+
+
+def test_no_module_is_imported_because_an_archive_names_it(archive, tmp_path, monkeypatch):
+    (tmp_path / "of_others.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'w')")
+    monkeypatch.syspath_prepend(tmp_path)
+    rewritten(archive, manifest=own_method)
+    (problem,) = unpack(archive, tmp_path / "cells").left_out
+    assert "found: of_others:Method. wanted: a method that emargin methods lists" in str(problem)
+    assert not (tmp_path / "imported").exists()
 
 
 @pytest.mark.parametrize("change", [other_code, other_data, other_version])
