@@ -58,6 +58,7 @@ def write(tmp_path, monkeypatch):
 
 # --- the same folder again
 
+
 def test_a_method_that_was_changed_gives_new_numbers_in_the_same_folder(write, small, tmp_path):
     values = []
     for sign in (1, -1):
