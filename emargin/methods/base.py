@@ -53,7 +53,7 @@ class Method(nn.Module):
     def __init__(self, experiment: Experiment, n_features: int):
         super().__init__()
         self.experiment = experiment
-        self.encoder: Any = FrameEncoder(n_features)
+        self.encoder: Any = FrameEncoder(n_features)  # a method may put another in its place
 
     def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """Compute the loss of a batch.

@@ -29,12 +29,13 @@ EPSILON = 1e-6  # added to real and imaginary parts
 
 
 class CoST(Method):
-    """A query meets keys of earlier batches in time, and the two views meet in amplitude and phase of frequencies.
+    """The trend of a view is contrasted with keys of earlier batches, the season of two views frequency by frequency.
 
         L = L_time + alpha / 2 (L_amplitude + L_phase)
 
-    `moco_loss` is L_time, at a random frame; `frequency_losses` gives the other two. The key encoder is a copy of the
-    query encoder whose weights follow it slowly, k <- m k + (1 - m) q.
+    L_time is `moco_loss` of the trends at a random frame; `frequency_losses` of the seasons are the other two;
+    `TrendSeason` forms trend and season. The key encoder is a copy of the query encoder whose weights follow it slowly,
+    k <- m k + (1 - m) q.
 
     Fidelity "original": both views are augmented, every sequence by itself. As for all methods, AdamW takes the place
     of CoST's SGD with a cosine schedule. An embedding is what the frame encoder gives, without trend and season.

@@ -88,10 +88,11 @@ class InfoTS(Method):
         between = global_loss(first, second)
         within = local_loss((first[:1] if self.released else first)[:, start : first.shape[1] - spare + start])
         if not self.released:
-            self.last: Any = batch, generator
+            self.last: Any = batch, generator  # for the meta step that may follow this step
         return between + LOCAL_WEIGHT * within, {"global": between.detach(), "local": within.detach()}
 
     def after_step(self) -> None:
+        """Give the meta-learner the batch of the step."""
         if not self.released:
             batch, generator = self.last
             self.meta.step(batch, generator, self.mixture, partial(self._masked, generator=generator))
