@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -213,20 +214,16 @@ class _Order:
         return picked
 
 
+@dataclass
 class _State:
     """All that a run needs to go on as if it had never stopped."""
 
-    def __init__(
-        self,
-        method: Method,
-        optimiser: AdamW,
-        order: _Order,
-        draws: torch.Generator,
-        experiment: Experiment,
-        device: torch.device | str,
-    ):
-        self.method, self.optimiser, self.order = method, optimiser, order
-        self.draws, self.experiment, self.device = draws, experiment, torch.device(device)
+    method: Method
+    optimiser: AdamW
+    order: _Order
+    draws: torch.Generator
+    experiment: Experiment
+    device: torch.device | str
 
     def save(self, path: Path, step: int, curve: Curve) -> None:
         """Write the checkpoint after so many steps."""
@@ -242,7 +239,7 @@ class _State:
             "draws": self.draws.get_state(),
             "cpu": torch.get_rng_state(),
         }
-        if self.device.type == "cuda":
+        if torch.device(self.device).type == "cuda":
             state["cuda"] = torch.cuda.get_rng_state(self.device)
         save_atomically(state, path)
 
@@ -257,7 +254,7 @@ class _State:
         self.order.generator.set_state(state["order"].cpu())
         self.draws.set_state(state["draws"].cpu())
         torch.set_rng_state(state["cpu"].cpu())
-        if "cuda" in state and self.device.type == "cuda":
+        if "cuda" in state and torch.device(self.device).type == "cuda":
             torch.cuda.set_rng_state(state["cuda"].cpu(), self.device)
         return state["step"], state["curve"]
 
