@@ -332,7 +332,8 @@ SETS = (
         nearest="harth",
         download=Download(
             address="https://zenodo.org/api/records/8398688",  # lists the files of the record, with their MD5
-            by_hand="unpack its archive, and convert it in Python: from companion.fetch.convert import convert_spsw; "
+            by_hand="get the zip archive that it links to, unpack it, and convert it in Python: "
+            "from companion.fetch.convert import convert_spsw; "
             'convert_spsw("UNPACKED/DATA", "{folder}")',
             kind="zenodo",
             install="companion.fetch.convert:install_spsw",
@@ -423,9 +424,7 @@ def entry_of(dataset: str) -> Entry:
         )
     if "/" in dataset:
         raise InputError(
-            "the folder of recordings is not there",
-            found=dataset,
-            wanted="a folder with dataset.json and one npz file a recording",
+            "the folder of recordings is not there", found=dataset, wanted="a folder with dataset.json and npz files"
         )
     known("dataset", dataset, [*DATASETS, f"{UCR}NAME", "the path of a folder"])
     return DATASETS[dataset]

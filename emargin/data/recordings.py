@@ -41,9 +41,7 @@ class Recording:
             raise InputError(f"{where}: no samples", found=f"shape {self.values.shape}", wanted="(samples, channels)")
         if self.labels.shape != self.values.shape[:1]:
             raise InputError(
-                f"{where}: labels do not match the samples",
-                found=f"{self.labels.shape} labels",
-                wanted=f"{self.values.shape[:1]}",
+                f"{where}: labels do not match the samples", found=self.labels.shape, wanted=self.values.shape[:1]
             )
         finite = np.isfinite(self.values)
         if not finite.all():

@@ -194,9 +194,7 @@ def _sample_labels(starts, rhythms, classes, samples: int, ratio: Fraction) -> n
 def _existing(path: Path) -> Path:
     if not path.is_file():
         raise InputError(
-            f"{path}: missing",
-            wanted="the file of a record that RECORDS or a header lists",
-            todo="download it from the archive",
+            f"{path}: missing", wanted="a file that RECORDS or a header lists", todo="download it from the archive"
         )
     return path
 

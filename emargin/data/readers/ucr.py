@@ -78,9 +78,7 @@ def classes_and_length(folder: Path) -> tuple[int, int]:
                     classes.add(float(label))
                 except ValueError as error:
                     raise InputError(
-                        f"{path}: line {number} has no class",
-                        found=repr(label[:20]),
-                        wanted="a number, then values, separated by tabs",
+                        f"{path}: line {number} has no class", found=repr(label[:20]), wanted="a class, a tab, values"
                     ) from error
     if not length:
         raise InputError(f"{folder}: no series", wanted="a class and values in each line, separated by tabs")
@@ -115,9 +113,7 @@ def _read_table(path: Path) -> np.ndarray:
     whole = np.isfinite(table[:, 0]) & (table[:, 0] == np.round(table[:, 0]))
     if not whole.all():
         raise InputError(
-            f"{path}: classes are no whole numbers",
-            found=table[~whole, 0][0],
-            wanted="whole numbers in the first column",
+            f"{path}: classes are no whole numbers", found=table[~whole, 0][0], wanted="whole numbers in column 1"
         )
     gaps = np.isnan(table).sum(1)
     if gaps.any():

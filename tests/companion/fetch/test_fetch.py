@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import io
 import json
+import re
 import resource
 import stat
 import struct
@@ -558,6 +559,8 @@ def test_every_set_has_an_address_and_manual_steps(data):
         if entry.download:
             manual = fetch.by_hand(entry)
             assert "get https://" in manual and str(entry.folder) in manual and "{" not in manual
+            for module, function in re.findall(r"from ([\w.]+) import (\w+)", manual):
+                assert callable(resolve_name(f"{module}:{function}")) and f"; {function}(" in manual
         else:
             assert entry.unfetched and str(entry.folder) in entry.instructions
         assert entry.folder.is_relative_to(data)
