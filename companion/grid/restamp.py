@@ -81,9 +81,12 @@ class _Change:
 
 def _restamp(before: Path, rows_below: float) -> int:
     stores = {path: json.loads(path.read_text()) for path in sorted(home().glob("results/*/provenance.json"))}
-    records = {digest: record for store in stores.values() for digest, record in store.items()}
-    cells = [_named(record["experiment"]) for record in records.values()]
-    codes = {folder: dict(zip(records, _ask(folder, "codes", cells), strict=True)) for folder in (before, home())}
+    records = [(digest, record) for store in stores.values() for digest, record in store.items()]
+    cells = {digest: _named(record["experiment"]) for digest, record in records}  # a cell may be in several stores
+    codes = {
+        folder: dict(zip(cells, _ask(folder, "codes", list(cells.values())), strict=True))
+        for folder in (before, home())
+    }
     changes = _changes(records, codes[before], codes[home()])
     print(f"{len(changes)} of {len(records)} records have stages whose text differs")
     proofs = _proved(_questions(changes, rows_below), codes)
@@ -98,10 +101,12 @@ def _restamp(before: Path, rows_below: float) -> int:
     return int(len(held) < len(changes))
 
 
-def _changes(records: dict[str, dict], then: dict[str, dict | None], now: dict[str, dict | None]) -> list[_Change]:
+def _changes(
+    records: list[tuple[str, dict]], then: dict[str, dict | None], now: dict[str, dict | None]
+) -> list[_Change]:
     """Return the records that hold in the text before, and whose stages differ in the present one."""
     changes = []
-    for digest, record in records.items():
+    for digest, record in records:
         old, new = then[digest], now[digest]
         if old and new:
             stages = [stage for stage in record["code"] if old[stage] != new[stage]]
