@@ -68,10 +68,14 @@ def test_size_and_geometry(facts):
 
 
 def test_shares_are_of_the_labelled_frames(facts):
-    own = facts["classes"]
-    assert list(own) == ["rest", "walk", "never"] and own["never"] == {"frames": 0, "share": 0.0, "mean_run": None}
-    labelled = sum(numbers["frames"] for numbers in own.values())
-    assert own["rest"]["share"] == pytest.approx(own["rest"]["frames"] / labelled, rel=1e-5)
+    classes = facts["classes"]
+    assert list(classes) == ["rest", "walk", "never"] and classes["never"] == {
+        "frames": 0,
+        "share": 0.0,
+        "mean_run": None,
+    }
+    labelled = sum(numbers["frames"] for numbers in classes.values())
+    assert classes["rest"]["share"] == pytest.approx(classes["rest"]["frames"] / labelled, rel=1e-5)
     assert facts["unlabelled"] == pytest.approx(1 - labelled / facts["frames"], rel=1e-5) and facts["unlabelled"] > 0.05
 
 
@@ -81,28 +85,28 @@ def frames_and_labels(folder) -> list:
     recordings, _ = load_recordings(experiment)
     classes = []
     for recording in recordings.recordings:
-        own = []
+        labels = []
         for start in range(0, len(recording.labels) - 9, 5):
             window = recording.labels[start : start + 10].tolist()
-            own.append(max([0, 1, 2, -1], key=window.count))
-        classes.append(own)
+            labels.append(max([0, 1, 2, -1], key=window.count))
+        classes.append(labels)
     return classes
 
 
 def test_runs_and_transitions_counted_slowly(folder, facts):
     runs, pairs, changes = {0: [], 1: []}, 0, 0
-    for own in frames_and_labels(folder):
+    for labels in frames_and_labels(folder):
         length = 1
-        for one, other in zip(own, own[1:] + [None], strict=True):
-            if other == one:
+        for label, following in zip(labels, labels[1:] + [None], strict=True):
+            if following == label:
                 length += 1
             else:
-                if one >= 0:
-                    runs[one].append(length)
+                if label >= 0:
+                    runs[label].append(length)
                 length = 1
-            if other is not None and one >= 0 and other >= 0:
+            if following is not None and label >= 0 and following >= 0:
                 pairs += 1
-                changes += one != other
+                changes += label != following
     for label, name in enumerate(("rest", "walk")):
         assert facts["classes"][name]["frames"] == sum(runs[label])
         assert facts["classes"][name]["mean_run"] == pytest.approx(np.mean(runs[label]), rel=1e-5)
@@ -125,10 +129,10 @@ def test_standardised_cosines_are_those_of_protocol_original(folder, facts):
         assert value == pytest.approx(np.quantile(cosines, float(quantile)), abs=1e-5)
     labels = torch.cat([side.labels[side.indices()] for side in (data.train, data.test)])
     expected = detection(torch.from_numpy(cosines <= 0.4)[:, None], labels)
-    found = facts["pseudo_label"]["standardised"]
-    assert found["share"] == pytest.approx(expected["share"], rel=1e-5)
+    scores = facts["pseudo_label"]["standardised"]
+    assert scores["share"] == pytest.approx(expected["share"], rel=1e-5)
     for key in ("precision", "recall", "base"):
-        assert found["tolerance 0"][key] == pytest.approx(expected[key], rel=1e-5)
+        assert scores["tolerance 0"][key] == pytest.approx(expected[key], rel=1e-5)
 
 
 def test_raw_magnitudes_of_silence_have_cosine_zero(facts):
@@ -140,9 +144,9 @@ def test_tolerance_does_not_reach_into_the_next_recording():
     """A change at the end of one recording, label 1 at the start of the next: neither is near the other."""
     classes = [torch.tensor([0, 0, 0, 1]), torch.tensor([1, 1, 1, 1])]
     cosines = [torch.tensor([0.9, 0.9, 0.9]), torch.tensor([0.1, 0.9, 0.9])]
-    found = cards._detection(cosines, classes, 0.4, changes=True)
-    assert found["share"] == 1 / 6
-    assert found["tolerance 1"] == {"precision": 0.0, "recall": 0.0, "base": 2 / 6}
+    scores = cards._detection(cosines, classes, 0.4, changes=True)
+    assert scores["share"] == 1 / 6
+    assert scores["tolerance 1"] == {"precision": 0.0, "recall": 0.0, "base": 2 / 6}
     near = cards._detection([torch.tensor([0.9, 0.4, 0.9]), cosines[1]], classes, 0.4, changes=True)
     assert near["tolerance 1"] == {"precision": 1 / 2, "recall": 1.0, "base": 2 / 6}
 
@@ -179,9 +183,12 @@ def test_a_set_of_the_archive_has_neither_people_nor_seconds_and_comes_last(tmp_
 
 def test_split_counts_people_recordings_and_sequences(tmp_path):
     generator = np.random.default_rng(2)
-    one = (generator.normal(size=(1040, 2)), np.arange(1040) // 52 % 2)  # 207 frames: two sequences of 100
+    recording = (generator.normal(size=(1040, 2)), np.arange(1040) // 52 % 2)  # 207 frames: two sequences of 100
     save_folder(
-        tmp_path / "mine", {f"p{person}": [one, one] for person in range(5)}, classes=["a", "b"], sampling_rate=RATE
+        tmp_path / "mine",
+        {f"p{person}": [recording, recording] for person in range(5)},
+        classes=["a", "b"],
+        sampling_rate=RATE,
     )
     split = cards.card(str(tmp_path / "mine"))["split"]
     assert split == {

@@ -325,12 +325,12 @@ def test_an_interrupted_unpacking_leaves_nothing_half_written_and_goes_on_from_t
 
 
 @pytest.mark.parametrize(
-    ("files", "found"),
+    ("files", "count"),
     [({"other.csv": b""}, 0), ({f"{folder}/{name}": HARTH[name] for folder in "ab" for name in HARTH}, 4)],
 )
-def test_an_archive_without_the_set_or_with_two_of_it_is_refused(harth, server, data, files, found):
+def test_an_archive_without_the_set_or_with_two_of_it_is_refused(harth, server, data, files, count):
     server.files["/set.zip"] = zipped(files)
-    with pytest.raises(InputError, match=f"does not hold the set. found: {found} files S"):
+    with pytest.raises(InputError, match=f"does not hold the set. found: {count} files S"):
         fetch.fetch("harth")
     assert left(data) == [".downloads/harth.zip"]
 

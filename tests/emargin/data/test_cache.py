@@ -143,11 +143,11 @@ def test_every_recording_comes_back_as_framing_made_it(tmp_path_factory, lengths
     (folder / "file").write_bytes(b"content")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EMARGIN_CACHE", str(folder / "cache"))
-        found, checksum = cache.framed(
+        cached, checksum = cache.framed(
             "own", [folder / "file"], lambda: (recordings, "sum"), n_fft=n_fft, hop=hop, joined=joined
         )
-    assert checksum == "sum" and found.framed
-    assert (found.name, found.source, found.classes, found.test_subjects, found.test_from) == (
+    assert checksum == "sum" and cached.framed
+    assert (cached.name, cached.source, cached.classes, cached.test_subjects, cached.test_from) == (
         recordings.name,
         recordings.source,
         recordings.classes,
@@ -158,8 +158,8 @@ def test_every_recording_comes_back_as_framing_made_it(tmp_path_factory, lengths
     border = len(lengths) // 2 if own_border else 0
     if joined:
         lengths = [sum(side) for side in (lengths[:border], lengths[border:]) if side]
-    assert len(found.recordings) == len(wanted) == len(lengths)
-    for kept, made, length in zip(found.recordings, wanted, lengths, strict=True):
+    assert len(cached.recordings) == len(wanted) == len(lengths)
+    for kept, made, length in zip(cached.recordings, wanted, lengths, strict=True):
         assert (kept.name, kept.subject) == (made.name, made.subject)
         assert kept.values.dtype == np.float32 and kept.labels.dtype == np.int64
         assert np.array_equal(kept.values, made.values) and np.array_equal(kept.labels, made.labels)
@@ -169,8 +169,8 @@ def test_every_recording_comes_back_as_framing_made_it(tmp_path_factory, lengths
 def test_frames_are_mapped_from_the_disk_and_cannot_be_written(folder):
     cell = experiment(folder)
     load(cell)
-    found, _ = cache.framed(str(folder), entry_of(str(folder)).paths, None, n_fft=8, hop=4, joined=False)
-    base = found.recordings[0].values
+    cached, _ = cache.framed(str(folder), entry_of(str(folder)).paths, None, n_fft=8, hop=4, joined=False)
+    base = cached.recordings[0].values
     assert not base.flags.writeable
     while not isinstance(base, np.memmap):
         base = base.base
@@ -309,10 +309,10 @@ def test_a_disk_that_fills_leaves_nothing_and_the_run_goes_on(folder, root, monk
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
     try:
         with pytest.warns(UserWarning, match="could not be cached in .*too large.*EMARGIN_CACHE"):
-            found = bits(load(cell))
+            loaded = bits(load(cell))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert found == wanted and list(root.iterdir()) == []
+    assert loaded == wanted and list(root.iterdir()) == []
     assert bits(load(cell)) == wanted and only(root)
 
 

@@ -80,22 +80,22 @@ def test_a_geometry_changes_frames_and_draw_alone():
     assert settings_of("ecg-released").draw == (1000, 162, 77, 800)
     assert settings_of("ecg").draw == (1577, 972, 459, 1467)
     for name, base in (("ecg-released", "ecg"), ("sleepeeg-paper", "sleepeeg"), ("mitbih-released", "mitbih")):
-        one, other = settings_of(name), settings_of(base)
-        assert (one.temperature, one.iterations, one.train_share, one.standardise) == (
-            other.temperature,
-            other.iterations,
-            other.train_share,
-            other.standardise,
+        geometry, original = settings_of(name), settings_of(base)
+        assert (geometry.temperature, geometry.iterations, geometry.train_share, geometry.standardise) == (
+            original.temperature,
+            original.iterations,
+            original.train_share,
+            original.standardise,
         )
 
 
 def test_a_geometry_frames_the_recordings_of_its_set(data):
     assert entry_of("ecg-released-sim").recordings == "ecg-sim"
     assert entry_of("ecg-released").folder == entry_of("ecg").folder == data / "ecg"
-    one, checksum = load_recordings(Experiment(dataset="ecg-released", source="simulated", quick=True))
-    other, other_checksum = load_recordings(Experiment(dataset="ecg-sim", quick=True))
-    assert checksum == other_checksum == "ecg-sim seed 0 quick"
-    np.testing.assert_array_equal(one.recordings[3].values, other.recordings[3].values)
+    released, checksum = load_recordings(Experiment(dataset="ecg-released", source="simulated", quick=True))
+    original, original_checksum = load_recordings(Experiment(dataset="ecg-sim", quick=True))
+    assert checksum == original_checksum == "ecg-sim seed 0 quick"
+    np.testing.assert_array_equal(released.recordings[3].values, original.recordings[3].values)
 
 
 def test_raw_windows_are_the_signal_channel_by_channel():
@@ -136,19 +136,19 @@ def test_an_stft_has_no_meaning_where_frames_are_none(name):
     ],
 )
 def test_the_further_real_sets_have_the_hyperparameters_of_the_nearest(name, settings):
-    own = settings_of(name)
+    values = settings_of(name)
     assert (
-        own.n_fft,
-        own.hop,
-        own.sequence_length,
-        own.stride,
-        own.temperature,
-        own.iterations,
-        own.train_share,
-        len(own.draw),
-        own.standardise,
+        values.n_fft,
+        values.hop,
+        values.sequence_length,
+        values.stride,
+        values.temperature,
+        values.iterations,
+        values.train_share,
+        len(values.draw),
+        values.standardise,
     ) == settings
-    assert set(own.draw) == {1000}
+    assert set(values.draw) == {1000}
 
 
 @pytest.mark.parametrize(

@@ -39,9 +39,9 @@ def test_a_recording_shorter_than_a_frame_is_refused():
 @given(st.lists(st.integers(-1, 3), min_size=1, max_size=60), st.integers(1, 9), st.integers(1, 9))
 def test_a_frame_carries_its_most_frequent_label(labels, n_fft, hop):
     labels = np.array(labels)
-    found = frame_labels(labels, n_fft, hop, 4)
-    assert len(found) == max(0, (len(labels) - n_fft) // hop + 1)
-    for q, label in enumerate(found):
+    framed = frame_labels(labels, n_fft, hop, 4)
+    assert len(framed) == max(0, (len(labels) - n_fft) // hop + 1)
+    for q, label in enumerate(framed):
         inside = labels[q * hop : q * hop + n_fft].tolist()
         most = max(inside.count(candidate) for candidate in range(4))
         if inside.count(-1) > most:

@@ -120,8 +120,8 @@ def test_a_data_set_keeps_what_its_frames_were_standardised_with():
 
 
 def test_the_split_by_subject_does_not_depend_on_the_seed():
-    one, two = built(recordings(), seed=1), built(recordings(), seed=2)
-    assert torch.equal(one.test.frames, two.test.frames)
+    first, second = built(recordings(), seed=1), built(recordings(), seed=2)
+    assert torch.equal(first.test.frames, second.test.frames)
 
 
 def test_folds_are_the_sets_own():

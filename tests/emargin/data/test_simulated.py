@@ -56,8 +56,8 @@ def test_sets_have_the_papers_geometry(name, rate, channels, classes, kind):
 
 @pytest.mark.parametrize("name", SIMULATORS + NOISES)
 def test_the_same_seed_gives_the_same_bits_and_another_does_not(name):
-    first, again, other = quick(name), simulate(name, quick=True), simulate(name, seed=1, quick=True)
-    for a, b, c in zip(first.recordings, again.recordings, other.recordings, strict=True):
+    first, again, reseeded = quick(name), simulate(name, quick=True), simulate(name, seed=1, quick=True)
+    for a, b, c in zip(first.recordings, again.recordings, reseeded.recordings, strict=True):
         assert a.values.tobytes() == b.values.tobytes() and a.labels.tobytes() == b.labels.tobytes()
         assert not np.array_equal(a.values, c.values) and not np.array_equal(a.labels, c.labels)
 

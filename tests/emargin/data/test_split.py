@@ -71,9 +71,9 @@ def test_frames_are_standardised_by_those_who_are_trained_on(dataset):
     split, whole = hold_out(dataset), dataset.train
     assert split.train.frames.mean(0).abs().max() < 1e-5
     assert (split.train.frames.std(0, correction=0) - 1).abs().max() < 1e-5
-    own = torch.isin(whole.subjects, split.train.subjects)
-    mean, std = whole.frames[own].mean(0), whole.frames[own].std(0, correction=0)
-    torch.testing.assert_close(split.test.frames, (whole.frames[~own] - mean) / std, rtol=1e-4, atol=1e-5)
+    trained_on = torch.isin(whole.subjects, split.train.subjects)
+    mean, std = whole.frames[trained_on].mean(0), whole.frames[trained_on].std(0, correction=0)
+    torch.testing.assert_close(split.test.frames, (whole.frames[~trained_on] - mean) / std, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("before", [None, (torch.linspace(-3, 3, 6), torch.linspace(0.5, 4, 6))])

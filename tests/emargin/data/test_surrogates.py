@@ -29,13 +29,13 @@ def one_recording(samples, channels=2, name="r"):
 def test_random_phases_keep_mean_and_all_spectra(samples, channels):
     before = one_recording(samples, channels).recordings[0].values.astype(np.float64)
     after = random_phases(one_recording(samples, channels)).recordings[0].values.astype(np.float64)
-    one, other = np.fft.fft(before, axis=0), np.fft.fft(after, axis=0)
-    scale = np.abs(one).max() ** 2
+    spectrum, changed = np.fft.fft(before, axis=0), np.fft.fft(after, axis=0)
+    scale = np.abs(spectrum).max() ** 2
     np.testing.assert_allclose(after.mean(0), before.mean(0), atol=1e-4 * np.abs(before).max())
     for a in range(channels):
         for b in range(channels):  # a = b: the power spectrum
             np.testing.assert_allclose(
-                other[:, a] * other[:, b].conj(), one[:, a] * one[:, b].conj(), atol=1e-5 * scale
+                changed[:, a] * changed[:, b].conj(), spectrum[:, a] * spectrum[:, b].conj(), atol=1e-5 * scale
             )
 
 
@@ -49,9 +49,9 @@ def test_random_phases_leave_no_trace_of_an_event():
 
 
 def test_each_recording_has_phases_of_its_own_and_always_the_same_ones():
-    one, other = (random_phases(one_recording(64, name=name)).recordings[0].values for name in ("r1", "r2"))
-    assert not np.allclose(one, other)
-    assert np.array_equal(one, random_phases(one_recording(64, name="r1")).recordings[0].values)
+    first, second = (random_phases(one_recording(64, name=name)).recordings[0].values for name in ("r1", "r2"))
+    assert not np.allclose(first, second)
+    assert np.array_equal(first, random_phases(one_recording(64, name="r1")).recordings[0].values)
 
 
 def test_frames_have_no_phases():
@@ -81,10 +81,10 @@ def test_shuffled_frames_are_the_same_frames_with_their_labels(protocol):
         table = torch.cat([side.frames, side.labels[:, None].float()], dim=1).round(decimals=3)
         return table[np.lexsort(table.numpy().T)]
 
-    for one, other in ((plain.train, shuffled.train), (plain.test, shuffled.test)):
-        assert torch.equal(one.starts, other.starts)
-        assert not torch.equal(one.frames, other.frames)
-        torch.testing.assert_close(rows(one), rows(other), atol=2e-3, rtol=0)
+    for before, after in ((plain.train, shuffled.train), (plain.test, shuffled.test)):
+        assert torch.equal(before.starts, after.starts)
+        assert not torch.equal(before.frames, after.frames)
+        torch.testing.assert_close(rows(before), rows(after), atol=2e-3, rtol=0)
 
 
 def test_frames_move_within_their_recording_only():
@@ -124,6 +124,6 @@ def test_a_surrogate_of_real_recordings_is_not_taken_from_the_others_cache(tmp_p
     monkeypatch.setattr(cache, "SMALLEST", 0)
     for _ in range(2):  # written, then read
         for wanted, name in zip(uncached, (None, surrogate), strict=True):
-            for one, other in zip(wanted, frames(name), strict=True):
-                assert torch.equal(one, other)
+            for expected, loaded in zip(wanted, frames(name), strict=True):
+                assert torch.equal(expected, loaded)
     assert not torch.equal(uncached[0][0], uncached[1][0])

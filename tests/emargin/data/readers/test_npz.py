@@ -215,18 +215,18 @@ def test_pickled_arrays_are_refused_and_never_run(tmp_path, name):
 
 
 def test_the_digest_depends_on_names_and_contents_only(tmp_path):
-    one, two = tmp_path / "one", tmp_path / "two"
-    for folder in (one, two):
+    first, second = tmp_path / "one", tmp_path / "two"
+    for folder in (first, second):
         folder.mkdir()
         (folder / "a").write_bytes(b"first")
         (folder / "b").write_bytes(b"second")
-    digest = files_digest([one / "a", one / "b"])
-    assert len(digest) == 64 and digest == files_digest([two / "b", two / "a"])
-    (two / "b").rename(two / "c")
-    assert files_digest([two / "a", two / "c"]) != digest, "another name"
-    (one / "b").write_bytes(b"secondly")
-    assert files_digest([one / "a", one / "b"]) != digest, "another content"
-    assert files_digest([one / "a"]) != digest, "a file less"
+    digest = files_digest([first / "a", first / "b"])
+    assert len(digest) == 64 and digest == files_digest([second / "b", second / "a"])
+    (second / "b").rename(second / "c")
+    assert files_digest([second / "a", second / "c"]) != digest, "another name"
+    (first / "b").write_bytes(b"secondly")
+    assert files_digest([first / "a", first / "b"]) != digest, "another content"
+    assert files_digest([first / "a"]) != digest, "a file less"
 
 
 @pytest.mark.long

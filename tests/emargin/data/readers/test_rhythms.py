@@ -317,9 +317,9 @@ def test_the_real_records_hold_the_published_minutes_of_rhythm(mitbih):
 @pytest.mark.long
 def test_the_folds_follow_their_rule_on_the_real_records(mitbih):
     with_rare = {recording.name for recording in mitbih.recordings if np.isin(recording.labels, (0, 1, 2)).any()}
-    others = sorted({recording.name for recording in mitbih.recordings} - with_rare)
-    assert with_rare == RARE and len(others) == 39
-    assert mitbih.test_subjects == (frozenset({"222", "219", *others[0::5]}), frozenset({"203", "124", *others[2::5]}))
+    common = sorted({recording.name for recording in mitbih.recordings} - with_rare)
+    assert with_rare == RARE and len(common) == 39
+    assert mitbih.test_subjects == (frozenset({"222", "219", *common[0::5]}), frozenset({"203", "124", *common[2::5]}))
 
 
 @pytest.mark.long

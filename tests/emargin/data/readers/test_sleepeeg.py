@@ -153,13 +153,13 @@ def test_tensors_of_another_shape_or_type_are_refused(tmp_path, replaced, messag
 
 
 @pytest.mark.parametrize(
-    "saved, found",
+    "saved, named",
     [({}, "nothing"), (torch.zeros(3), "Tensor"), ([1], "list"), ({"labels": torch.zeros(3)}, "labels: Tensor")],
 )
-def test_a_file_without_the_two_tensors_is_refused(tmp_path, saved, found):
+def test_a_file_without_the_two_tensors_is_refused(tmp_path, saved, named):
     write(tmp_path)
     torch.save(saved, tmp_path / "train.pt")
-    with pytest.raises(InputError, match=rf"train\.pt: not the two tensors of SleepEEG. found: {found}. wanted"):
+    with pytest.raises(InputError, match=rf"train\.pt: not the two tensors of SleepEEG. found: {named}. wanted"):
         load_sleepeeg(tmp_path)
 
 
