@@ -22,7 +22,7 @@ EXACT = "float32"  # the precision of weights that are as the training left them
 
 
 def origin_of(experiment: Experiment, dataset: Dataset) -> dict:
-    """What trained weights come from: the checksum of the data, and the code that reads these and trains on them."""
+    """Return what weights come from: the checksum of the data, and the code that reads these and trains on them."""
     return {"data": dataset.checksum, "code": training_code(experiment)}
 
 
@@ -57,7 +57,7 @@ def write_state(folder: Path, state: dict, curve: str) -> None:
 def read_encoder(
     folder: Path, experiment: Experiment, dataset: Dataset, device: torch.device | str = "cpu"
 ) -> tuple[Method, pd.DataFrame] | None:
-    """The method in evaluation mode, and the curve; None where the folder has none of this code, data and experiment.
+    """Return the method in evaluation mode, and the curve; None where there is none of this code, data, experiment.
 
     Weights that were rounded since are none of these. An encoder of another experiment, or that is damaged, is removed.
     """

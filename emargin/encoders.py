@@ -87,6 +87,7 @@ class MaskedEncoder(nn.Module):
 
     def forward(self, frames: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return the embedding of each frame, masked ones as zeros behind the input layer."""
+        """Embed frames `(B, T, D)`, those where `mask` `(B, T)` is False as zeros: `(B, T, C)`."""
         return self.dropout(self.frames(_masked_input(self.input, frames, mask)))
 
 
@@ -117,6 +118,7 @@ class DilatedEncoder(nn.Module):
 
     def forward(self, frames: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return the embedding of each frame in its context, masked ones as zeros behind the input layer."""
+        """Embed frames `(B, T, D)`, those where `mask` `(B, T)` is False as zeros: `(B, T, C)`."""
         return self.dropout(self.blocks(_masked_input(self.input, frames, mask).mT).mT)
 
 

@@ -44,7 +44,7 @@ class Result:
     arrays: dict[str, np.ndarray]
 
     def __getitem__(self, metric: str) -> float:
-        """The value of one metric."""
+        """Return the value of one metric."""
         return float(self.rows.set_index("metric").value[metric])
 
 
@@ -145,7 +145,7 @@ def default_folder(experiment: Experiment) -> Path:
 def _trained(
     experiment: Experiment, dataset: Dataset, device: torch.device, folder: Path | None, progress: bool
 ) -> tuple[Method, pd.DataFrame]:
-    """The method and its curve: from the folder, or else trained and put there."""
+    """Return the method and its curve: from the folder, or else trained and put there."""
     if folder is None:
         method, curve = train(experiment, dataset, device=device, progress=progress)
         return method, pd.DataFrame(curve)
@@ -158,7 +158,7 @@ def _trained(
 
 
 def _checkpoint(folder: Path, experiment: Experiment, dataset: Dataset) -> Path:
-    """The file of an interrupted training, without what other data or other code left: it would be neither's result."""
+    """Return the file of an interrupted training; remove what other data or code left: it would be neither's result."""
     checkpoint, origin_file = folder / "resume.pt", folder / "origin.json"
     origin = json.dumps(origin_of(experiment, dataset))
     if not origin_file.exists() or origin_file.read_text() != origin:
@@ -168,7 +168,7 @@ def _checkpoint(folder: Path, experiment: Experiment, dataset: Dataset) -> Path:
 
 
 def _write(result: Result, folder: Path) -> None:
-    """The rows come last: where they are, everything is."""
+    """Write the files of a result, the rows last: where they are, everything is."""
     results.write_arrays(folder / "arrays.npz", result.arrays)
     results.write_text(folder / "provenance.json", json.dumps(result.provenance, indent=1))
     results.write_text(folder / "rows.csv", results.rows_to_csv(result.rows))

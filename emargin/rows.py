@@ -9,6 +9,7 @@ import resource
 import subprocess
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -86,7 +87,7 @@ def provenance(
     metrics: Collection[str] | None = None,
     maps: bool = False,
 ) -> dict:
-    """What a run was: experiment, code, data, people a side, versions, machine, seconds a stage, peak memory in MB.
+    """Return what a run was: experiment, code, data, people, versions, machine, seconds a stage, peak memory in MB.
 
     metrics: those that were computed, if not all. The peak is that of the process so far, which may have run other
     cells before.
@@ -122,7 +123,7 @@ def provenance(
 
 
 def _commit() -> str | None:
-    """The commit of the checkout that the module lies in, with "+" where it was changed since; None outside one."""
+    """Return the commit of the checkout that the module lies in, with "+" where it was changed; None outside one."""
     here = Path(__file__).resolve().parent
 
     def git(*words):
@@ -157,10 +158,10 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """A compressed npz file, in single precision at most, written beside the target and renamed."""
+    """Write a compressed npz file, in single precision at most, beside the target, then rename."""
     single = {name: array.astype(np.float32) if array.dtype == np.float64 else array for name, array in arrays.items()}
     stream = io.BytesIO()
-    np.savez_compressed(stream, **single)
+    np.savez_compressed(stream, **cast(dict[str, Any], single))
     write_bytes(path, stream.getbuffer())
 
 

@@ -69,7 +69,8 @@ def score(
         features = encode_both(method, dataset, device)
         if has_series:
             features = series.pooled(features[0]), series.pooled(features[1])
-            scores.drawn = tuple(part.numpy() for part in features[1].flat())
+            embedding, labels = features[1].flat()
+            scores.drawn = embedding.numpy(), labels.numpy()
     if SERIES in started:
         with timed(scores.seconds, "score"):
             scores.rows += series.scores(experiment, method, dataset, device)
@@ -88,6 +89,7 @@ def score(
     scores.arrays = {name: array for name, array in scores.arrays.items() if name not in others}
     if maps and not has_series:
         with timed(scores.seconds, "map"):
+            assert scores.drawn is not None
             scores.arrays |= frames.maps_of(*scores.drawn)
     for name in wanted:
         if METRICS[name].function:
@@ -101,6 +103,7 @@ def _by_function(
 ) -> list[dict]:
     """Return the rows of a metric that has a function."""
     metric = METRICS[name]
+    assert metric.function is not None
     values = resolve_name(metric.function)(experiment, dataset, *features)
     if strange := [row for row in values if not metric.holds(row)]:
         raise InputError(
