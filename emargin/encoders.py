@@ -86,7 +86,6 @@ class MaskedEncoder(nn.Module):
         self.dropout = nn.Dropout(OUTPUT_DROPOUT)
 
     def forward(self, frames: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Return the embedding of each frame, masked ones as zeros behind the input layer."""
         """Embed frames `(B, T, D)`, those where `mask` `(B, T)` is False as zeros: `(B, T, C)`."""
         return self.dropout(self.frames(_masked_input(self.input, frames, mask)))
 
@@ -117,7 +116,6 @@ class DilatedEncoder(nn.Module):
         self.dropout = nn.Dropout(OUTPUT_DROPOUT)
 
     def forward(self, frames: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Return the embedding of each frame in its context, masked ones as zeros behind the input layer."""
         """Embed frames `(B, T, D)`, those where `mask` `(B, T)` is False as zeros: `(B, T, C)`."""
         return self.dropout(self.blocks(_masked_input(self.input, frames, mask).mT).mT)
 
