@@ -413,7 +413,7 @@ class _Text:
         assert module is not None, place
         self.module, self.imported = module, dict(module.imported)
         self.attributes = reading.known_attributes if place in reading.with_attributes else {}
-        self.scopes: list[dict[str, str]] = []  # of functions, from the outermost: name -> what stands for it
+        self.scopes: list[dict[str, str]] = []  # of functions and comprehensions: variable -> what stands for it
         self.locals = 0
 
     def of(self, statement: ast.stmt) -> str:
@@ -472,11 +472,10 @@ class _Text:
         """Return a node with those of its parts that are there: other Pythons have further, empty ones."""
         parts = []
         for name, value in ast.iter_fields(node):
-            if name in ("ctx", "type_comment", "kind", "type_params") or value is None or value == []:
-                continue
-            text = self._node(value)
-            if text:
-                parts.append(f"{name}={text}")
+            if name not in ("ctx", "type_comment", "kind", "type_params", "name") and value is not None and value != []:
+                is_block = name in ("body", "orelse", "finalbody") and isinstance(value, list)
+                text = self._body(value) if is_block else self._node(value)
+                parts += [f"{name}={text}"] if text else []
         return f"{type(node).__name__}({','.join(parts)})"
 
     def _body(self, statements: list[ast.stmt]) -> str:
@@ -527,9 +526,6 @@ class _Text:
     def _Compare(self, node: ast.Compare) -> str:
         known = self._known(node)
         return self._plain(node) if known is None else f"bool:{known}"
-
-    def _If(self, node: ast.If) -> str:
-        return f"If({self._node(node.test)},{self._body(node.body)},{self._body(node.orelse)})"
 
     def _IfExp(self, node: ast.IfExp) -> str:
         known = self._known(node.test)
@@ -649,48 +645,14 @@ class _Text:
             scope[argument.arg] = f"={argument.arg}"
         return scope
 
-    def _comprehension_of(self, node, *parts: str) -> str:
-        """Return a comprehension, whose variables are its own."""
+    def _ListComp(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> str:
         targets = [name for generator in node.generators for name in ast.walk(generator.target)]
-        names = [name.id for name in targets if isinstance(name, ast.Name)]
-        first = self._node(node.generators[0].iter)
-        self.scopes.append(dict.fromkeys(names, ""))
-        outside, self.in_class = self.in_class, False
-        generators = []
-        for number, generator in enumerate(node.generators):
-            source = first if number == 0 else self._node(generator.iter)
-            generators.append(f"for {self._node(generator.target)} in {source} if {self._node(generator.ifs)}")
-        text = f"{type(node).__name__}({generators},{[self._node(getattr(node, part)) for part in parts]})"
-        self.in_class = outside
+        self.scopes.append({name.id: "" for name in targets if isinstance(name, ast.Name)})
+        text = self._plain(node)
         self.scopes.pop()
         return text
 
-    def _ListComp(self, node: ast.ListComp) -> str:
-        return self._comprehension_of(node, "elt")
-
-    _SetComp = _GeneratorExp = _ListComp
-
-    def _DictComp(self, node: ast.DictComp) -> str:
-        return self._comprehension_of(node, "key", "value")
-
-    def _ExceptHandler(self, node: ast.ExceptHandler) -> str:
-        kind = self._node(node.type) if node.type else ""
-        return f"Except({kind},{self._name(node.name) if node.name else ''},{self._body(node.body)})"
-
-    def _For(self, node: ast.For) -> str:
-        return (
-            f"For({self._node(node.target)},{self._node(node.iter)},{self._body(node.body)},{self._body(node.orelse)})"
-        )
-
-    def _While(self, node: ast.While) -> str:
-        return f"While({self._node(node.test)},{self._body(node.body)},{self._body(node.orelse)})"
-
-    def _With(self, node: ast.With) -> str:
-        return f"With({self._node(node.items)},{self._body(node.body)})"
-
-    def _Try(self, node: ast.Try) -> str:
-        parts = (node.body, node.orelse, node.finalbody)
-        return f"Try({','.join(map(self._body, parts))},{self._node(node.handlers)})"
+    _SetComp = _DictComp = _GeneratorExp = _ListComp
 
     def _follow(self, annotation: ast.expr) -> None:
         """Tell the reading of the classes that an annotation names, also through an alias."""
@@ -720,10 +682,8 @@ def _assigned(body: list[ast.stmt]) -> list[str]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             names[node.name] = None
             return
-        if isinstance(node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
-            for inner in ast.walk(node):
-                if isinstance(inner, ast.NamedExpr):
-                    names[inner.target.id] = None
+        if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+            names.update({inner.target.id: None for inner in ast.walk(node) if isinstance(inner, ast.NamedExpr)})
             return
         if isinstance(node, ast.Global | ast.Nonlocal):
             elsewhere.update(node.names)
@@ -731,8 +691,6 @@ def _assigned(body: list[ast.stmt]) -> list[str]:
             names[node.id] = None
         elif isinstance(node, ast.ExceptHandler) and node.name:
             names[node.name] = None
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            return  # bound below: an imported name stands for what it imports
         for child in ast.iter_child_nodes(node):
             visit(child)
 

@@ -17,34 +17,24 @@ from emargin.fingerprint import Source, Stage, fingerprint
 from emargin.methods import METHODS
 from emargin.resolve import resolving
 
-SETTINGS = frozenset(
-    {
-        "emargin.config:Experiment",
-        "emargin.resolve:resolving",
-        "emargin.fields:Field",
-        "emargin.methods:METHODS",
-        "emargin.data.catalogue:Entry",
-        "emargin.data.catalogue:Settings",
-        "emargin.data.catalogue:entry_of",
-        "emargin.data.catalogue:settings_of",
-    }
+
+def _places(names: str, package: str = "emargin") -> frozenset[str]:
+    """Return "module:name" of definitions that are named without the package."""
+    return frozenset(f"{package}.{name}" for name in names.split())
+
+
+SETTINGS = _places(
+    """
+    config:Experiment resolve:resolving fields:Field methods:METHODS data.catalogue:Entry data.catalogue:Settings
+    data.catalogue:entry_of data.catalogue:settings_of
+    """
 )
-WITHOUT_NUMBERS = frozenset(
-    {
-        "emargin.errors:InputError",
-        "emargin.errors:MissingData",
-        "emargin.errors:NonFiniteGradient",
-        "emargin.training:_State",
-        "emargin.training:save_atomically",
-        "emargin.training:load_checkpoint",
-        "emargin.training:_interrupts_wait",
-        "emargin.training:_point",
-        "emargin.training:LOG_EVERY",
-        "emargin.training:SAVE_EVERY",
-        "emargin.data.cache:framed",
-        "emargin.data.checksums:files_digest",
-        "emargin.rows:tidy",
-    }
+WITHOUT_NUMBERS = _places(
+    """
+    errors:InputError errors:MissingData errors:NonFiniteGradient training:_State training:save_atomically
+    training:load_checkpoint training:_interrupts_wait training:_point training:LOG_EVERY training:SAVE_EVERY
+    data.cache:framed data.checksums:files_digest rows:tidy
+    """
 )
 METHOD = frozenset({"emargin.methods.base:Method"})  # encodes for a metric, by the code of its training
 
@@ -103,13 +93,9 @@ METRICS = {
         ("davies_bouldin", "silhouette", "calinski_harabasz", "nmi", "ari"),
         frames=(ENCODING, FRAMES_CLUSTERING),
         series=(ENCODING, SERIES),
-        alone=frozenset(
-            {
-                "emargin.evaluation.clustering:partition",
-                "emargin.evaluation.clustering:scores",
-                "emargin.evaluation.clustering:cluster",
-                "emargin.evaluation.per_subject:cluster_tables",
-            }
+        alone=_places(
+            "clustering:partition clustering:scores clustering:cluster per_subject:cluster_tables",
+            package="emargin.evaluation",
         ),
         arrays=("clusters", "spread", "separation", "silhouette"),
     ),
@@ -117,29 +103,23 @@ METRICS = {
         ("mean_cosine", "participation_ratio", "uniformity", "alignment"),
         frames=(ENCODING, FRAMES_CLUSTERING),
         series=(ENCODING, SERIES),
-        alone=frozenset(
-            {
-                "emargin.evaluation.collapse:mean_cosine",
-                "emargin.evaluation.collapse:participation_ratio",
-                "emargin.evaluation.collapse:uniformity",
-                "emargin.evaluation.collapse:alignment",
-            }
+        alone=_places(
+            "collapse:mean_cosine collapse:participation_ratio collapse:uniformity collapse:alignment",
+            package="emargin.evaluation",
         ),
     ),
     "probe": Metric(
         ("accuracy", "balanced_accuracy", "weighted_f1", "macro_f1", "macro_precision", "macro_recall"),
         frames=(ENCODING, FRAMES_PROBING),
         series=(ENCODING, SERIES),
-        alone=frozenset({"emargin.evaluation.probing:linear_predictions", "emargin.evaluation.probing:linear_probe"}),
+        alone=_places("probing:linear_predictions probing:linear_probe", package="emargin.evaluation"),
         arrays=("probe",),
     ),
     "further probes": Metric(
         ("converged_", "knn_", "mlp_"),
         frames=(ENCODING, FRAMES_PROBING),
         series=(ENCODING, SERIES),
-        alone=frozenset(
-            {"emargin.evaluation.probing:further_predictions", "emargin.evaluation.probing:further_probes"}
-        ),
+        alone=_places("probing:further_predictions probing:further_probes", package="emargin.evaluation"),
         arrays=("converged",),
     ),
 }
