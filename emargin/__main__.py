@@ -40,10 +40,11 @@ def execute(parser: argparse.ArgumentParser, arguments: list[str] | None) -> int
         sys.path.append(str(Path.cwd()))  # where a reader's own methods are, which the installed command leaves out
     try:
         return options.command(options)
-    except (InputError, NonFiniteGradient) as error:
-        print(f"emargin: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:  # a full disk, a file that cannot be read: nothing half-written is left behind
+    except (
+        InputError,
+        NonFiniteGradient,
+        OSError,
+    ) as error:  # of OSError, as a full disk, no half-written file is left
         print(f"emargin: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -56,9 +57,8 @@ def add_run(commands: argparse._SubParsersAction, what: str = "run one experimen
     runner = commands.add_parser("run", help=what)
     runner.set_defaults(command=run_experiment, settings=[])
     add_flags(runner)
-    runner.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="where results go (default: a folder of its own under runs/)"
-    )
+    where = "where results go (default: a folder of its own under runs/)"
+    runner.add_argument("--out", type=Path, metavar="FOLDER", help=where)
     add_device(runner)
     return runner
 
@@ -90,12 +90,8 @@ def run_experiment(options: argparse.Namespace) -> int:
     print(experiment)
     folder = writable_folder(options.out or default_folder(experiment))
     if (folder / "rows.csv").exists() and set(read_rows(folder / "rows.csv").digest) != {experiment.digest}:
-        raise InputError(
-            "results would be overwritten",
-            found=f"rows of other experiments in {folder}",
-            wanted="a folder of its own",
-            todo="name another one with --out, or leave --out away",
-        )
+        found, todo = f"rows of other experiments in {folder}", "name another one with --out, or leave --out away"
+        raise InputError("results would be overwritten", found=found, wanted="a folder of its own", todo=todo)
     run(experiment, folder=folder, device=options.device)
     for row in read_rows(folder / "rows.csv").itertuples():
         print(f"{row.metric:28s} {row.value:10.4f}   n {row.n}")

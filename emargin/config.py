@@ -121,10 +121,8 @@ class Experiment:
 
     def _settings(self) -> dict[str, Plain]:
         """Return the settings of the method that are named, without those of `RECORDED` that have no value."""
-        values = vars(self).items()
-        return {
-            name: value for name, value in values if name not in CORE and (value is not None or name not in RECORDED)
-        }
+        named = {name: value for name, value in vars(self).items() if name not in CORE}
+        return {name: value for name, value in named.items() if value is not None or name not in RECORDED}
 
     # Each setting is kept by its name. As a field of the class, `dataclasses.replace` hands them over.
     settings: Mapping[str, Plain] = property(_settings)  # type: ignore[assignment]
@@ -151,11 +149,9 @@ class Experiment:
         object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
-        raise NoSetting(
-            f"no setting {name!r} in this experiment",
-            found=", ".join(self.settings) if "method" in self.__dict__ else None,
-            wanted="a setting that its method declares",
-        )
+        named = ", ".join(self.settings) if "method" in self.__dict__ else None
+        wanted = "a setting that its method declares"
+        raise NoSetting(f"no setting {name!r} in this experiment", found=named, wanted=wanted)
 
     def __eq__(self, other: object) -> bool:
         return vars(self) == vars(other) if isinstance(other, Experiment) else NotImplemented
@@ -177,12 +173,8 @@ class Experiment:
         InputError
             For an experiment that is not resolved.
         """
-        raise InputError(
-            "an experiment has a digest once its values are settled",
-            found=f"{self!r}, which is not resolved",
-            wanted="a resolved experiment",
-            todo="call emargin.resolve.resolve on it",
-        )
+        what, found = "an experiment has a digest once its values are settled", f"{self!r}, which is not resolved"
+        raise InputError(what, found=found, wanted="a resolved one", todo="call emargin.resolve.resolve on it")
 
     def for_method(self, method: str | type, fidelity: str = "released") -> Self:
         """Return the same data, seed and training for another method, whose settings are left to it.
@@ -240,12 +232,9 @@ def reference(method: type) -> str:
     """
     place = f"{method.__module__}:{method.__qualname__}"
     if getattr(sys.modules.get(method.__module__), method.__qualname__, None) is not method:
-        raise InputError(
-            f"the class {method.__qualname__} cannot be named",
-            found=f"another thing or nothing at {place}",
-            wanted="a class at the top of its module or notebook, and its last definition",
-            todo="define it there, and hand over the class of that name",
-        )
+        what, found = f"the class {method.__qualname__} cannot be named", f"another thing or nothing at {place}"
+        wanted = "a class at the top of its module or notebook, and its last definition"
+        raise InputError(what, found=found, wanted=wanted, todo="define it there, and hand over the class of that name")
     return place
 
 

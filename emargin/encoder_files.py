@@ -105,18 +105,10 @@ def load_encoder(
         if origin == origin_of(experiment, dataset):
             return _method_of(state, experiment, dataset, device), weights
     except (KeyError, RuntimeError, TypeError) as error:
-        raise InputError(
-            f"encoder {file} cannot be read",
-            found=type(error).__name__,
-            wanted="an encoder that this program wrote",
-            todo="delete it, and run the cell again",
-        ) from error
-    raise InputError(
-        f"encoder {file} is of another training",
-        found=f"{origin}",
-        wanted=f"{origin_of(experiment, dataset)}",
-        todo="run the cell again",
-    )
+        what, wanted, todo = f"encoder {file} cannot be read", "one that this program wrote", "delete it, and run again"
+        raise InputError(what, found=type(error).__name__, wanted=wanted, todo=todo) from error
+    what, wanted = f"encoder {file} is of another training", f"{origin_of(experiment, dataset)}"
+    raise InputError(what, found=origin, wanted=wanted, todo="run the cell again")
 
 
 def _method_of(state: dict, experiment: Experiment, dataset: Dataset, device: torch.device | str) -> Method:

@@ -15,13 +15,8 @@ class InputError(ValueError):
     """
 
     def __init__(self, what: str, *, found: object = None, wanted: object = None, todo: str | None = None):
-        parts = [what.rstrip(".")]
-        if found is not None:
-            parts.append(f"found: {found}")
-        if wanted is not None:
-            parts.append(f"wanted: {wanted}")
-        if todo is not None:
-            parts.append(f"what to do: {todo}")
+        given = {"found": found, "wanted": wanted, "what to do": todo}
+        parts = [what, *(f"{name}: {part}" for name, part in given.items() if part is not None)]
         super().__init__(". ".join(part.rstrip(".") for part in parts) + ".")
 
 

@@ -118,12 +118,9 @@ def check_sequences(experiment: Experiment, dataset: Dataset) -> None:
         sides["test"] = dataset.test
     for name, side in sides.items():
         if len(side) < experiment.batch_size:
-            raise InputError(
-                f"data set {dataset.name}: fewer sequences than a batch",
-                found=f"{len(side)} on the {name} side",
-                wanted=f"at least batch_size = {experiment.batch_size}",
-                todo="shorten sequence_length, or lower batch_size",
-            )
+            what, found = f"data set {dataset.name}: fewer sequences than a batch", f"{len(side)} on the {name} side"
+            wanted, todo = f"at least batch_size = {experiment.batch_size}", "lower batch_size or sequence_length"
+            raise InputError(what, found=found, wanted=wanted, todo=todo)
 
 
 @resolving
@@ -132,14 +129,9 @@ def default_folder(experiment: Experiment) -> Path:
 
     Of a method that goes by its place, "package.module:Class", the class alone.
     """
-    parts = (
-        Path(experiment.dataset).name,
-        experiment.method.rpartition(":")[2],
-        experiment.fidelity,
-        f"seed{experiment.seed}",
-        experiment.digest[:8],
-    )
-    return home() / "runs" / "-".join(parts)
+    data, method = Path(experiment.dataset).name, experiment.method.rpartition(":")[2]
+    name = f"{data}-{method}-{experiment.fidelity}-seed{experiment.seed}-{experiment.digest[:8]}"
+    return home() / "runs" / name
 
 
 def _trained(

@@ -114,12 +114,8 @@ class Resolved(Experiment):
     def _complete_method(self) -> None:
         declared = declaration(self.method)
         if self.fidelity not in declared.fidelities:
-            raise InputError(
-                f"{self.method} has no such fidelity",
-                found=self.fidelity,
-                wanted=" or ".join(declared.fidelities),
-                todo=f"choose fidelity {declared.fidelities[0]}",
-            )
+            wanted, todo = " or ".join(declared.fidelities), f"choose fidelity {declared.fidelities[0]}"
+            raise InputError(f"{self.method} has no such fidelity", found=self.fidelity, wanted=wanted, todo=todo)
         if declared.untrained:
             self._set("iterations", 0)
         fields = declared.fields_of(self.fidelity)

@@ -37,26 +37,19 @@ def tidy(experiment: Experiment, metric: str, value: float, n: int | None, note:
 
 def table(rows: list[dict] | pd.DataFrame) -> pd.DataFrame:
     """Rows as a frame with the columns of COLUMNS, and those of OPTIONAL in which a row has a value."""
-    found = pd.DataFrame(rows, columns=[*IDENTITY, *OPTIONAL, *MEASURED])
-    found = found.astype({"n": "Int64", "value": float} | dict.fromkeys(OPTIONAL, object)).fillna(
-        dict.fromkeys(OPTIONAL, "")
-    )
-    return found.drop(columns=[name for name in OPTIONAL if (found[name] == "").all()])
+    tidied = pd.DataFrame(rows, columns=[*IDENTITY, *OPTIONAL, *MEASURED])
+    tidied = tidied.astype({"n": "Int64", "value": float} | dict.fromkeys(OPTIONAL, object))
+    tidied = tidied.fillna(dict.fromkeys(OPTIONAL, ""))
+    return tidied.drop(columns=[name for name in OPTIONAL if (tidied[name] == "").all()])
 
 
 def read_rows(path: Path) -> pd.DataFrame:
     """Rows from a CSV file that `write_text` wrote. Raises InputError if it cannot be read or a column is missing."""
-    words = {
-        name: str for name in (*COLUMNS, *OPTIONAL) if name not in NUMBERS
-    }  # a digest may look like one: 5e12345678901234
+    words = dict.fromkeys({*COLUMNS, *OPTIONAL} - {*NUMBERS}, str)  # a digest may look like a number: 5e12345678901234
     rows = read_csv(path, dtype=words, keep_default_na=False, na_values={"value": [""], "n": [""]})
-    missing = set(COLUMNS) - set(rows.columns)
-    if missing:
-        raise InputError(
-            f"{path} is no file of result rows",
-            found=f"no column {', '.join(sorted(missing))}",
-            wanted=", ".join(COLUMNS),
-        )
+    if missing := sorted(set(COLUMNS) - set(rows.columns)):
+        found = f"no column {', '.join(missing)}"
+        raise InputError(f"{path} is no file of result rows", found=found, wanted=", ".join(COLUMNS))
     return rows.astype({"n": "Int64"})
 
 
@@ -65,12 +58,8 @@ def read_csv(path: Path, **keywords) -> pd.DataFrame:
     try:
         return pd.read_csv(path, **keywords)
     except ValueError as error:  # pandas' own errors and those of the encoding
-        raise InputError(
-            f"{path} cannot be read",
-            found=str(error),
-            wanted="a CSV file that this program wrote",
-            todo="get it back from the repository, or remove it",
-        ) from error
+        wanted, todo = "a CSV file that this program wrote", "get it back from the repository, or remove it"
+        raise InputError(f"{path} cannot be read", found=error, wanted=wanted, todo=todo) from error
 
 
 def rows_to_csv(rows: pd.DataFrame) -> str:
@@ -92,31 +81,28 @@ def provenance(
     metrics: those that were computed, if not all. The peak is that of the process so far, which may have run other
     cells before.
     """
-    memory = {
-        "host": round(
-            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if platform.system() == "Darwin" else 1e3)
-        )
-    }
+    unit = 1e6 if platform.system() == "Darwin" else 1e3  # bytes there, kilobytes elsewhere
+    memory = {"host": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)}
+    name = f"CPU, {torch.get_num_threads()} thread(s)"
     sides = {"train": dataset.train.subjects, "test": dataset.test.subjects}
     people = {side: len(subjects.unique()) for side, subjects in sides.items() if subjects is not None}
     if device.type == "cuda":
         memory["device"] = round(torch.cuda.max_memory_allocated(device) / 1e6)
+        name = torch.cuda.get_device_name(device)
+    code = code_versions(experiment)
+    if metrics is not None:
+        code = {stage: version for stage, version in code.items() if stage in NEEDED or stage in metrics}
+    if maps:
+        code[MAP_NAME] = map_version()
+    versions = {package: importlib.metadata.version(package) for package in PACKAGES}
     return {
         "experiment": json.loads(experiment.to_json()),
-        "code": {
-            stage: code
-            for stage, code in code_versions(experiment).items()
-            if metrics is None or stage in NEEDED or stage in metrics
-        }
-        | ({MAP_NAME: map_version()} if maps else {}),
+        "code": code,
         "commit": _commit(),
         "data": dataset.checksum,
         **({"people": people} if people else {}),
-        "versions": {"python": platform.python_version()}
-        | {name: importlib.metadata.version(name) for name in PACKAGES},
-        "device": (
-            torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} thread(s)"
-        ),
+        "versions": {"python": platform.python_version()} | versions,
+        "device": name,
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
         "peak_memory_mb": memory,
     }
@@ -143,12 +129,9 @@ def writable_folder(folder: Path) -> Path:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise InputError(
-            f"results cannot be written to {folder}",
-            found=error.strerror or str(error),
-            wanted="a folder with write permission",
-            todo="name another one with --out",
-        ) from error
+        what, found = f"results cannot be written to {folder}", error.strerror or error
+        wanted, todo = "a folder with write permission", "name another one with --out"
+        raise InputError(what, found=found, wanted=wanted, todo=todo) from error
     return folder
 
 

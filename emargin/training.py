@@ -278,30 +278,20 @@ def load_checkpoint(path: Path, experiment: Experiment, device: torch.device | s
     InputError
         For a checkpoint of another experiment, or a file that cannot be read.
     """
+    what = f"checkpoint {path}"
     try:
         state = torch.load(path, map_location=device, weights_only=True)
         theirs = Experiment.from_json(state["experiment"])
     except InputError:
         raise
     except Exception as error:  # torch.load reports damage by many types, in words that advise to unpickle
-        raise InputError(
-            f"checkpoint {path} cannot be read",
-            found=type(error).__name__,
-            wanted="a checkpoint that this program wrote",
-            todo=f"delete {path}; training starts again",
-        ) from error
+        wanted, todo = "a checkpoint that this program wrote", f"delete {path}; training starts again"
+        raise InputError(f"{what} cannot be read", found=type(error).__name__, wanted=wanted, todo=todo) from error
     if theirs != experiment:
-        differing = [
-            f"{name} {theirs_value!r} instead of {getattr(experiment, name)!r}"
-            for name, theirs_value in vars(theirs).items()
-            if theirs_value != getattr(experiment, name)
-        ]
-        raise InputError(
-            f"checkpoint {path} belongs to another experiment",
-            found="; ".join(differing),
-            wanted=f"digest {experiment.digest}",
-            todo="choose another folder or delete the checkpoint",
-        )
+        values = [(name, value, getattr(experiment, name)) for name, value in vars(theirs).items()]
+        differing = "; ".join(f"{name} {value!r} instead of {ours!r}" for name, value, ours in values if value != ours)
+        wanted, todo = f"digest {experiment.digest}", "choose another folder or delete the checkpoint"
+        raise InputError(f"{what} belongs to another experiment", found=differing, wanted=wanted, todo=todo)
     return state
 
 

@@ -217,9 +217,7 @@ HARTH = Settings(
     train_share=0.5,
     standardise="all",
 )
-SLEEPEEG = Settings(
-    n_fft=178, hop=178, sequence_length=200, stride=200, draw=(1000,) * 5, temperature=0.1, iterations=600
-)
+SLEEPEEG = Settings(178, 178, sequence_length=200, stride=200, draw=(1000,) * 5, temperature=0.1, iterations=600)
 SLEEPEEG_PAPER = replace(SLEEPEEG, n_fft=None, hop=None, window=178, sequence_length=300, stride=300)
 ECG = Settings(
     n_fft=250, hop=125, sequence_length=500, stride=500, draw=(1577, 972, 459, 1467), temperature=0.5, iterations=200
@@ -371,13 +369,11 @@ UCR_ADDRESS = "https://www.timeseriesclassification.com/aeon-toolkit/{series}.zi
 
 def _all_names() -> dict[str, Entry]:
     """Return the entries of the real sets, of their geometries, and of what simulates them, by name."""
-    real: dict[str, Entry] = {}
-    for entry in SETS:
-        real[entry.name] = entry
-        real |= {
-            name: replace(entry, name=name, settings=settings, recordings=entry.name)
-            for name, settings in entry.geometries.items()
-        }
+    real = {
+        name: replace(entry, name=name, settings=settings)
+        for entry in SETS
+        for name, settings in ({entry.name: entry.settings} | entry.geometries).items()
+    }
     simulated = {
         f"{name}-{kind}": Entry(
             name=f"{name}-{kind}",
@@ -423,9 +419,8 @@ def entry_of(dataset: str) -> Entry:
             is_folder=True,
         )
     if "/" in dataset:
-        raise InputError(
-            "the folder of recordings is not there", found=dataset, wanted="a folder with dataset.json and npz files"
-        )
+        wanted = "a folder with dataset.json and npz files"
+        raise InputError("the folder of recordings is not there", found=dataset, wanted=wanted)
     known("dataset", dataset, [*DATASETS, f"{UCR}NAME", "the path of a folder"])
     return DATASETS[dataset]
 
@@ -516,12 +511,10 @@ def _size_of_files(entry: Entry) -> tuple[int, int]:
     from emargin.data.readers.ucr import classes_and_length  # imports numpy, which the catalogue does without
 
     if not entry.folder.is_dir():
-        raise MissingData(
-            f"the UCR set {entry.title} is not here, and its settings follow from its files",
-            found=f"no folder {entry.folder}",
-            wanted=", ".join(sorted({*series_there(), *(UCR + name for name in UCR_SIZES)})),
-            todo=f"{entry.instructions}; another place: set EMARGIN_DATA to the folder that holds ucr/",
-        )
+        what = f"the UCR set {entry.title} is not here, and its settings follow from its files"
+        wanted = ", ".join(sorted({*series_there(), *(UCR + name for name in UCR_SIZES)}))
+        todo = f"{entry.instructions}; another place: set EMARGIN_DATA to the folder that holds ucr/"
+        raise MissingData(what, found=f"no folder {entry.folder}", wanted=wanted, todo=todo)
     return classes_and_length(entry.folder)
 
 

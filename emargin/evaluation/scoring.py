@@ -106,12 +106,9 @@ def _by_function(
     assert metric.function is not None
     values = resolve_name(metric.function)(experiment, dataset, *features)
     if strange := [row for row in values if not metric.holds(row)]:
-        raise InputError(
-            f"metric {name!r} gives rows that its entry does not name",
-            found=", ".join(strange),
-            wanted=f"names that start with {' or '.join(metric.names)}",
-            todo="name them in emargin.stages.METRICS",
-        )
+        what, wanted = f"metric {name!r} gives rows that its entry does not name", " or ".join(metric.names)
+        todo = "name them in emargin.stages.METRICS"
+        raise InputError(what, found=", ".join(strange), wanted=f"names that start with {wanted}", todo=todo)
     prefix = series.PREFIX if entry_of(experiment.dataset).has_series else ""
     return [results.tidy(experiment, f"{prefix}{row}", value, n) for row, (value, n) in values.items()]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
@@ -13,7 +13,7 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 from emargin.config import CORE, FIDELITIES, Experiment
-from emargin.errors import InputError
+from emargin.errors import InputError, unreadable
 from emargin.fields import KINDS, Field, known
 
 if TYPE_CHECKING:
@@ -63,24 +63,18 @@ def of_class(method: type[Method]) -> Declaration:
     from emargin.methods.base import Method  # imports torch
 
     place = f"{method.__module__}:{method.__qualname__}"
+    what = f"the method {place} has no"
     if not issubclass(method, Method):
-        raise InputError(
-            f"{place} is no method",
-            found=f"a class that extends {', '.join(base.__name__ for base in method.__bases__)}",
-            wanted="a class that extends emargin.methods.Method",
-        )
+        extended = f"a class that extends {', '.join(base.__name__ for base in method.__bases__)}"
+        raise InputError(f"{place} is no method", found=extended, wanted="a class that extends emargin.methods.Method")
     values = {name: getattr(method, name) for name in DECLARED if hasattr(method, name)}
-    if not isinstance(values.get("title"), str):
+    title = values.get("title")
+    if not isinstance(title, str):
         todo = f'write title = "{method.__name__}" into the class'
-        raise InputError(
-            f"the method {place} has no title", found=values.get("title"), wanted="its name in tables", todo=todo
-        )
+        raise InputError(f"{what} title", found=title, wanted="its name in tables", todo=todo)
     if method.loss is Method.loss and not method.untrained:
-        raise InputError(
-            f"the method {place} has no loss",
-            wanted="a function loss(self, batch, generator) that returns a scalar and measurements",
-            todo="write one into the class, or untrained = True",
-        )
+        wanted = "a function loss(self, batch, generator) that returns a scalar and measurements"
+        raise InputError(f"{what} loss", wanted=wanted, todo="write one into the class, or untrained = True")
     return _checked(values, place)
 
 
@@ -93,11 +87,7 @@ def of_source(place: str) -> Declaration:
     InputError
         For a declaration that is no literal.
     """
-    values: dict[str, Any] = {}
-    for name, value in _assignments(*place.split(":")):
-        if name in DECLARED and name not in values:
-            values[name] = _literal(value, place)
-    return _checked(values, place)
+    return _checked({name: _literal(value, place) for name, value in _assigned(*place.split(":")).items()}, place)
 
 
 def imported(place: str) -> type[Method]:
@@ -112,22 +102,16 @@ def imported(place: str) -> type[Method]:
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # a module of the reader's own can fail in any way
-        raise InputError(
-            f"the module of the method {place} cannot be imported",
-            found=f"{type(error).__name__}: {error}",
-            wanted="a module that Python can import, such as a file in the folder where you are",
-            todo=f"try: python -c 'import {module_name}'",
-        ) from error
+        what, todo = f"the module of the method {place} cannot be imported", f"try: python -c 'import {module_name}'"
+        wanted = "a module that Python can import, such as a file in the folder where you are"
+        raise unreadable(what, error, wanted, todo) from error
     method = getattr(module, class_name, None)
     if not isinstance(method, type):
+        what = f"no class {class_name!r} in the module of the method {place}"
         there = [name for name, value in vars(module).items() if isinstance(value, type) and not name.startswith("_")]
-        todo = "define it at the top of a module, which a new process can import"
-        raise InputError(
-            f"no class {class_name!r} in the module of the method {place}",
-            found=f"the classes {', '.join(there)}" if there else "no class",
-            wanted='a method\'s class as "package.module:Class"',
-            todo=todo if module_name == "__main__" else None,
-        )
+        found = f"the classes {', '.join(there)}" if there else "no class"
+        todo = "define it at the top of a module, which a new process can import" if module_name == "__main__" else None
+        raise InputError(what, found=found, wanted='a method\'s class as "package.module:Class"', todo=todo)
     return method
 
 
@@ -164,37 +148,29 @@ def _complaint(name: object, setting: Field) -> tuple[str, str, str] | None:
     return None
 
 
-def _assignments(module: str, name: str) -> Iterator[tuple[str, ast.expr]]:
-    """Yield what a class of this package and those it extends assign to plain names, the class itself first."""
+def _assigned(module: str, name: str) -> dict[str, ast.expr]:
+    """Return what a class of this package and those that it extends assign to the names of a declaration."""
+    values: dict[str, ast.expr] = {}
     package, _, file = module.rpartition(".")
     for node in ast.parse(pkgutil.get_data(package, f"{file}.py") or "").body:
+        if isinstance(node, ast.ImportFrom) and node.module and name in [alias.name for alias in node.names]:
+            return _assigned(node.module, name)
         if isinstance(node, ast.ClassDef) and node.name == name:
-            for line in node.body:
-                if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
-                    yield line.targets[0].id, line.value
-            for base in node.bases:
-                if isinstance(base, ast.Name):
-                    yield from _assignments(module, base.id)
-        elif isinstance(node, ast.ImportFrom) and node.module and name in [alias.name for alias in node.names]:
-            yield from _assignments(node.module, name)
+            for base in reversed(node.bases):
+                values |= _assigned(module, base.id) if isinstance(base, ast.Name) else {}
+            assignments = {
+                ast.unparse(line.targets[0]): line.value for line in node.body if isinstance(line, ast.Assign)
+            }
+            values |= {target: value for target, value in assignments.items() if target in DECLARED}
+    return values
 
 
 def _literal(node: ast.expr, place: str) -> Any:
-    """Return the value of an expression made of literals, types and `Field(...)`."""
-    if isinstance(node, ast.Dict) and all(node.keys):
-        keys = [_literal(key, place) for key in node.keys if key]
-        return dict(zip(keys, (_literal(value, place) for value in node.values), strict=True))
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == Field.__name__:
-        named = {keyword.arg: _literal(keyword.value, place) for keyword in node.keywords if keyword.arg}
-        return Field(*(_literal(value, place) for value in node.args), **named)
-    if isinstance(node, ast.Name) and node.id in (types := {kind.__name__: kind for kind in KINDS}):
-        return types[node.id]
+    """Return the value of an expression, to which no names are known but `Field` and the types of settings."""
+    names = {kind.__name__: kind for kind in (Field, *KINDS)}
     try:
-        return ast.literal_eval(node)
-    except ValueError as error:
-        raise InputError(
-            f"the declaration of the method {place} cannot be read without running it",
-            found=ast.unparse(node),
-            wanted="numbers, text, tuples, dictionaries and Field",
-            todo="write the values out",
-        ) from error
+        return eval(compile(ast.Expression(node), place, "eval"), {"__builtins__": names})
+    except (AttributeError, NameError, TypeError) as error:
+        what = f"the declaration of the method {place} cannot be read without running it"
+        wanted = "numbers, text, tuples, dictionaries and Field"
+        raise InputError(what, found=ast.unparse(node), wanted=wanted, todo="write the values out") from error
