@@ -70,25 +70,20 @@ __all__ = [
     "tsne",
 ]
 
-_PLACES = {
-    "Experiment": "emargin.config",
-    "resolve": "emargin.resolve",
-    "run": "emargin.experiment",
-    "Result": "emargin.experiment",
-    "load": "emargin.data.loading",
-    "train": "emargin.training",
-    "METHODS": "emargin.methods",
-    "Method": "emargin.methods",
-    "pseudo_labels": "emargin.pseudo_labels",
-    "phi": "emargin.losses",
-    "psi": "emargin.losses",
-    "info_nce": "emargin.losses",
-    "emargin_loss": "emargin.losses",
-    "emargin_released": "emargin.losses",
-    "cluster": "emargin.evaluation.clustering",
-    "linear_probe": "emargin.evaluation.probing",
-    "tsne": "emargin.evaluation.tsne",
+_NAMES = {
+    "emargin.config": ["Experiment"],
+    "emargin.resolve": ["resolve"],
+    "emargin.experiment": ["run", "Result"],
+    "emargin.data.loading": ["load"],
+    "emargin.training": ["train"],
+    "emargin.methods": ["METHODS", "Method"],
+    "emargin.pseudo_labels": ["pseudo_labels"],
+    "emargin.losses": ["phi", "psi", "info_nce", "emargin_loss", "emargin_released"],
+    "emargin.evaluation.clustering": ["cluster"],
+    "emargin.evaluation.probing": ["linear_probe"],
+    "emargin.evaluation.tsne": ["tsne"],
 }
+_PLACES = {name: module for module, names in _NAMES.items() for name in names}
 
 
 class _Package(ModuleType):

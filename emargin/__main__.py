@@ -40,11 +40,7 @@ def execute(parser: argparse.ArgumentParser, arguments: list[str] | None) -> int
         sys.path.append(str(Path.cwd()))  # where a reader's own methods are, which the installed command leaves out
     try:
         return options.command(options)
-    except (
-        InputError,
-        NonFiniteGradient,
-        OSError,
-    ) as error:  # of OSError, as a full disk, no half-written file is left
+    except (InputError, NonFiniteGradient, OSError) as error:  # at a full disk, too, nothing half-written is left
         print(f"emargin: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -27,6 +27,7 @@ from emargin.data.recordings import Recording, RecordingSet
 from emargin.paths import home
 
 SMALLEST = 32_000_000  # bytes of files; smaller sets are read and framed in a second or two
+Checked = tuple[RecordingSet, str]  # recordings, and the checksum of the files that they were read from
 COMPUTING = ("numpy", "scipy", "torch")  # packages whose versions may change the last bits of a frame
 
 
@@ -42,14 +43,8 @@ class _Unusable(Exception):
 
 
 def framed(
-    name: str,
-    files: list[Path],
-    read: Callable[[], tuple[RecordingSet, str]],
-    *,
-    n_fft: int | None,
-    hop: int | None,
-    joined: bool,
-) -> tuple[RecordingSet, str]:
+    name: str, files: list[Path], read: Callable[[], Checked], *, n_fft: int | None, hop: int | None, joined: bool
+) -> Checked:
     """Return a set of recordings as frames, and its checksum: from the cache, or else read, framed and put there.
 
     Files count as unchanged while their names, sizes and modification times are; with other times, the content decides.
@@ -99,11 +94,8 @@ def framed(
         _save(place, header, _pieces(recordings, n_fft, hop, joined))
         return _load(place, files, warn=False)
     except (OSError, _Unusable) as error:
-        warnings.warn(
-            f"the frames of {recordings.name} could not be cached in {place}: {error}; the run goes on "
-            "without. Another place: set EMARGIN_CACHE",
-            stacklevel=2,
-        )
+        what = f"the frames of {recordings.name} could not be cached in {place}: {error}"
+        warnings.warn(f"{what}; the run goes on without. Another place: set EMARGIN_CACHE", stacklevel=2)
         return recordings, checksum
 
 
@@ -163,7 +155,7 @@ def _save(place: Path, header: dict[str, Any], pieces: Iterator[Frames]) -> None
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _load(place: Path, files: list[Path], *, warn: bool = True) -> tuple[RecordingSet, str]:
+def _load(place: Path, files: list[Path], *, warn: bool = True) -> Checked:
     """Read a cache; the frames stay on the disk. Raises _Unusable."""
     try:
         content = json.loads((place / "header.json").read_text(encoding="utf-8"))
@@ -180,16 +172,9 @@ def _load(place: Path, files: list[Path], *, warn: bool = True) -> tuple[Recordi
             start += frames
         if not start == len(values) == len(labels):
             raise ValueError(f"{len(values)} frames and {len(labels)} labels, not {start}")
-        recordings = RecordingSet(
-            header["name"],
-            "real",
-            tuple(header["classes"]),
-            None,
-            tuple(pieces),
-            framed=True,
-            test_subjects=tuple(map(frozenset, header["test_subjects"])),
-            test_from=header["test_from"],
-        )
+        classes, test_subjects = tuple(header["classes"]), tuple(map(frozenset, header["test_subjects"]))
+        split = {"test_subjects": test_subjects, "test_from": header["test_from"]}
+        recordings = RecordingSet(header["name"], "real", classes, None, tuple(pieces), framed=True, **split)
         messages = header["warnings"]
     except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError) as error:
         raise _Unusable(f"damaged: {error}") from error

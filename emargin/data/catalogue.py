@@ -219,9 +219,7 @@ HARTH = Settings(
 )
 SLEEPEEG = Settings(178, 178, sequence_length=200, stride=200, draw=(1000,) * 5, temperature=0.1, iterations=600)
 SLEEPEEG_PAPER = replace(SLEEPEEG, n_fft=None, hop=None, window=178, sequence_length=300, stride=300)
-ECG = Settings(
-    n_fft=250, hop=125, sequence_length=500, stride=500, draw=(1577, 972, 459, 1467), temperature=0.5, iterations=200
-)
+ECG = Settings(250, 125, sequence_length=500, stride=500, draw=(1577, 972, 459, 1467), temperature=0.5, iterations=200)
 ECG_RELEASED = replace(ECG, n_fft=1500, hop=750, sequence_length=200, stride=200, draw=(1000, 162, 77, 800))
 
 # As HARTH: frames of a second, half overlapping (12 of 25 samples), and sequences of 119 of them, 57 s; a person's

@@ -110,8 +110,9 @@ def imported(place: str) -> type[Method]:
         what = f"no class {class_name!r} in the module of the method {place}"
         there = [name for name, value in vars(module).items() if isinstance(value, type) and not name.startswith("_")]
         found = f"the classes {', '.join(there)}" if there else "no class"
-        todo = "define it at the top of a module, which a new process can import" if module_name == "__main__" else None
-        raise InputError(what, found=found, wanted='a method\'s class as "package.module:Class"', todo=todo)
+        wanted = 'a method\'s class as "package.module:Class"'
+        top = "define it at the top of a module, which a new process can import"
+        raise InputError(what, found=found, wanted=wanted, todo=top if module_name == "__main__" else None)
     return method
 
 
