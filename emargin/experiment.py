@@ -138,14 +138,12 @@ def _trained(
     experiment: Experiment, dataset: Dataset, device: torch.device, folder: Path | None, progress: bool
 ) -> tuple[Method, pd.DataFrame]:
     """Return the method and its curve: from the folder, or else trained and put there."""
-    if folder is None:
-        method, curve = train(experiment, dataset, device=device, progress=progress)
-        return method, pd.DataFrame(curve)
-    if kept := read_encoder(folder, experiment, dataset, device):
+    if folder and (kept := read_encoder(folder, experiment, dataset, device)):
         return kept
-    checkpoint = _checkpoint(folder, experiment, dataset)
+    checkpoint = _checkpoint(folder, experiment, dataset) if folder else None
     method, curve = train(experiment, dataset, device=device, checkpoint=checkpoint, progress=progress)
-    write_encoder(folder, experiment, dataset, method, curve)
+    if folder:
+        write_encoder(folder, experiment, dataset, method, curve)
     return method, pd.DataFrame(curve)
 
 

@@ -83,12 +83,12 @@ def provenance(
     """
     unit = 1e6 if platform.system() == "Darwin" else 1e3  # bytes there, kilobytes elsewhere
     memory = {"host": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)}
-    name = f"CPU, {torch.get_num_threads()} thread(s)"
+    device_name = f"CPU, {torch.get_num_threads()} thread(s)"
     sides = {"train": dataset.train.subjects, "test": dataset.test.subjects}
     people = {side: len(subjects.unique()) for side, subjects in sides.items() if subjects is not None}
     if device.type == "cuda":
         memory["device"] = round(torch.cuda.max_memory_allocated(device) / 1e6)
-        name = torch.cuda.get_device_name(device)
+        device_name = torch.cuda.get_device_name(device)
     code = code_versions(experiment)
     if metrics is not None:
         code = {stage: version for stage, version in code.items() if stage in NEEDED or stage in metrics}
@@ -102,7 +102,7 @@ def provenance(
         "data": dataset.checksum,
         **({"people": people} if people else {}),
         "versions": {"python": platform.python_version()} | versions,
-        "device": name,
+        "device": device_name,
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
         "peak_memory_mb": memory,
     }

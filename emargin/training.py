@@ -192,8 +192,7 @@ def _point(step: int, loss: Tensor, measured: dict[str, Tensor], method: Method,
     method.eval()
     embedding = method.encode(batch).flatten(0, 1)
     method.train()
-    point = {"step": float(step), "loss": loss.item()}
-    point |= {name: float(value) for name, value in measured.items()}
+    point = {"step": float(step), "loss": loss.item()} | {name: float(value) for name, value in measured.items()}
     return point | {"mean_cosine": mean_cosine(embedding), "participation_ratio": participation_ratio(embedding)}
 
 

@@ -182,11 +182,9 @@ class Entry:
     @property
     def instructions(self) -> str:
         """Return what to do where the files are missing."""
-        if self.how_to_get:
-            return self.how_to_get.format(folder=self.folder)
-        if self.download is None:
-            return f"put its files into {self.folder}"
-        return f"emargin data fetch {self.recordings}, which says how to do it by hand, too"
+        fetch = f"emargin data fetch {self.recordings}, which says how to do it by hand, too"
+        usual = fetch if self.download else f"put its files into {self.folder}"
+        return self.how_to_get.format(folder=self.folder) or usual
 
     @property
     def paths(self) -> list[Path]:
@@ -200,10 +198,9 @@ class Entry:
         ----------
         source : {"real", "simulated"}
         """
-        if source == "simulated":
-            return SIMULATE
-        assert self.reader is not None, "resolve refuses source real where there is no reader"
-        return self.reader
+        reader = SIMULATE if source == "simulated" else self.reader
+        assert reader is not None, "resolve refuses source real where there is no reader"
+        return reader
 
 
 HARTH = Settings(

@@ -94,14 +94,12 @@ def score(
     for name in wanted:
         if METRICS[name].function:
             with timed(scores.seconds, name):
-                scores.rows += _by_function(name, experiment, dataset, features)
+                scores.rows += _rows_of(name, experiment, dataset, *features)
     return scores
 
 
-def _by_function(
-    name: str, experiment: Experiment, dataset: Dataset, features: tuple[Features, Features]
-) -> list[dict]:
-    """Return the rows of a metric that has a function."""
+def _rows_of(name: str, experiment: Experiment, dataset: Dataset, *features: Features) -> list[dict]:
+    """Return the rows of a metric that has a function. features: of the two sides."""
     metric = METRICS[name]
     assert metric.function is not None
     values = resolve_name(metric.function)(experiment, dataset, *features)
