@@ -18,7 +18,7 @@ RULES = ("paper", "released")
 def pseudo_labels(frames: Tensor, *, threshold: float, rule: str = "paper", wrap: bool = False) -> Tensor:
     """Label each adjacent pair of frames 1 (dissimilar, the margin acts) or 0 (similar).
 
-    The rule of the paper is
+    The rule of the paper is::
 
         y_t = 0 if cos(x_t, x_{t+1}) > threshold, else 1
 
