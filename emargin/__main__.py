@@ -86,8 +86,8 @@ def run_experiment(options: argparse.Namespace) -> int:
     print(experiment)
     folder = writable_folder(options.out or default_folder(experiment))
     if (folder / "rows.csv").exists() and set(read_rows(folder / "rows.csv").digest) != {experiment.digest}:
-        found, todo = f"rows of other experiments in {folder}", "name another one with --out, or leave --out away"
-        raise InputError("results would be overwritten", found=found, wanted="a folder of its own", todo=todo)
+        others, todo = f"rows of other experiments in {folder}", "name another one with --out, or leave --out away"
+        raise InputError("results would be overwritten", found=others, wanted="a folder of its own", todo=todo)
     run(experiment, folder=folder, device=options.device)
     for row in read_rows(folder / "rows.csv").itertuples():
         print(f"{row.metric:28s} {row.value:10.4f}   n {row.n}")

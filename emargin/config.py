@@ -173,8 +173,9 @@ class Experiment:
         InputError
             For an experiment that is not resolved.
         """
-        what, found = "an experiment has a digest once its values are settled", f"{self!r}, which is not resolved"
-        raise InputError(what, found=found, wanted="a resolved one", todo="call emargin.resolve.resolve on it")
+        what, asked = "an experiment has a digest once its values are settled", f"{self!r}, which is not resolved"
+        wanted, todo = "a resolved experiment", "call emargin.resolve.resolve on it"
+        raise InputError(what, found=asked, wanted=wanted, todo=todo)
 
     def for_method(self, method: str | type, fidelity: str = "released") -> Self:
         """Return the same data, seed and training for another method, whose settings are left to it.
@@ -232,9 +233,9 @@ def reference(method: type) -> str:
     """
     place = f"{method.__module__}:{method.__qualname__}"
     if getattr(sys.modules.get(method.__module__), method.__qualname__, None) is not method:
-        what, found = f"the class {method.__qualname__} cannot be named", f"another thing or nothing at {place}"
+        what, there = f"the class {method.__qualname__} cannot be named", f"another thing or nothing at {place}"
         wanted = "a class at the top of its module or notebook, and its last definition"
-        raise InputError(what, found=found, wanted=wanted, todo="define it there, and hand over the class of that name")
+        raise InputError(what, found=there, wanted=wanted, todo="define it there, and hand over the class of that name")
     return place
 
 

@@ -99,16 +99,16 @@ def load_encoder(
     InputError
         For a file that is damaged, or of another experiment, code or data.
     """
-    state = load_checkpoint(file, experiment, device)
+    what, state = f"encoder {file}", load_checkpoint(file, experiment, device)
     try:
         origin, weights = state["origin"], state["weights"]
         if origin == origin_of(experiment, dataset):
             return _method_of(state, experiment, dataset, device), weights
     except (KeyError, RuntimeError, TypeError) as error:
-        what, wanted, todo = f"encoder {file} cannot be read", "one that this program wrote", "delete it, and run again"
-        raise InputError(what, found=type(error).__name__, wanted=wanted, todo=todo) from error
-    what, wanted = f"encoder {file} is of another training", f"{origin_of(experiment, dataset)}"
-    raise InputError(what, found=origin, wanted=wanted, todo="run the cell again")
+        wanted, todo = "an encoder that this program wrote", "delete it, and run the cell again"
+        raise InputError(f"{what} cannot be read", found=type(error).__name__, wanted=wanted, todo=todo) from error
+    wanted = f"{origin_of(experiment, dataset)}"
+    raise InputError(f"{what} is of another training", found=f"{origin}", wanted=wanted, todo="run the cell again")
 
 
 def _method_of(state: dict, experiment: Experiment, dataset: Dataset, device: torch.device | str) -> Method:

@@ -102,10 +102,10 @@ def run(
     check_sequences(experiment, dataset)
     with timed(seconds, "train"):
         method, curve = _trained(experiment, dataset, device, folder, progress)
-    found = score(experiment, method, dataset, device, metrics=metrics, maps=maps)
-    record = results.provenance(experiment, dataset, device, seconds | found.seconds, metrics=metrics, maps=maps)
-    rows = results.table(found.rows)
-    result = Result(experiment, dataset, method, curve, rows, record, found.drawn, found.arrays)
+    scored = score(experiment, method, dataset, device, metrics=metrics, maps=maps)
+    record = results.provenance(experiment, dataset, device, seconds | scored.seconds, metrics=metrics, maps=maps)
+    rows = results.table(scored.rows)
+    result = Result(experiment, dataset, method, curve, rows, record, scored.drawn, scored.arrays)
     if folder is not None:
         _write(result, folder)
     return result
@@ -118,9 +118,10 @@ def check_sequences(experiment: Experiment, dataset: Dataset) -> None:
         sides["test"] = dataset.test
     for name, side in sides.items():
         if len(side) < experiment.batch_size:
-            what, found = f"data set {dataset.name}: fewer sequences than a batch", f"{len(side)} on the {name} side"
-            wanted, todo = f"at least batch_size = {experiment.batch_size}", "lower batch_size or sequence_length"
-            raise InputError(what, found=found, wanted=wanted, todo=todo)
+            what, number = f"data set {dataset.name}: fewer sequences than a batch", f"{len(side)} on the {name} side"
+            wanted = f"at least batch_size = {experiment.batch_size}"
+            todo = "shorten sequence_length, or lower batch_size"
+            raise InputError(what, found=number, wanted=wanted, todo=todo)
 
 
 @resolving

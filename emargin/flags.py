@@ -65,8 +65,8 @@ def settings_from(method: str, words: Sequence[str]) -> dict[str, Plain]:
     parts = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
     for flag, text in zip_longest(parts[::2], parts[1::2], fillvalue="--"):
         if not flag.startswith("--") or text.startswith("--"):
-            found, todo = flag if flag.startswith("--") else repr(flag), "emargin run --help lists what there is"
-            raise InputError("the command line cannot be read", found=found, wanted="--NAME VALUE", todo=todo)
+            word, todo = flag if flag.startswith("--") else repr(flag), "emargin run --help lists what there is"
+            raise InputError("the command line cannot be read", found=word, wanted="--NAME VALUE", todo=todo)
         name = flag.removeprefix("--").replace("-", "_")
         settings[name] = _read(fields[name], text) if name in fields else text
     return settings

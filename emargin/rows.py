@@ -48,8 +48,8 @@ def read_rows(path: Path) -> pd.DataFrame:
     words = dict.fromkeys({*COLUMNS, *OPTIONAL} - {*NUMBERS}, str)  # a digest may look like a number: 5e12345678901234
     rows = read_csv(path, dtype=words, keep_default_na=False, na_values={"value": [""], "n": [""]})
     if missing := sorted(set(COLUMNS) - set(rows.columns)):
-        found = f"no column {', '.join(missing)}"
-        raise InputError(f"{path} is no file of result rows", found=found, wanted=", ".join(COLUMNS))
+        what, lacking = f"{path} is no file of result rows", f"no column {', '.join(missing)}"
+        raise InputError(what, found=lacking, wanted=", ".join(COLUMNS))
     return rows.astype({"n": "Int64"})
 
 
@@ -129,9 +129,9 @@ def writable_folder(folder: Path) -> Path:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        what, found = f"results cannot be written to {folder}", error.strerror or error
+        what, reason = f"results cannot be written to {folder}", error.strerror or error
         wanted, todo = "a folder with write permission", "name another one with --out"
-        raise InputError(what, found=found, wanted=wanted, todo=todo) from error
+        raise InputError(what, found=reason, wanted=wanted, todo=todo) from error
     return folder
 
 

@@ -87,7 +87,8 @@ def of_source(place: str) -> Declaration:
     InputError
         For a declaration that is no literal.
     """
-    return _checked({name: _literal(value, place) for name, value in _assigned(*place.split(":")).items()}, place)
+    values = _assigned(*place.split(":"))
+    return _checked({name: _literal(values[name], place) for name in DECLARED if name in values}, place)
 
 
 def imported(place: str) -> type[Method]:
@@ -109,10 +110,10 @@ def imported(place: str) -> type[Method]:
     if not isinstance(method, type):
         what = f"no class {class_name!r} in the module of the method {place}"
         there = [name for name, value in vars(module).items() if isinstance(value, type) and not name.startswith("_")]
-        found = f"the classes {', '.join(there)}" if there else "no class"
+        classes = f"the classes {', '.join(there)}" if there else "no class"
         wanted = 'a method\'s class as "package.module:Class"'
         top = "define it at the top of a module, which a new process can import"
-        raise InputError(what, found=found, wanted=wanted, todo=top if module_name == "__main__" else None)
+        raise InputError(what, found=classes, wanted=wanted, todo=top if module_name == "__main__" else None)
     return method
 
 
@@ -150,7 +151,7 @@ def _complaint(name: object, setting: Field) -> tuple[str, str, str] | None:
 
 
 def _assigned(module: str, name: str) -> dict[str, ast.expr]:
-    """Return what a class of this package and those that it extends assign to the names of a declaration."""
+    """Return what a class of this package and those that it extends assign, by name: expressions."""
     values: dict[str, ast.expr] = {}
     package, _, file = module.rpartition(".")
     for node in ast.parse(pkgutil.get_data(package, f"{file}.py") or "").body:
@@ -159,10 +160,8 @@ def _assigned(module: str, name: str) -> dict[str, ast.expr]:
         if isinstance(node, ast.ClassDef) and node.name == name:
             for base in reversed(node.bases):
                 values |= _assigned(module, base.id) if isinstance(base, ast.Name) else {}
-            assignments = {
-                ast.unparse(line.targets[0]): line.value for line in node.body if isinstance(line, ast.Assign)
-            }
-            values |= {target: value for target, value in assignments.items() if target in DECLARED}
+            lines = [line for line in node.body if isinstance(line, ast.Assign)]
+            values |= {ast.unparse(line.targets[0]): line.value for line in lines}
     return values
 
 
