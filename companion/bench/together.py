@@ -132,11 +132,13 @@ def of_device(experiments: list[Experiment], device: str, rounds: int, threads: 
     seconds = {name: [] for name in forms}
     for number in range(1 + rounds):
         for name, form in forms.items():
-            taken = _seconds(form, device)
+            elapsed = _seconds(form, device)
             if number:
-                seconds[name].append(taken)
+                seconds[name].append(elapsed)
     ratios = {
-        name: statistics.median(one / other for one, other in zip(seconds["in_turn"], seconds[name], strict=True))
+        name: statistics.median(
+            separate / joint for separate, joint in zip(seconds["in_turn"], seconds[name], strict=True)
+        )
         for name in ("together", "together_captured")
         if name in seconds
     }
@@ -167,28 +169,30 @@ def errors(experiments: list[Experiment], dataset: Dataset, device: str) -> list
     wanted = in_turn(experiments, dataset, device)
     rows = []
     for variant in VARIANTS if device == "cuda" else ON_CPU:
-        found = train_together(experiments, dataset, device=device, progress=False, **VARIANTS[variant])
-        pairs = list(zip(found, wanted, strict=True))
+        trained = train_together(experiments, dataset, device=device, progress=False, **VARIANTS[variant])
+        pairs = list(zip(trained, wanted, strict=True))
         rows.append(
             {
                 "variant": variant,
-                "losses": max(_loss_error(one, other) for (_, one), (_, other) in pairs),
-                "embedding": max(_embedding_error(one, other, dataset, device) for (one, _), (other, _) in pairs),
+                "losses": max(_loss_error(curve, target) for (_, curve), (_, target) in pairs),
+                "embedding": max(
+                    _embedding_error(method, target, dataset, device) for (method, _), (target, _) in pairs
+                ),
             }
         )
     return rows
 
 
-def _loss_error(found: Curve, wanted: Curve) -> float:
+def _loss_error(curve: Curve, wanted: Curve) -> float:
     size = statistics.mean(abs(point["loss"]) for point in wanted)
-    return max(abs(one["loss"] - other["loss"]) for one, other in zip(found, wanted, strict=True)) / size
+    return max(abs(joint["loss"] - single["loss"]) for joint, single in zip(curve, wanted, strict=True)) / size
 
 
 @torch.no_grad()
-def _embedding_error(found: Method, wanted: Method, dataset: Dataset, device: str) -> float:
+def _embedding_error(method: Method, wanted: Method, dataset: Dataset, device: str) -> float:
     batch = dataset.test.batch(slice(0, TEST_SEQUENCES)).to(device)
-    one, other = found.encode(batch), wanted.encode(batch)
-    return ((one - other).norm() / other.norm()).item()
+    embedding, target = method.encode(batch), wanted.encode(batch)
+    return ((embedding - target).norm() / target.norm()).item()
 
 
 def _seconds(form: Callable[[], Outcome], device: str) -> float:

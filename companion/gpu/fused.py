@@ -26,17 +26,17 @@ def labelled_sums(
 ) -> Tensor:
     """For each anchor the sum that `emargin.losses.log_sums` takes the logarithm of, `(G, P)`."""
     sums, anchors = unit.new_zeros(unit.shape[:2]), _anchors(triangle, exponent, labels, unit)
-    there = torch.arange(triangle.padded_n, device=unit.device).expand(unit.shape[:2]).contiguous() < triangle.n
+    is_frame = torch.arange(triangle.padded_n, device=unit.device).expand(unit.shape[:2]).contiguous() < triangle.n
     for blocks, _, s in triangle.blocks(unit):
         rows, columns = _numbers(blocks, unit.device)
-        own, other = _of(blocks, anchors)
+        row_anchors, column_anchors = _of(blocks, anchors)
         of_rows, of_columns = blocks.of(sums)
-        found = _compiled(block_sums)(
-            s, own, other, blocks.of(there)[1][:, None], rows, columns, min(exclude), max(exclude)
+        added = _compiled(block_sums)(
+            s, row_anchors, column_anchors, blocks.of(is_frame)[1][:, None], rows, columns, min(exclude), max(exclude)
         )
-        of_rows += found[0]
+        of_rows += added[0]
         if not blocks.diagonal:
-            of_columns += found[1]
+            of_columns += added[1]
     return sums
 
 
@@ -46,14 +46,14 @@ def labelled_gradient(
     """The gradient on the unit rows, `(G, P, C)`. share: dL/dlog_sum / exp(log_sum), `(G, P)`."""
     grad, anchors = torch.zeros_like(unit), _anchors(triangle, exponent, labels, unit)
     for blocks, _, s in triangle.again(unit):
-        own, other = _of(blocks, anchors)
+        row_anchors, column_anchors = _of(blocks, anchors)
         of_rows, of_columns = blocks.of(share)
         if blocks.diagonal:  # its anchors are those of its rows
             of_columns = torch.zeros_like(of_columns)
         weight = _compiled(block_weights)(
             s,
-            own,
-            other,
+            row_anchors,
+            column_anchors,
             of_rows[:, :, None],
             of_columns[:, None],
             *_numbers(blocks, unit.device),
@@ -70,7 +70,7 @@ def block_sums(
     s: Tensor,
     of_rows: Anchors,
     of_columns: Anchors,
-    there: Tensor,
+    is_frame: Tensor,
     rows: Tensor,
     columns: Tensor,
     first: int,
@@ -78,13 +78,13 @@ def block_sums(
 ) -> tuple[Tensor, Tensor]:
     """Sums of exp(e) over blocks' rows and over their columns, `(blocks, rows)` and `(blocks, columns)`.
 
-    s: cosines, `(blocks, rows, columns)`. there: bool `(blocks, 1, columns)`, false for columns that are no frames.
+    s: cosines, `(blocks, rows, columns)`. is_frame: bool `(blocks, 1, columns)`, false for columns that are no frames.
     rows `(rows, 1)` and columns `(columns,)` number them; an entry k of anchor j is left out where
     first <= k - j <= last.
     """
     apart = columns - rows
     return (
-        _powers(s, of_rows).masked_fill((apart >= first) & (apart <= last) | ~there, 0).sum(-1),
+        _powers(s, of_rows).masked_fill((apart >= first) & (apart <= last) | ~is_frame, 0).sum(-1),
         _powers(s, of_columns).masked_fill((-apart >= first) & (-apart <= last), 0).sum(-2),
     )
 

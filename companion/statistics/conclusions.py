@@ -54,13 +54,13 @@ def emargin_places(
     fold, or the paper's data set), "metric", "column" ("paper", "released", "original"), "place" from 1, the best, and
     "of", how many methods have a value there; lines with fewer than `fewest` are left out.
     """
-    found = []
+    of_splits = []
     for cells in splits:
         for number in METRICS:
-            own = places(entries(store, cells, paper, number), EMARGIN)
+            of_emargin = places(entries(store, cells, paper, number), EMARGIN)
             names = nearest(cells[0].dataset), f"{cells[0].dataset}, fold {cells[0].fold}"
-            found.append(own.assign(table=number, data=np.where(own.column == "paper", *names)))
-    everything = pd.concat(found)
+            of_splits.append(of_emargin.assign(table=number, data=np.where(of_emargin.column == "paper", *names)))
+    everything = pd.concat(of_splits)
     return everything[everything.of >= fewest].drop_duplicates(ignore_index=True)  # one set of the paper, two of ours
 
 
@@ -70,13 +70,13 @@ def means(store: Store, splits: Sequence[Sequence[Experiment]], metric: str) -> 
     The index has "split" (data set and fold) and "fidelity"; an untrained method is the same in both.
     """
     values = store.rows[store.rows.metric == metric].set_index("digest").value
-    found = {}
+    by_split = {}
     for cells in splits:
         for (line, fidelity), runs in runs_of(store, cells).items():
             split = (f"{cells[0].dataset}, fold {cells[0].fold}", fidelity)
-            found.setdefault(split, {})[line] = values.reindex(list(runs.done.values())).mean()
-    table = pd.DataFrame(found).T
-    return table.rename_axis(["split", "fidelity"]) if found else table
+            by_split.setdefault(split, {})[line] = values.reindex(list(runs.done.values())).mean()
+    table = pd.DataFrame(by_split).T
+    return table.rename_axis(["split", "fidelity"]) if by_split else table
 
 
 def above(table: pd.DataFrame, first: str, second: str) -> Count:
@@ -98,9 +98,9 @@ def places_on_sets(configurations: pd.DataFrame, metrics: Sequence[str], fidelit
         & configurations.reading.isin(["", "anchor"])
         & configurations.labels.isin(["", labels])
     ]
-    found = []
+    rows = []
     for (name, inside), metric in itertools.product(chosen.groupby("set"), metrics):
         order = inside[metric].dropna().rank(ascending=metric in LOWER_IS_BETTER, method="min")
-        own = order[inside.method[order.index] == "emargin"]
-        found += [(name, metric, int(place), len(order)) for place in own]
-    return pd.DataFrame(found, columns=["set", "metric", "place", "of"])
+        of_emargin = order[inside.method[order.index] == "emargin"]
+        rows += [(name, metric, int(place), len(order)) for place in of_emargin]
+    return pd.DataFrame(rows, columns=["set", "metric", "place", "of"])

@@ -98,7 +98,10 @@ class Bootstrap:
             )
         value = float(
             np.mean(
-                [self.values[one, metric] - self.values[two, metric] for one, two in zip(first, second, strict=True)]
+                [
+                    self.values[left, metric] - self.values[right, metric]
+                    for left, right in zip(first, second, strict=True)
+                ]
             )
         )
         people = min(self._people(digest, metric) for digest in cells)
@@ -125,8 +128,8 @@ class Bootstrap:
         """Both ends, and the share of the resamples in which the difference is not defined."""
         differences = np.array(
             [
-                self._resampled(one)[metric] - self._resampled(two)[metric]
-                for one, two in zip(first, second, strict=True)
+                self._resampled(left)[metric] - self._resampled(right)[metric]
+                for left, right in zip(first, second, strict=True)
             ]
         )
         picked = np.random.default_rng([self.seed, 1]).integers(0, len(first), differences.shape)
@@ -215,8 +218,8 @@ def rank_correlation(
 
     configurations: a line each, with the columns "set", "method" and both metrics.
     """
-    there = configurations[[first, second]].notna().all(axis=1)
-    chosen = configurations[there]
+    complete = configurations[[first, second]].notna().all(axis=1)
+    chosen = configurations[complete]
     methods = sorted(chosen.method.unique())
     sets = chosen["set"].to_numpy()
     values = [(-1 if metric in LOWER_IS_BETTER else 1) * chosen[metric].to_numpy(float) for metric in (first, second)]
@@ -225,20 +228,20 @@ def rank_correlation(
     if len(methods) >= FEWEST_METHODS and not np.isnan(value):
         drawn = np.random.default_rng(seed).multinomial(len(methods), [1 / len(methods)] * len(methods), draws)
         low, high = _ends(_pooled(values, sets, drawn.T[np.searchsorted(methods, chosen.method)]))
-    return Correlation(float(value), low, high, len(chosen), len(methods), len(np.unique(sets)), int((~there).sum()))
+    return Correlation(float(value), low, high, len(chosen), len(methods), len(np.unique(sets)), int((~complete).sum()))
 
 
 def _pooled(values: list[np.ndarray], sets: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Correlation of ranks `(B,)` of two lists `(n,)`, each element counted `weights` `(n, B)` times; NaN without
     spread.
     """
-    across, own = 0.0, [0.0, 0.0]
+    across, squares = 0.0, [0.0, 0.0]
     for name in np.unique(sets):
         inside = sets == name
-        ranks = [_centred_ranks(one[inside], weights[inside]) for one in values]
+        ranks = [_centred_ranks(of_metric[inside], weights[inside]) for of_metric in values]
         across = across + (weights[inside] * ranks[0] * ranks[1]).sum(0)
-        own = [total + (weights[inside] * rank**2).sum(0) for total, rank in zip(own, ranks, strict=True)]
-    spread = np.sqrt(own[0] * own[1]) * np.ones(weights.shape[1])
+        squares = [total + (weights[inside] * rank**2).sum(0) for total, rank in zip(squares, ranks, strict=True)]
+    spread = np.sqrt(squares[0] * squares[1]) * np.ones(weights.shape[1])
     return np.divide(across, spread, out=np.full(len(spread), np.nan), where=spread > 0)
 
 

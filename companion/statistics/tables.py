@@ -123,19 +123,19 @@ def runs_of(store: Store, cells: Sequence[Experiment]) -> dict[tuple[str, str], 
                     "two cells of one line have the same seed", found=str(cell), wanted="one configuration a line"
                 )
             line[fidelity][cell.seed] = cell
-    found = {}
+    runs = {}
     for name, line in lines.items():
-        untrained = all(METHODS[cell.method].untrained for own in line.values() for cell in own.values())
-        for fidelity, own in line.items():
-            planned = {seed: _digest(cell) for seed, cell in own.items()}
+        untrained = all(METHODS[cell.method].untrained for by_seed in line.values() for cell in by_seed.values())
+        for fidelity, by_seed in line.items():
+            planned = {seed: _digest(cell) for seed, cell in by_seed.items()}
             failed = {seed: reasons[digest] for seed, digest in planned.items() if digest in reasons}
             done = {seed: digest for seed, digest in planned.items() if digest in store.known and seed not in failed}
-            other = any(
-                store.is_earlier(digest) or differing(own[seed], store.records.get(digest, {}).get("code", {}))
+            other_code = any(
+                store.is_earlier(digest) or differing(by_seed[seed], store.records.get(digest, {}).get("code", {}))
                 for seed, digest in done.items()
             )
-            found[name, fidelity] = Runs(planned, done, failed, untrained, other)
-    return found
+            runs[name, fidelity] = Runs(planned, done, failed, untrained, other_code)
+    return runs
 
 
 @cache
@@ -156,22 +156,22 @@ def entries(store: Store, cells: Sequence[Experiment], paper: pd.DataFrame, numb
     known = dict(zip(zip(store.rows.digest, store.rows.metric, strict=True), store.rows.value, strict=True))
     of_set = paper[(paper.table == number) & (paper.dataset == nearest(cells[0].dataset))]
     theirs = {(row.method, row.metric): (row.mean, row.std) for row in of_set.itertuples()}
-    found = []
+    rows = []
     for line in dict.fromkeys(name for name, _ in runs):
         for metric in METRICS[number]:
             key = (PAPER_NAMES[number].get(line, line), PAPER_METRICS.get(metric, metric))
             mean, std = theirs.get(key, (np.nan, np.nan))
-            there = key in theirs
-            found.append((line, metric, "paper", mean, std, PAPER_SEEDS if there else 0, "done" if there else ""))
+            in_paper = key in theirs
+            rows.append((line, metric, "paper", mean, std, PAPER_SEEDS if in_paper else 0, "done" if in_paper else ""))
             for fidelity in FIDELITIES:
-                own = runs[line, fidelity]
-                values = np.array([known[digest, metric] for digest in own.done.values()])
+                of_line = runs[line, fidelity]
+                values = np.array([known[digest, metric] for digest in of_line.done.values()])
                 values = values[~np.isnan(values)] * (100 if metric == "accuracy" else 1)
                 mean = values.mean() if len(values) else np.nan
                 std = values.std(ddof=1) if len(values) > 1 else np.nan
-                state = "undefined" if own.done and not len(values) else own.state
-                found.append((line, metric, fidelity, mean, std, len(values), state))
-    return pd.DataFrame(found, columns=["line", "metric", "column", "mean", "std", "n", "state"])
+                state = "undefined" if of_line.done and not len(values) else of_line.state
+                rows.append((line, metric, fidelity, mean, std, len(values), state))
+    return pd.DataFrame(rows, columns=["line", "metric", "column", "mean", "std", "n", "state"])
 
 
 def paper_configurations(paper: pd.DataFrame) -> pd.DataFrame:
@@ -209,20 +209,20 @@ def places(table: pd.DataFrame, line: str) -> pd.DataFrame:
     table: as `entries` gives it. 1 is best; lines with equal values share the better place. Without those metrics and
     columns where the line has no value.
     """
-    found = []
+    rows = []
     inside = table[table.line.isin(table.line[(table.column == "paper") & (table.state == "done")])]
     for (metric, column), group in inside.groupby(["metric", "column"], sort=False):
         values = group.dropna(subset="mean").set_index("line")["mean"]
         if line in values.index:
             place = values.rank(ascending=metric == "davies_bouldin", method="min")[line]
-            found.append((metric, column, int(place), len(values)))
-    return pd.DataFrame(found, columns=["metric", "column", "place", "of"])
+            rows.append((metric, column, int(place), len(values)))
+    return pd.DataFrame(rows, columns=["metric", "column", "place", "of"])
 
 
 def ranks(table: pd.DataFrame, line: str) -> pd.DataFrame:
     """`places` as words, "2 of 9": a row a metric, a column a source; empty where the line has no value there."""
-    found = places(table, line)
-    words = found.assign(words=[f"{row.place} of {row.of}" for row in found.itertuples()])
+    ranked = places(table, line)
+    words = ranked.assign(words=[f"{row.place} of {row.of}" for row in ranked.itertuples()])
     shown = words.pivot(index="metric", columns="column", values="words")
     return shown.reindex(index=table.metric.unique(), columns=table.column.unique()).astype(object).fillna("")
 
@@ -235,15 +235,15 @@ def differences(
     against: "infonce", each line minus InfoNCE of the same fidelity; "random-calibrated", minus the calibrated random
     encoder; or "original", `released` minus `original` of the same line. A pair without a common seed has no rows.
     """
-    runs, found = runs_of(store, cells), []
-    for (line, fidelity), own in runs.items():
-        if fidelity == "original" and (against == "original" or (own.untrained and METHODS[against].untrained)):
+    runs, rows = runs_of(store, cells), []
+    for (line, fidelity), of_line in runs.items():
+        if fidelity == "original" and (against == "original" or (of_line.untrained and METHODS[against].untrained)):
             continue  # compared once
-        other = runs[line, "original"] if against == "original" else runs.get((METHODS[against].title, fidelity))
-        if other is None or other.planned == own.planned:
+        baseline = runs[line, "original"] if against == "original" else runs.get((METHODS[against].title, fidelity))
+        if baseline is None or baseline.planned == of_line.planned:
             continue
-        common = sorted(own.done.keys() & other.done.keys())
+        common = sorted(of_line.done.keys() & baseline.done.keys())
         for metric in metrics if common else ():
-            pair = [[one.done[seed] for seed in common] for one in (own, other)]
-            found.append((line, fidelity, metric, bootstrap.difference(*pair, metric)))
-    return pd.DataFrame(found, columns=["line", "fidelity", "metric", "interval"])
+            pair = [[side.done[seed] for seed in common] for side in (of_line, baseline)]
+            rows.append((line, fidelity, metric, bootstrap.difference(*pair, metric)))
+    return pd.DataFrame(rows, columns=["line", "fidelity", "metric", "interval"])
