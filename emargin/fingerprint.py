@@ -25,7 +25,6 @@ from pathlib import Path
 
 from emargin.errors import InputError
 
-SIZE = 16  # hexadecimal digits
 PACKAGE = __name__.partition(".")[0]
 METADATA = {"title", "summary", "fields", "fidelities"}  # of a class: words, and what the experiment's digest says
 ROOT = Path(__file__).resolve().parents[1]  # the folder that the package lies in
@@ -72,7 +71,7 @@ def fingerprint(stage: Stage, source: "Source | None" = None) -> str:
 
 @cache
 def _fingerprint(stage: Stage, source: "Source") -> str:
-    return hashlib.sha256(f"{stage.value}\0{_Reading(stage, source).text()}".encode()).hexdigest()[:SIZE]
+    return hashlib.sha256(f"{stage.value}\0{_Reading(stage, source).text()}".encode()).hexdigest()[:16]
 
 
 def reached(stage: Stage, source: "Source | None" = None) -> set[str]:
@@ -187,10 +186,9 @@ def _parsed(tree: ast.Module, name: str, *, is_package: bool = False) -> _Module
 def _flat(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
     """Yield statements, those under a condition or a `try` too: both branches may define."""
     for statement in body:
-        if isinstance(statement, ast.If):
-            yield from _flat([*statement.body, *statement.orelse])
-        elif isinstance(statement, ast.Try):
-            yield from _flat([*statement.body, *(s for h in statement.handlers for s in h.body), *statement.orelse])
+        if isinstance(statement, ast.If | ast.Try):
+            handled = [part for handler in getattr(statement, "handlers", []) for part in handler.body]
+            yield from _flat([*statement.body, *handled, *statement.orelse])
         else:
             yield statement
 
@@ -289,14 +287,13 @@ class _Reading:
         self.source, self.facts = source, dict(stage.facts)
         source.packages |= {root.partition(":")[0].partition(".")[0] for root in stage.roots}
         self.roots = [self._root(root) for root in stage.roots]
-        self.left_out = {place for name in stage.left_out if (place := self._found(name))}
+        self.left_out = {place for name in stage.left_out if (place := source.find(name)[0])}
         self.known_attributes: dict[str, bool] = {}
         self.with_attributes: set[Place] = set()  # the classes whose `self` has them
         for place in self.roots:
             self._note_attributes(place)
         self.words: frozenset[str] = frozenset()  # that name a parameter somewhere: keywords of calls, and texts
         self.noted: set[str] = set()
-        self.annotated: set[Place] = set()
         self.all_places: set[Place] = set()
         self.places: list[Place] = []
         self.numbers: dict[Place, int] = {}
@@ -307,7 +304,7 @@ class _Reading:
         return "\0".join(self._components())
 
     def _components(self) -> list[str]:
-        self.annotated = set()
+        self.annotated: set[Place] = set()
         first = self._component(self.roots)
         read, apart = set(self.places), []
         while ahead := self.annotated - read:
@@ -353,7 +350,7 @@ class _Reading:
         return self.numbers[place]
 
     def _root(self, name: str) -> Place:
-        place = self._found(name)
+        place = self.source.find(name)[0]
         if place is None:
             raise InputError(
                 "a fingerprint starts from a definition",
@@ -362,9 +359,6 @@ class _Reading:
                 todo="name the root as the code does now",
             )
         return place
-
-    def _found(self, name: str) -> Place | None:
-        return self.source.find(name)[0]
 
     def _note_attributes(self, place: Place) -> None:
         """Note `self.released = experiment.fidelity == "released"` of a class and of those that it is made of."""

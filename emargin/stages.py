@@ -146,15 +146,11 @@ def stages_of(experiment: Experiment) -> dict[str, Stage]:
         ),
         "train": Stage(("emargin.training:train", place), left_out, _facts(experiment, "fidelity")),
     }
+    of_metrics = frozenset().union(*(metric.alone for metric in METRICS.values()))
     for name, metric in METRICS.items():
-        others: frozenset[str] = frozenset()
-        if not metric.function:  # which starts where others do
-            others = others.union(*(other.alone for other in METRICS.values() if other is not metric)) - metric.alone
-        stages[name] = Stage(
-            metric.roots(has_series=entry.has_series),
-            left_out | METHOD | others,
-            _facts(experiment, "protocol"),
-        )
+        others = frozenset() if metric.function else of_metrics - metric.alone  # a function starts where no other does
+        roots = metric.roots(has_series=entry.has_series)
+        stages[name] = Stage(roots, left_out | METHOD | others, _facts(experiment, "protocol"))
     return stages
 
 
@@ -215,12 +211,6 @@ def _facts(experiment: Experiment, *names: str) -> tuple[tuple[str, str | None],
 
 def _settings(dataset: str) -> str:
     """Return those settings of a data set that no field of the experiment holds."""
-    known = set(CORE)
-    return json.dumps(
-        {
-            name: value
-            for name, value in asdict(settings_of(dataset)).items()
-            if name not in known and value is not None
-        },
-        sort_keys=True,
-    )
+    settings = asdict(settings_of(dataset))
+    kept = {name: value for name, value in settings.items() if name not in CORE and value is not None}
+    return json.dumps(kept, sort_keys=True)
