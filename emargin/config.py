@@ -127,10 +127,15 @@ class Experiment:
     # Each setting is kept by its name. As a field of the class, `dataclasses.replace` hands them over.
     settings: Mapping[str, Plain] = property(_settings)  # type: ignore[assignment]
 
-    def __init__(self, *values: Any, **named: Any):
+    def __init__(self, /, *values: Any, **named: Any):
         if len(values) > len(CORE):
             raise TypeError(f"Experiment takes at most {len(CORE)} values without a name, {len(values)} given")
-        given = dict(named.pop("settings", {})) | dict(**dict(zip(CORE, values, strict=False)), **named)
+        settings = named.pop("settings", {})
+        if not isinstance(settings, Mapping) or not all(isinstance(name, str) for name in settings):
+            raise InputError(
+                "settings have the wrong type", found=repr(settings), wanted="a mapping of names to values"
+            )
+        given = dict(settings) | dict(**dict(zip(CORE, values, strict=False)), **named)
         if isinstance(given.get("method"), type):
             given["method"] = reference(given["method"])
         for name, field in FIELDS.items():

@@ -14,13 +14,16 @@ data set, the metric. Calls on objects are followed through annotations: `train:
 import ast
 import builtins
 import hashlib
+import importlib.util
 import inspect
 import linecache
 import sys
+import sysconfig
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 from emargin.errors import InputError
@@ -99,6 +102,37 @@ class Place:
     name: str
 
 
+@dataclass(frozen=True)
+class _Value:
+    """What a name stands for in a notebook, if that is neither a class nor a function."""
+
+    value: object
+
+
+def _described(value: object, name: str) -> str:
+    """Return a text that differs where the value does.
+
+    Raises
+    ------
+    InputError
+        For a value that is not made of numbers, texts and arrays.
+    """
+    if isinstance(value, int | float | complex | str | bytes | type(None)):
+        return repr(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return f"{type(value).__name__}{[_described(part, name) for part in value]}"
+    if isinstance(value, dict):
+        return str([(_described(key, name), _described(part, name)) for key, part in value.items()])
+    if hasattr(value, "tolist") and hasattr(value, "dtype"):  # an array, or a tensor
+        return f"{value.dtype}{_described(value.tolist(), name)}"
+    raise InputError(
+        f"{name} cannot be part of a fingerprint",
+        found=f"a {type(value).__name__} in the notebook",
+        wanted="a class, a function written with def, or a value of numbers, texts and arrays",
+        todo="put it into a file and import it",
+    )
+
+
 @dataclass
 class _Module:
     """The statements of a module by the name that they define, and what imported names stand for.
@@ -106,11 +140,13 @@ class _Module:
     Of what was typed in, the object stands for its statement until that is asked for.
     """
 
-    definitions: dict[str, list[ast.stmt] | type | types.FunctionType] = field(default_factory=dict)
+    definitions: dict[str, "list[ast.stmt] | type | types.FunctionType | _Value"] = field(default_factory=dict)
     imported: dict[str, str] = field(default_factory=dict)  # name -> "module:name", or "module:" for a module
 
     def statements(self, name: str) -> list[ast.stmt]:
         found = self.definitions[name]
+        if isinstance(found, _Value):
+            return [ast.Return(ast.Constant(_described(found.value, name)))]
         return found if isinstance(found, list) else [_source_of(found)]
 
 
@@ -126,15 +162,14 @@ class Source:
 
     def __init__(self, root: Path):
         self.root = root
-        self.packages = {PACKAGE}
+        self.packages, self.is_own = {PACKAGE}, False
         self.modules: dict[str, _Module | None] = {}
 
     def module(self, name: str) -> _Module | None:
         """Return what a module defines; None for a module that is not followed."""
-        if name.partition(".")[0] not in self.packages:
-            return None
         if name not in self.modules:
-            self.modules[name] = self._read(name)
+            top = name.partition(".")[0]
+            self.modules[name] = self._read(name) if top in self.packages or (self.is_own and _is_own(top)) else None
         return self.modules[name]
 
     def _read(self, name: str) -> _Module | None:
@@ -143,10 +178,12 @@ class Source:
         path = self.root.joinpath(*name.split("."))
         path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
         if not path.is_file():
-            loaded = getattr(sys.modules.get(name), "__file__", None)
-            if name.partition(".")[0] == PACKAGE or not loaded:
+            spec = None if name.partition(".")[0] == PACKAGE else _spec_of(name)
+            if spec is None:
                 return None
-            path = Path(loaded)
+            if not spec.origin:
+                return _Module()  # a folder of modules, which defines nothing itself
+            path = Path(spec.origin)
         return _parsed(ast.parse(path.read_text(encoding="utf-8")), name, is_package=path.name == "__init__.py")
 
     def statements(self, place: "Place") -> list[ast.stmt]:
@@ -171,15 +208,40 @@ class Source:
         return None, []
 
 
+def _spec_of(name: str) -> ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+
+
+@cache
+def _is_own(top: str) -> bool:
+    """Return whether a module is the reader's, neither Python's own nor installed: it lies beside an own method."""
+    spec = _spec_of(top)
+    places = [Path(place) for place in (spec.submodule_search_locations or [spec.origin or ""])] if spec else []
+    installed = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    return bool(places) and all(
+        place.is_absolute() and not any(place.is_relative_to(folder) for folder in installed) for place in places
+    )
+
+
 def _parsed(tree: ast.Module, name: str, *, is_package: bool = False) -> _Module:
     """Sort a module's statements. Those that define nothing belong to the name that they change."""
     definitions: dict[str, list[ast.stmt]] = {}
     imported: dict[str, str] = {}
+    effects = []
     for statement in _flat(tree.body):
         if isinstance(statement, ast.Import | ast.ImportFrom):
             imported |= _bindings(statement, name, is_package)
         for target in _defined(statement):
             definitions.setdefault(target, []).append(statement)
+        if isinstance(statement, ast.Expr | ast.For | ast.While | ast.With):
+            effects.append(statement)
+    for statement in effects:
+        names = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+        for target in names & definitions.keys():
+            definitions[target].append(statement)
     return _Module(dict(definitions), imported)
 
 
@@ -230,7 +292,7 @@ def _interactive() -> _Module:
     """Return what a notebook or a script has defined so far, by the objects' own sources."""
     found = _Module()
     for name, value in list(vars(sys.modules["__main__"]).items()):
-        if name.startswith("__"):
+        if name.startswith("_"):
             continue
         if isinstance(value, types.ModuleType):
             found.imported[name] = f"{value.__name__}:"
@@ -239,8 +301,8 @@ def _interactive() -> _Module:
                 found.definitions[name] = value
             else:
                 found.imported[name] = f"{value.__module__}:{value.__qualname__}"
-        elif isinstance(value, int | float | str | bool | tuple | type(None)):
-            found.definitions[name] = ast.parse(f"{name} = {value!r}").body
+        else:
+            found.definitions[name] = _Value(value)
     return found
 
 
@@ -264,7 +326,7 @@ def _source_of(thing: type | types.FunctionType) -> ast.stmt:
             tree = ast.parse("".join(linecache.getlines(file)))
         except SyntaxError:
             continue
-        named = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef)]
+        named = [node for node in _flat(tree.body) if isinstance(node, ast.ClassDef | ast.FunctionDef)]
         if same := [node for node in named if node.name == thing.__name__]:
             return same[-1]
     raise InputError(
@@ -286,9 +348,10 @@ class _Reading:
     def __init__(self, stage: Stage, source: Source):
         self.source, self.facts = source, dict(stage.facts)
         source.packages |= {root.partition(":")[0].partition(".")[0] for root in stage.roots}
+        source.is_own = len(source.packages) > 1
         self.roots = [self._root(root) for root in stage.roots]
         self.left_out = {place for name in stage.left_out if (place := source.find(name)[0])}
-        self.known_attributes: dict[str, bool] = {}
+        self.known_attributes: dict[str, bool | None] = {}  # None: another value somewhere
         self.with_attributes: set[Place] = set()  # the classes whose `self` has them
         for place in self.roots:
             self._note_attributes(place)
@@ -370,11 +433,12 @@ class _Reading:
                 parent = _Text(self, place).resolved(base)
                 if parent:
                     self._note_attributes(parent)
-            for node in ast.walk(statement):
-                if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute):
-                    known = _folded(node.value, self.facts, {})
-                    if known is not None and ast.unparse(node.targets[0].value) == "self":
-                        self.known_attributes[node.targets[0].attr] = known
+            assigned = [part for part in ast.walk(statement) if isinstance(part, ast.Assign)]
+            for value, target in ((part.value, target) for part in assigned for target in part.targets):
+                if isinstance(target, ast.Attribute) and ast.unparse(target.value) == "self":
+                    known = _folded(value, self.facts, {})
+                    same = self.known_attributes.setdefault(target.attr, known) == known
+                    self.known_attributes[target.attr] = known if same else None
 
 
 def _field(node: ast.expr) -> str | None:
@@ -384,7 +448,7 @@ def _field(node: ast.expr) -> str | None:
     return None
 
 
-def _folded(node: ast.expr, facts: Mapping[str, str | None], attributes: Mapping[str, bool]) -> bool | None:
+def _folded(node: ast.expr, facts: Mapping[str, str | None], attributes: Mapping[str, bool | None]) -> bool | None:
     """Return what a test is worth, where the experiment's fields decide it; else None."""
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         inner = _folded(node.operand, facts, attributes)
@@ -539,7 +603,8 @@ class _Text:
         """Return the chosen entry alone where a field of the experiment picks it from a table."""
         key, place = _field(node.slice), self.resolved(node.value)
         if place and key in self.reading.facts:
-            for statement in self.reading.source.statements(place):
+            statements = self.reading.source.statements(place)
+            for statement in statements if len(statements) == 1 else ():
                 table = getattr(statement, "value", None)
                 for name, value in zip(table.keys, table.values, strict=True) if isinstance(table, ast.Dict) else ():
                     if isinstance(name, ast.Constant) and name.value == self.reading.facts[key]:
@@ -576,7 +641,7 @@ class _Text:
         outside, self.in_class = self.in_class, True
         words = [
             part
-            for part in node.body
+            for part in (node.body if self.place in self.reading.with_attributes else ())
             if isinstance(part, ast.Assign | ast.AnnAssign) and METADATA.issuperset(_defined(part))
         ]
         kept = [statement for statement in node.body if statement not in words]

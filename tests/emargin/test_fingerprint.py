@@ -1,7 +1,12 @@
 """What changes the fingerprint of a stage, and what does not, on small sources made up for it."""
 
+import itertools
+import linecache
+import os
+import subprocess
 import sys
 import textwrap
+import types
 
 import pytest
 
@@ -228,26 +233,116 @@ def test_a_class_of_another_module_is_read_where_it_lies(tmp_path, monkeypatch):
     assert fingerprint.fingerprint(stage) != before
 
 
-def test_a_class_that_was_typed_in_is_read_from_its_cell(monkeypatch):
-    import linecache
-    import types
+@pytest.mark.parametrize(
+    ("files", "changed"),
+    [
+        (
+            {
+                "m": "from beside import scale\n\n\nclass M:\n    def loss(self):\n        return scale(1)\n",
+                "beside": "def scale(x):\n    return x * 2\n",
+            },
+            "beside",
+        ),
+        (
+            {
+                "m": "class M:\n    def loss(self):\n        from beside import scale\n        return scale(1)\n",
+                "beside": "def scale(x):\n    return x * 2\n",
+            },
+            "beside",
+        ),
+        (
+            {
+                "m": "from beside import Base\n\n\nclass M(Base):\n    pass\n",
+                "beside": "class Base:\n    def loss(self):\n        return 2\n",
+            },
+            "beside",
+        ),
+        ({"m": "S = []\nS.append(2)\n\n\nclass M:\n    def loss(self):\n        return S\n"}, "m"),
+        (
+            {
+                "m": "class M:\n    def loss(self):\n        from folder.part import scale\n        return scale(1)\n",
+                "folder/part": "def scale(x):\n    return x * 2\n",
+            },
+            "folder/part",
+        ),
+    ],
+)
+def test_what_lies_beside_an_own_method_is_followed(tmp_path, files, changed):
+    """Each in a process of its own, as a reader runs it: before the module is imported."""
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.py").write_text(text)
+    program = "from emargin.fingerprint import *; print(fingerprint(Stage(('m:M',))))"
 
-    def typed(text, number):
-        name = f"<ipython-input-{number}>"
+    def digest():
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(fingerprint.ROOT)])}
+        return subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+        ).stdout
+
+    before = digest()
+    file = tmp_path / f"{changed}.py"
+    file.write_text(file.read_text().replace("2", "3"))
+    assert digest() != before
+
+
+@pytest.fixture
+def typed(monkeypatch):
+    """Runs text as a notebook does a cell."""
+    notebook, numbers = types.ModuleType("__main__"), itertools.count()
+    monkeypatch.setitem(sys.modules, "__main__", notebook)
+
+    def run(text):
+        name = f"<ipython-input-{next(numbers)}>"
         linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
         exec(compile(text, name, "exec"), vars(notebook))
 
-    notebook = types.ModuleType("__main__")
-    monkeypatch.setitem(sys.modules, "__main__", notebook)
+    return run
+
+
+@pytest.mark.parametrize("values", [("[1.0]", "[2.0]"), ("{'a': 1}", "{'a': 2}"), ("np.ones(2)", "np.zeros(2)")])
+def test_values_that_a_notebook_s_method_reads_count(typed, values):
+    typed("import numpy as np\nclass Mine:\n    def loss(self):\n        return K\n")
+    digests = []
+    for value in (*values, values[0]):
+        typed(f"K = {value}\nunrelated = (object(), 1)\n")
+        digests.append(fingerprint.fingerprint(Stage(("__main__:Mine",))))
+    assert digests[0] == digests[2] != digests[1]
+
+
+def test_a_value_that_cannot_be_told_apart_is_named(typed):
+    typed("K = object()\nclass Mine:\n    def loss(self):\n        return K\n")
+    with pytest.raises(InputError, match="K cannot be part of a fingerprint.*put it into a file"):
+        fingerprint.fingerprint(Stage(("__main__:Mine",)))
+
+
+def test_a_function_named_like_a_method_is_the_function(typed):
+    text = "def loss(x):\n    return x * 2\n\nclass Mine:\n    def loss(self):\n        return loss(1)\n"
+    typed(text)
+    before = fingerprint.fingerprint(Stage(("__main__:Mine",)))
+    typed(text.replace("2", "3"))
+    assert fingerprint.fingerprint(Stage(("__main__:Mine",))) != before
+
+
+def test_a_branch_is_not_folded_where_a_subclass_decides_otherwise(digest):
+    subclass = (
+        'summary = "words"',
+        'summary = "words"\n\n    def __init__(self, experiment):\n        self.released = False',
+    )
+    method = {"root": "emargin.module:Method", "facts": [("fidelity", "released")]}
+    assert digest(subclass, ("FACTOR = 3", "FACTOR = 4"), **method) != digest(subclass, **method)
+
+
+def test_a_class_that_was_typed_in_is_read_from_its_cell(typed):
     stage, text = Stage(("__main__:Triplet",)), "class Triplet:\n    def loss(self):\n        return MARGIN * 2\n"
-    typed("MARGIN = 1\n", 1)
-    typed(text, 2)
+    typed("MARGIN = 1\n")
+    typed(text)
     first = fingerprint.fingerprint(stage)
-    typed(text.replace("2", "3"), 3)
+    typed(text.replace("2", "3"))
     second = fingerprint.fingerprint(stage)
-    typed("MARGIN = 5\n", 4)
+    typed("MARGIN = 5\n")
     third = fingerprint.fingerprint(stage)
-    typed(text, 5)
-    typed("MARGIN = 1\n", 6)
+    typed(text)
+    typed("MARGIN = 1\n")
     assert len({first, second, third}) == 3
     assert fingerprint.fingerprint(stage) == first
