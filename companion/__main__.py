@@ -248,7 +248,7 @@ def _unpack(options: argparse.Namespace) -> int:
     unpacked = unpack(options.archive, options.folder)
     for problem in unpacked.left_out:
         print(f"emargin: {problem}", file=sys.stderr)
-    print(f"{unpacked.number} encoders unpacked into {options.folder}, {unpacked.there} were there already")
+    print(f"{unpacked.number} encoders unpacked into {options.folder}, {unpacked.present} were there already")
     return 2 if unpacked.left_out else 0
 
 

@@ -52,7 +52,7 @@ class Outcome:
     ----------
     number : int
         How many encoders.
-    there : int
+    present : int
         How many lay where they belong before.
     left_out : list of InputError
         Why others were left out.
@@ -61,7 +61,7 @@ class Outcome:
     """
 
     number: int = 0
-    there: int = 0
+    present: int = 0
     left_out: list[InputError] = field(default_factory=list)
     checksum: str = ""
 
@@ -164,7 +164,7 @@ def unpack(archive: Path, folder: Path) -> Outcome:
             place = writable_folder(cell_folder(cell, folder))
             with FileLock(place / ".lock"):
                 if _is_there(place / "encoder.pt", state):
-                    outcome.there += 1
+                    outcome.present += 1
                 else:
                     write_state(place, state, curve)
                     outcome.number += 1
@@ -249,12 +249,12 @@ def _sha(content: bytes) -> str:
 
 def _manifest(archived: zipfile.ZipFile, archive: Path) -> dict[str, dict]:
     """Return the entries of the manifest, after a look at the names and kinds of all members."""
-    there = archived.infolist()
-    names = [info.filename for info in there]
+    members = archived.infolist()
+    names = [info.filename for info in members]
     for name in names:
         if name != MANIFEST and not NAMES.fullmatch(name):
             raise _not_ours(archive, f"a member {name!r}", f"{MANIFEST}, and arrays and curves in folders of cells")
-    for info in there:
+    for info in members:
         if info.compress_type != zipfile.ZIP_STORED:
             raise _not_ours(archive, f"a compressed member {info.filename}", "members as they are")
     if twice := [name for name, count in Counter(names).items() if count > 1]:
@@ -355,11 +355,11 @@ def _check_training(cell: Experiment, origin: dict, checksum: str | None, archiv
 def _is_there(file: Path, state: dict) -> bool:
     """Whether the file holds the same training's weights, no less precise."""
     try:
-        there, _ = _read(file)
+        stored, _ = _read(file)
     except InputError:
         return False
-    same = there["origin"] == state["origin"] and there["experiment"] == state["experiment"]
-    return same and there["weights"] in (EXACT, state["weights"])
+    same = stored["origin"] == state["origin"] and stored["experiment"] == state["experiment"]
+    return same and stored["weights"] in (EXACT, state["weights"])
 
 
 def _check_dtype(dtype: object, where: str) -> None:
@@ -376,10 +376,10 @@ def _other_training(cell: Experiment, where: Path, theirs: object, present: obje
     )
 
 
-def _not_ours(archive: Path, found: str, wanted: str) -> InputError:
+def _not_ours(archive: Path, flaw: str, wanted: str) -> InputError:
     return InputError(
         f"{archive} is no archive of encoders",
-        found=found,
+        found=flaw,
         wanted=wanted,
         todo="get an archive that emargin encoders pack wrote",
     )

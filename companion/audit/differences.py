@@ -73,10 +73,10 @@ def d12() -> list[Difference]:
     """How many adjusted similarities of T frames change when one label does."""
     rows = normal(HARTH.sequence_length, 16)
     unit = torch.nn.functional.normalize(rows, dim=1)
-    one, other = torch.zeros(2, len(rows), dtype=torch.bool)
-    other[3] = True
+    before, after = torch.zeros(2, len(rows), dtype=torch.bool)
+    after[3] = True
     pairs, anchors = (
-        (phi(s, one[: len(s)].reshape(shape), MARGIN) != phi(s, other[: len(s)].reshape(shape), MARGIN)).sum()
+        (phi(s, before[: len(s)].reshape(shape), MARGIN) != phi(s, after[: len(s)].reshape(shape), MARGIN)).sum()
         for s, shape in ((adjacent_cosines(rows), (-1,)), (unit @ unit.T, (-1, 1)))
     )
     return [Difference("D12", "entries that one label changes, T = 119", pairs.item(), anchors.item() - 1)]
@@ -154,12 +154,12 @@ def d38() -> list[Difference]:
 
 def d41() -> list[Difference]:
     """Methods with a higher silhouette than eMargin on HARTH in Table 1; the text allows for none."""
-    found = {
+    silhouettes = {
         row["method"]: float(row["mean"])
         for row in _tables()
         if (row["dataset"], row["metric"]) == ("harth", "silhouette")
     }
-    better = sum(value > found["InfoNCE + eMargin"] for value in found.values())
+    better = sum(value > silhouettes["InfoNCE + eMargin"] for value in silhouettes.values())
     return [Difference("D41", "methods above eMargin's silhouette on HARTH", 0, better)]
 
 

@@ -65,11 +65,11 @@ def problems_of(path: Path, book: Path) -> list[str]:
     text = Page(article(html)).article
     if len(text.split()) < 3:
         return ["is empty"]
-    found = ["holds a traceback"] if TRACEBACK in text else []
-    found += [f"holds an unresolved reference: {match}" for match in UNRESOLVED.findall(text)]
+    problems = ["holds a traceback"] if TRACEBACK in text else []
+    problems += [f"holds an unresolved reference: {match}" for match in UNRESOLVED.findall(text)]
     page = Page(html)
-    found += [f"has an image without alt text: {source[:80]}" for source in page.images_without_alt]
-    return found + [f"links to nothing: {link}" for link in page.links if not leads_somewhere(link, path, book)]
+    problems += [f"has an image without alt text: {source[:80]}" for source in page.images_without_alt]
+    return problems + [f"links to nothing: {link}" for link in page.links if not leads_somewhere(link, path, book)]
 
 
 def leads_somewhere(link: str, path: Path, book: Path) -> bool:
@@ -96,11 +96,11 @@ def identifiers_of(path: Path, changed: int) -> set[str]:
 def main(book: Path) -> int:
     """Check the book in the folder `book`; return 1 where a page has a problem."""
     names = [f"{page}.html" for page in pages()]
-    found = [f"{name}: {problem}" for name in names for problem in problems_of(book / name, book)]
+    problems = [f"{name}: {problem}" for name in names for problem in problems_of(book / name, book)]
     if not (book / "index.html").is_file():
-        found.append("index.html: is not in the built book")
-    print("\n".join(found) if found else f"{len(names)} pages in {book}, each whole")
-    return len(found) > 0
+        problems.append("index.html: is not in the built book")
+    print("\n".join(problems) if problems else f"{len(names)} pages in {book}, each whole")
+    return len(problems) > 0
 
 
 if __name__ == "__main__":

@@ -62,12 +62,12 @@ def class_table(facts: dict) -> pd.DataFrame:
     step = facts["geometry"]["step_seconds"]
     rows = {
         name: {
-            "frames": f"{own['frames']:,}",
-            "share": f"{own['share']:.1%}",
-            "mean run (frames)": own["mean_run"] and f"{own['mean_run']:.0f}",
-            "mean run (s)": own["mean_run"] and step and f"{own['mean_run'] * step:.0f}",
+            "frames": f"{facts_of_class['frames']:,}",
+            "share": f"{facts_of_class['share']:.1%}",
+            "mean run (frames)": facts_of_class["mean_run"] and f"{facts_of_class['mean_run']:.0f}",
+            "mean run (s)": facts_of_class["mean_run"] and step and f"{facts_of_class['mean_run'] * step:.0f}",
         }
-        for name, own in facts["classes"].items()
+        for name, facts_of_class in facts["classes"].items()
     }
     return _table(rows)
 
@@ -76,12 +76,12 @@ def detection_table(cards: dict[str, dict]) -> pd.DataFrame:
     """The pseudo-label as a detector of changes of class: sets in which classes change, both scalings."""
     rows = {}
     for name, facts in cards.items():
-        for scaling, found in facts["pseudo_label"].items():
+        for scaling, labels in facts["pseudo_label"].items():
             if facts["transitions"] is None:
                 continue
-            row = {"label 1": f"{found['share']:.1%}"}
+            row = {"label 1": f"{labels['share']:.1%}"}
             for tolerance in (0, 1):
-                scores = found[f"tolerance {tolerance}"]
+                scores = labels[f"tolerance {tolerance}"]
                 row |= {
                     f"{key}, w = {tolerance}": scores[key] if scores[key] is None else f"{scores[key]:.3g}"
                     for key in ("precision", "base", "recall")
@@ -102,9 +102,9 @@ def examples(recordings: RecordingSet, source: str, *, span: int | None = None) 
     channel, frames as an image of standardised features.
     """
     chosen = {
-        label: found
+        label: stretch
         for label in range(len(recordings.classes))
-        if (found := longest_run(recordings, label, span)) is not None
+        if (stretch := longest_run(recordings, label, span)) is not None
     }
     shown = dict(list(chosen.items())[:MOST])
     columns = 2 if len(shown) in (2, 4) else 3 if len(shown) <= 12 else 4
@@ -213,11 +213,11 @@ def change_detection(cards: dict[str, dict], source: str) -> Figure:
     fig, axes = figure(1, 2, height=0.5 * len(changing) + 1.1, sharey=True)
     for row, facts in enumerate(changing.values()):
         for scaling, shift, marker in zip(SCALINGS, (-0.17, 0.17), ("o", "s"), strict=True):
-            found = facts["pseudo_label"][scaling]
-            scores = found["tolerance 0"]
+            labels = facts["pseudo_label"][scaling]
+            scores = labels["tolerance 0"]
             for axis, value, chance in (
                 (axes[0], scores["precision"], scores["base"]),
-                (axes[1], scores["recall"], found["share"]),
+                (axes[1], scores["recall"], labels["share"]),
             ):
                 first = row == 0
                 axis.plot(

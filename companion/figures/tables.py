@@ -29,9 +29,9 @@ def tables(store: Store, cells: Sequence[Experiment], paper: pd.DataFrame, grid:
     if earlier:
         parts.append(f"<p>† {'' if marked else 'All values: '}made by an earlier text of the code.</p>")
     items = [
-        _command(line, fidelity, one, grid)
-        for (line, fidelity), one in runs.items()
-        if one.planned and (fidelity == FIDELITIES[0] or not one.untrained)
+        _command(line, fidelity, runs_of_line, grid)
+        for (line, fidelity), runs_of_line in runs.items()
+        if runs_of_line.planned and (fidelity == FIDELITIES[0] or not runs_of_line.untrained)
     ]
     parts.append(
         f'<details class="commands"><summary>The commands that make these cells</summary><ul>{"".join(items)}'
@@ -40,18 +40,18 @@ def tables(store: Store, cells: Sequence[Experiment], paper: pd.DataFrame, grid:
     return _box("\n".join(parts))
 
 
-def difference_table(found: pd.DataFrame, titles: dict[str, str], name: str) -> str:
+def difference_table(differences: pd.DataFrame, titles: dict[str, str], name: str) -> str:
     """Differences, as `statistics.tables.differences` gives them: a line a method and fidelity, a column a metric.
 
     titles: metric -> column title. name: of the table. A difference without a verdict is grey.
     """
     head = _head(["Method", "Fidelity", *titles.values()])
     body = []
-    for (line, fidelity), group in found.groupby(["line", "fidelity"], sort=False):
-        own = group.set_index("metric").interval
+    for (line, fidelity), group in differences.groupby(["line", "fidelity"], sort=False):
+        intervals = group.set_index("metric").interval
         body.append(
             f'<tr><th scope="row">{escape(short(line))}</th><td>{fidelity}</td>'
-            f"{''.join(_difference(own[metric]) for metric in titles)}</tr>"
+            f"{''.join(_difference(intervals[metric]) for metric in titles)}</tr>"
         )
     return _box(_frame(name, f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody>"))
 
@@ -80,7 +80,7 @@ def _table(table: pd.DataFrame, number: int, runs: dict[tuple[str, str], Runs], 
     shown = [
         fidelity
         for fidelity in FIDELITIES
-        if any(own.planned and not own.untrained for (_, other), own in runs.items() if other == fidelity)
+        if any(line.planned and not line.untrained for (_, planned_in), line in runs.items() if planned_in == fidelity)
     ] or list(FIDELITIES)
     groups = "".join(_group(title, 1 + len(shown)) for title in titles.values()) + _group("Seeds", len(shown))
     leaves = [f"paper, {PAPER_SETS[nearest(cell.dataset)]}", *shown] * len(titles) + shown

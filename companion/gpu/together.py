@@ -124,11 +124,11 @@ def prepare_cells(
 
 def groups(cells: list[Experiment]) -> list[list[Experiment]]:
     """The cells, in groups that can be trained together; a cell of another method is a group of its own."""
-    found: dict[tuple, list[Experiment]] = {}
+    by_setting: dict[tuple, list[Experiment]] = {}
     for cell in cells:
         key = tuple(getattr(cell, name) for name in _shared()) if cell.method in TRAINED else (cell.digest,)
-        found.setdefault(key, []).append(cell)
-    return list(found.values())
+        by_setting.setdefault(key, []).append(cell)
+    return list(by_setting.values())
 
 
 def _shared() -> list[str]:
@@ -149,11 +149,11 @@ def _check(experiments: list[Experiment], dataset: Dataset, precision: str) -> N
                 todo="train it alone",
             )
         for name in _shared():
-            one, other = getattr(experiments[0], name), getattr(experiment, name)
-            if one != other:
+            value, different = getattr(experiments[0], name), getattr(experiment, name)
+            if value != different:
                 raise InputError(
                     f"experiments that are trained together have one {name}",
-                    found=f"{one!r} and {other!r}",
+                    found=f"{value!r} and {different!r}",
                     wanted="one value",
                     todo="train them in two groups",
                 )
@@ -507,9 +507,9 @@ def _losses(parts: list[_Part], embedding: Tensor, batches: Tensor) -> tuple[lis
     """
     losses, gradient = [], torch.empty_like(embedding)
     for part in parts:
-        own = embedding[part.picked].requires_grad_()
-        values = part(own, batches[part.picked])
-        gradient[part.picked] = torch.autograd.grad(values["loss"].sum(), own)[0]
+        frames = embedding[part.picked].requires_grad_()
+        values = part(frames, batches[part.picked])
+        gradient[part.picked] = torch.autograd.grad(values["loss"].sum(), frames)[0]
         losses.append((part, {name: value.detach() for name, value in values.items()}))
     return losses, gradient
 

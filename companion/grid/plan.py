@@ -60,11 +60,11 @@ def read_chapter(store: Store) -> dict[str, list[Experiment]]:
     All cells of `workflow/grid.json`, run or not; those of `workflow/paper.json`, for which a reader needs the paper's
     own recordings, as soon as the store has rows of the data set.
     """
-    there = set(store.rows.dataset)
+    datasets = set(store.rows.dataset)
     return {
         "workflow/grid.json": read_grid(home() / "workflow" / "grid.json"),
         "workflow/paper.json": [
-            cell for cell in read_grid(home() / "workflow" / "paper.json") if cell.dataset in there
+            cell for cell in read_grid(home() / "workflow" / "paper.json") if cell.dataset in datasets
         ],
     }
 
@@ -154,13 +154,13 @@ def estimate(todo: Plan, store: Store) -> str:
     for record in store.records.values():
         if "seconds" in record:
             known.setdefault(_kind(record["experiment"]), []).append(sum(record["seconds"].values()))
-    taken = [known[_kind(vars(cell))] for cell in todo.ahead if _kind(vars(cell)) in known]
-    if not taken:
+    durations = [known[_kind(vars(cell))] for cell in todo.ahead if _kind(vars(cell)) in known]
+    if not durations:
         return f"{len(todo.ahead)} cells ahead; no record yet of how long any of their kind took"
-    hours = sum(sum(seconds) / len(seconds) for seconds in taken) / 3600
+    hours = sum(sum(seconds) / len(seconds) for seconds in durations) / 3600
     return f"{len(todo.ahead)} cells ahead; by earlier cells of their kind {hours:.1f} h one after the other" + (
-        f", without the {len(todo.ahead) - len(taken)} of which there is no record yet"
-        if len(taken) < len(todo.ahead)
+        f", without the {len(todo.ahead) - len(durations)} of which there is no record yet"
+        if len(durations) < len(todo.ahead)
         else ""
     )
 

@@ -216,24 +216,24 @@ def _experiment(fields: dict) -> Experiment:
 
 def _codes(cells: list[dict]) -> list[dict | None]:
     """Return the fingerprints of each cell; None for one that this text does not know, with a field of a later one."""
-    found = []
+    codes = []
     for cell in cells:
         try:
-            found.append(code_versions(_experiment(cell)) | {MAP_NAME: map_version()})
+            codes.append(code_versions(_experiment(cell)) | {MAP_NAME: map_version()})
         except InputError:
-            found.append(None)
-    return found
+            codes.append(None)
+    return codes
 
 
 def _data(question: dict) -> dict:
     """Return the hashes of all that a data set holds."""
     data = load(_experiment(question["experiment"]))
-    found = {"classes": list(data.classes), "draw": list(data.draw), "checksum": data.checksum}
+    hashes = {"classes": list(data.classes), "draw": list(data.draw), "checksum": data.checksum}
     for side in ("train", "test"):
         sequences = getattr(data, side)
         for name in ("frames", "labels", "starts", "subjects"):
-            found[f"{side}.{name}"] = _sha(getattr(sequences, name))
-    return found
+            hashes[f"{side}.{name}"] = _sha(getattr(sequences, name))
+    return hashes
 
 
 def _cell(question: dict) -> dict:
@@ -242,13 +242,13 @@ def _cell(question: dict) -> dict:
     data = load(experiment)
     method, _ = train(experiment, data, progress=False)
     state = method.state_dict()
-    found = {"encoder": _sha(*(state[name] for name in sorted(state)))}
+    answer = {"encoder": _sha(*(state[name] for name in sorted(state)))}
     if question["rows"]:
         with tempfile.TemporaryDirectory() as scratch:
             run(experiment, dataset=data, device="cpu", folder=scratch, progress=False)
             rows = read_rows(Path(scratch) / "rows.csv")
-        found["rows"] = {row.metric: repr(row.value) for row in rows.itertuples()}
-    return found
+        answer["rows"] = {row.metric: repr(row.value) for row in rows.itertuples()}
+    return answer
 
 
 def _sha(*tensors: torch.Tensor | None) -> str:

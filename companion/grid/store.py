@@ -58,10 +58,10 @@ class Store:
         Unlike the rows it tells apart cells that differ in a setting, such as a margin.
         """
         wide = self.rows[self.rows.metric != "failed"].pivot(index="digest", columns="metric", values="value")
-        there = [cell for cell in cells if cell.digest in wide.index]
-        names = dict.fromkeys(name for cell in (Experiment(), *there) for name in vars(cell))
-        fields = pd.DataFrame([vars(cell) for cell in there], columns=list(names))
-        return fields.join(wide.loc[[cell.digest for cell in there]].reset_index(drop=True))
+        finished = [cell for cell in cells if cell.digest in wide.index]
+        names = dict.fromkeys(name for cell in (Experiment(), *finished) for name in vars(cell))
+        fields = pd.DataFrame([vars(cell) for cell in finished], columns=list(names))
+        return fields.join(wide.loc[[cell.digest for cell in finished]].reset_index(drop=True))
 
     def arrays(self, digest: str) -> dict[str, np.ndarray]:
         """The arrays of one cell, by name."""
@@ -70,11 +70,11 @@ class Store:
 
     def arrays_of_cells(self, names: Collection[str]) -> dict[str, dict[str, np.ndarray]]:
         """Arrays of all cells that have any of these names, by digest and name; the file is opened once."""
-        found = {}
+        by_cell = {}
         for key, array in self._kept(lambda cell, name: name in names).items():
             digest, _, name = key.partition("/")
-            found.setdefault(digest, {})[name] = array
-        return found
+            by_cell.setdefault(digest, {})[name] = array
+        return by_cell
 
     def add(self, folders: Iterable[Path]) -> None:
         """Take in finished cells, each from its folder, in place of what the store has of them.
@@ -99,11 +99,15 @@ class Store:
             arrays |= {f"{digest}/{name}": array for name, array in kept.items()}
         self._replace(digests, rows, arrays)
 
-    def merge(self, other: "Store") -> None:
+    def merge(self, incoming: "Store") -> None:
         """Take in the cells of another store, in place of what this one has; no failure in place of numbers."""
-        taken = other.known - (other.failed & (self.known - self.failed))
-        self.records |= {digest: other.records[digest] for digest in taken if digest in other.records}
-        self._replace(taken, [other.rows[other.rows.digest.isin(taken)]], other._kept(lambda cell, name: cell in taken))
+        digests = incoming.known - (incoming.failed & (self.known - self.failed))
+        self.records |= {digest: incoming.records[digest] for digest in digests if digest in incoming.records}
+        self._replace(
+            digests,
+            [incoming.rows[incoming.rows.digest.isin(digests)]],
+            incoming._kept(lambda cell, name: cell in digests),
+        )
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -193,9 +197,9 @@ def _json(path: Path) -> dict:
     if not path.exists():
         return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(found, dict):
-            raise ValueError(f"a {type(found).__name__}")
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError(f"a {type(content).__name__}")
     except ValueError as error:
         raise InputError(
             f"{path} cannot be read",
@@ -203,4 +207,4 @@ def _json(path: Path) -> dict:
             wanted="JSON that this program wrote",
             todo="get it back from the repository",
         ) from error
-    return found
+    return content

@@ -96,7 +96,7 @@ def refused(archive, folder, match):
 
 def test_a_round_trip_gives_the_same_bits(ran, cells, archive, tmp_path):
     outcome = unpack(archive, tmp_path / "cells")
-    assert (outcome.number, outcome.there, outcome.left_out) == (3, 0, [])
+    assert (outcome.number, outcome.present, outcome.left_out) == (3, 0, [])
     for before, after, cell in zip(states(ran / "cells", cells), states(tmp_path / "cells", cells), cells, strict=True):
         assert before.keys() == after.keys() and before["method"].keys() == after["method"].keys()
         assert {name: after[name] for name in encoders.KEPT} == {name: before[name] for name in encoders.KEPT}
@@ -192,10 +192,10 @@ def test_what_was_rounded_once_says_so_for_good(ran, cells, tmp_path):
 def test_encoders_that_are_there_stay_and_rounded_ones_give_way(ran, cells, archive, tmp_path):
     pack(ran / "cells", tmp_path / "half.zip", "float16")
     assert unpack(tmp_path / "half.zip", tmp_path / "cells").number == 3
-    assert unpack(tmp_path / "half.zip", tmp_path / "cells").there == 3
+    assert unpack(tmp_path / "half.zip", tmp_path / "cells").present == 3
     assert unpack(archive, tmp_path / "cells").number == 3
     outcome = unpack(tmp_path / "half.zip", tmp_path / "cells")
-    assert (outcome.number, outcome.there) == (0, 3)
+    assert (outcome.number, outcome.present) == (0, 3)
     (cell_folder(cells[0], tmp_path / "cells") / "encoder.pt").write_bytes(b"damaged")
     assert unpack(archive, tmp_path / "cells").number == 1
 
