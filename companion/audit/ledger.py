@@ -18,13 +18,13 @@ def read_ledger(path: Path | None = None) -> dict:
 
 def misplaced(ledger: dict, folder: Path) -> list[str]:
     """Places of the ledger that a checkout does not have: a line each, "D1 FILE: what is wrong"."""
-    found = []
+    problems = []
     for item in ledger["items"]:
         for place in item["where"]:
             problem = _problem(folder / place["file"], place["function"], *place["lines"])
             if problem:
-                found.append(f"D{item['id']} {place['file']}: {problem}")
-    return found
+                problems.append(f"D{item['id']} {place['file']}: {problem}")
+    return problems
 
 
 def _problem(file: Path, function: str | None, first: int, last: int) -> str | None:

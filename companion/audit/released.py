@@ -120,7 +120,7 @@ def _simmtm(item: str, what: str, part: int) -> Check:
 
 def checks() -> list[Check]:
     """What is compared, in the ledger's order."""
-    one, two, nothing = normal(4, 16, 6), normal(4, 16, 6, seed=1), torch.empty(4, 16, 0, dtype=torch.float64)
+    first, second, nothing = normal(4, 16, 6), normal(4, 16, 6, seed=1), torch.empty(4, 16, 0, dtype=torch.float64)
     alike = 0.2 * normal(952, 8) + 1  # neighbours this similar make the argument negative at HARTH's temperature
     return [
         _labels(0.4),
@@ -139,25 +139,28 @@ def checks() -> list[Check]:
         Check(
             "D22",
             "local_infoNCE, the first of four sequences",
-            lambda: local_loss(one[:1]),
-            lambda load: load(LOSSES).local_infoNCE(one, two, k=8),
+            lambda: local_loss(first[:1]),
+            lambda load: load(LOSSES).local_infoNCE(first, second, k=8),
         ),
         Check(
-            "D22", "global_infoNCE", lambda: global_loss(one, two), lambda load: load(LOSSES).global_infoNCE(one, two)
+            "D22",
+            "global_infoNCE",
+            lambda: global_loss(first, second),
+            lambda load: load(LOSSES).global_infoNCE(first, second),
         ),
         _simmtm("D25", "SimMTM's contrast of frames", 0),
         _simmtm("D25", "SimMTM's weighted average", 1),
         Check(
             "D28",
             "hier_CL_soft, both switches off",
-            lambda: hierarchical(one, two),
-            lambda load: load("models.soft_losses").hier_CL_soft(one, two, None),
+            lambda: hierarchical(first, second),
+            lambda load: load("models.soft_losses").hier_CL_soft(first, second, None),
         ),
         Check(
             "D30",
             "MF-CLR's feature term without coarse features",
-            lambda: feature_contrast(one, two, nothing, nothing),
-            lambda load: load("models.mfclrloss").feature_contrastive_loss(one, two, nothing, nothing),
+            lambda: feature_contrast(first, second, nothing, nothing),
+            lambda load: load("models.mfclrloss").feature_contrastive_loss(first, second, nothing, nothing),
         ),
         Check(
             "D31",
@@ -193,13 +196,13 @@ def call_released(folder: str, answer: str) -> None:
     """
     sys.path.insert(0, folder)
     sys.meta_path.append(_StandIns())
-    found = []
+    answers = []
     for check in checks():
         try:
-            found.append(check.theirs(importlib.import_module).detach().double().flatten().tolist())
+            answers.append(check.theirs(importlib.import_module).detach().double().flatten().tolist())
         except Exception as error:  # any error of that code is its answer, and the reader sees it in the table
-            found.append(f"{type(error).__name__}: {error}")
-    Path(answer).write_text(json.dumps(found), encoding="utf8")
+            answers.append(f"{type(error).__name__}: {error}")
+    Path(answer).write_text(json.dumps(answers), encoding="utf8")
 
 
 def compare(folder: Path) -> list[tuple[Check, list[float], list[float] | str]]:

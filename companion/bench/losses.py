@@ -221,7 +221,9 @@ def share_of_rate(n: int, device: str, rounds: int) -> dict:
         torch.set_float32_matmul_precision("highest")
     triangle = Triangle(torch.empty(1, n, 1, device=device), keep=True, spares=0)
     operations = 2 * EMBEDDING * (sum(triangle.sizes) + sum(triangle.sizes[: triangle.first_staying]) + n**2)
-    shares = [operations / one / (2 * side**3 / other) for one, other in zip(*seconds.values(), strict=True)]
+    shares = [
+        operations / of_step / (2 * side**3 / of_product) for of_step, of_product in zip(*seconds.values(), strict=True)
+    ]
     return {
         "n": n,
         "ms": 1e3 * statistics.median(seconds["step"]),

@@ -122,7 +122,7 @@ def of_one(experiment: Experiment, frames: np.ndarray, threads: int) -> dict:
     return {
         "method": experiment.method,
         "fidelity": experiment.fidelity,
-        "ratio": statistics.median(own / dense for own, dense in pairs),
+        "ratio": statistics.median(ours / dense for ours, dense in pairs),
         "step_ms": 1e3 * statistics.median(turns.own),
         "dense_ms": 1e3 * statistics.median(turns.dense),
         "peak_mb": turns.peak,

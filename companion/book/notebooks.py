@@ -22,9 +22,9 @@ def pages(toc: Path = ROOT / "_toc.yml") -> list[str]:
     """Names of the book's pages, without suffix and in reading order, as the table of contents lists them."""
 
     def walk(entry: dict) -> list[str]:
-        own = [entry[key] for key in ("root", "file") if key in entry]
+        listed = [entry[key] for key in ("root", "file") if key in entry]
         below = [child for key in ("parts", "chapters", "sections") for child in entry.get(key, [])]
-        return own + [name for child in below for name in walk(child)]
+        return listed + [name for child in below for name in walk(child)]
 
     return walk(yaml.safe_load(toc.read_text(encoding="utf8")))
 

@@ -158,9 +158,9 @@ def _visible(source: Path, pattern: str) -> set[str]:
     return {path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts)}
 
 
-def _check_files(source: Path, there: set[str], wanted: set[str], known: set[str]) -> None:
-    missing, unknown = sorted(wanted - there), sorted(there - known)
-    if not there & known:
+def _check_files(source: Path, present: set[str], wanted: set[str], known: set[str]) -> None:
+    missing, unknown = sorted(wanted - present), sorted(present - known)
+    if not present & known:
         raise MissingData(
             f"{source}: none of the public files",
             wanted=f"{min(wanted)} to {max(wanted)}",

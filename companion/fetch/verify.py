@@ -49,8 +49,8 @@ def verify(name: str) -> list[str]:
     if entry.download and entry.download.checksums:
         wanted = published(entry)
         problems = differences(entry, wanted)
-        there = sum((folder / file).is_file() for file in wanted)
-        print(f"{name}: {there} of {len(wanted)} published files in {folder}, {len(problems)} problems")
+        present = sum((folder / file).is_file() for file in wanted)
+        print(f"{name}: {present} of {len(wanted)} published files in {folder}, {len(problems)} problems")
     else:
         print(f"{name}: no checksums were published; read instead, from {folder}")
         print(description(*_read(name)))
@@ -88,15 +88,15 @@ def differences(entry: Entry, wanted: dict[str, str]) -> list[str]:
     again = f"emargin data fetch {entry.name}"
     if entry.download.kind != "files":
         again = f"delete {folder} and run {again}"
-    there = {path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")}
-    missing = set(wanted) - there
+    present = {path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")}
+    missing = set(wanted) - present
     if entry is NIGHTS:
-        nights = {file[:7] for file in there & set(wanted)}
+        nights = {file[:7] for file in present & set(wanted)}
         missing = {file for file in missing if file[:7] in nights}
         if not nights:
             return [f"{folder}: no night of Sleep-EDF. What to do: {again}."]
     problems = []
-    for file in sorted(there & set(wanted)):
+    for file in sorted(present & set(wanted)):
         content = digest(folder / file)
         if content != wanted[file]:
             problems.append(
@@ -106,7 +106,7 @@ def differences(entry: Entry, wanted: dict[str, str]) -> list[str]:
     problems += [f"{folder / file}: missing. Wanted: {wanted[file]}. What to do: {again}." for file in sorted(missing)]
     return problems + [
         f"{folder / file}: not a file of the set. What to do: move it to another folder."
-        for file in sorted(there - set(wanted) - {SUMS})
+        for file in sorted(present - set(wanted) - {SUMS})
     ]
 
 
@@ -154,12 +154,12 @@ def overview() -> str:
     """Return a table of all sets: name, what a run would use, where, size and licence. Reads no file's content."""
     rows = [("name", "data", "size", "licence", "where")]
     for entry in (*SETS, *map(entry_of, series_there())):
-        there = entry.folder.is_dir()
-        size = sum(path.stat().st_size for path in entry.folder.rglob("*") if path.is_file()) if there else 0
-        kind = "real" if there else "simulated" if entry.simulator else "missing"
+        is_here = entry.folder.is_dir()
+        size = sum(path.stat().st_size for path in entry.folder.rglob("*") if path.is_file()) if is_here else 0
+        kind = "real" if is_here else "simulated" if entry.simulator else "missing"
         where = f"emargin data fetch {entry.name}" if entry.download else f"cannot be fetched: {entry.unfetched}"
-        size = f"{size / 1e6:.1f} MB" if there else ""
-        rows.append((entry.name, kind, size, entry.licence or "", str(entry.folder) if there else where))
+        size = f"{size / 1e6:.1f} MB" if is_here else ""
+        rows.append((entry.name, kind, size, entry.licence or "", str(entry.folder) if is_here else where))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     return "\n".join(
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in rows

@@ -21,23 +21,25 @@ MARKS = {  # of single configurations: colour, marker, filled
 }
 
 
-def forest(found: dict[tuple[str, str, str], Correlation], clustering: str, source: str) -> Figure:
+def forest(correlations: dict[tuple[str, str, str], Correlation], clustering: str, source: str) -> Figure:
     """A line a data set, the last one pooled; a mark a kind of configurations, with its interval; a panel a probe.
 
-    found: (probe, set, kind) -> correlation of the clustering metric with that probe, in the order they are shown; kind
-    is one of KINDS. A correlation without an interval is a mark alone. clustering: name of the metric.
+    correlations: (probe, set, kind) -> correlation of the clustering metric with that probe, in the order they are
+    shown; kind is one of KINDS. A correlation without an interval is a mark alone. clustering: name of the metric.
     """
-    probes = list(dict.fromkeys(probe for probe, _, _ in found))
-    sets = list(dict.fromkeys(name for _, name, _ in found))
+    probes = list(dict.fromkeys(probe for probe, _, _ in correlations))
+    sets = list(dict.fromkeys(name for _, name, _ in correlations))
     fig, axes = figure(1, len(probes), height=0.42 * len(sets) + 1.5, sharex=True, sharey=True, squeeze=False)
     for axis, probe in zip(axes[0], probes, strict=True):
         axis.axvline(0, color=MUTED, linewidth=0.8)
-        for (_, name, kind), one in ((key, one) for key, one in found.items() if key[0] == probe):
+        for (of_probe, name, kind), correlation in correlations.items():
+            if of_probe != probe:
+                continue
             colour, marker = KINDS[kind]
             place = sets.index(name) + {"released": 0.16, "original": -0.16}.get(kind, 0)
-            axis.plot([one.low, one.high], [place, place], color=colour, linewidth=1.4)
+            axis.plot([correlation.low, correlation.high], [place, place], color=colour, linewidth=1.4)
             axis.plot(
-                one.value,
+                correlation.value,
                 place,
                 color=colour,
                 marker=marker,
@@ -49,7 +51,7 @@ def forest(found: dict[tuple[str, str, str], Correlation], clustering: str, sour
         axis.set_yticks(range(len(sets)), sets)
         axis.tick_params(axis="y", length=0)
     fig.supxlabel(f"rank correlation with {clustering}", fontsize=10)
-    shown = [kind for kind in KINDS if any(key[2] == kind for key in found)]
+    shown = [kind for kind in KINDS if any(key[2] == kind for key in correlations)]
     marks = [
         axes[0, 0].plot(
             [],

@@ -9,19 +9,19 @@ from companion.figures.style import INK, MARKERS, PALETTE, figure, mark_source
 COLUMNS = {"paper": (INK, MARKERS[3]), "released": (PALETTE[1], MARKERS[1]), "original": (PALETTE[0], MARKERS[0])}
 
 
-def places(found: pd.DataFrame, titles: dict[str, str], source: str) -> Figure:
+def places(table: pd.DataFrame, titles: dict[str, str], source: str) -> Figure:
     """A line a metric, from first place (left) to last (right); a mark a data set.
 
-    found: as `conclusions.emargin_places` gives it. titles: metric -> name, from above; the lines of one table follow
+    table: as `conclusions.emargin_places` gives it. titles: metric -> name, from above; the lines of one table follow
     each other.
     """
     fig, axis = figure(height=0.46 * len(titles) + 1.2)
     metrics = list(titles)
     for number, (column, (colour, marker)) in enumerate(COLUMNS.items()):
-        own = found[(found.column == column) & found.metric.isin(metrics)]
-        share = (own.place - 1) / (own.of - 1)
-        height = own.metric.map(metrics.index) + 0.24 * (number - 1)
-        spread = own.groupby(["metric", share.round(6)]).cumcount() * 0.014  # equal places side by side
+        of_column = table[(table.column == column) & table.metric.isin(metrics)]
+        share = (of_column.place - 1) / (of_column.of - 1)
+        height = of_column.metric.map(metrics.index) + 0.24 * (number - 1)
+        spread = of_column.groupby(["metric", share.round(6)]).cumcount() * 0.014  # equal places side by side
         axis.plot(
             share + spread,
             height,

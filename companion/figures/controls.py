@@ -16,10 +16,10 @@ def scores(runs: pd.DataFrame, names: list[str], controls: list[str], chance: fl
     fig, axes = figure(1, 2, height=0.7 + 0.36 * len(names), sharey=True)
     for axis, (score, title) in zip(axes, SCORES.items(), strict=True):
         for number, control in enumerate(controls):
-            own = runs[runs.control == control].groupby("name")[score].agg(["mean", "min", "max"]).reindex(names)
+            by_name = runs[runs.control == control].groupby("name")[score].agg(["mean", "min", "max"]).reindex(names)
             places = [line + 0.22 * (number - (len(controls) - 1) / 2) for line in range(len(names))]
-            axis.hlines(places, own["min"], own["max"], color=PALETTE[number], linewidth=1.3)
-            axis.plot(own["mean"], places, MARKERS[number], color=PALETTE[number], markersize=5.5, label=control)
+            axis.hlines(places, by_name["min"], by_name["max"], color=PALETTE[number], linewidth=1.3)
+            axis.plot(by_name["mean"], places, MARKERS[number], color=PALETTE[number], markersize=5.5, label=control)
         axis.set_title(title, fontsize=9.5)
         axis.grid(axis="x", linewidth=0.4, alpha=0.5)
     axes[0].set_yticks(range(len(names)), names)

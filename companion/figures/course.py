@@ -14,12 +14,12 @@ def path(runs: pd.DataFrame, losses: list[str], probe: str, source: str) -> Figu
     """
     fig, axis = figure(width=6.6, height=3.8)
     for number, loss in enumerate(losses):
-        own = runs[runs.loss == loss].groupby("iterations")[["davies_bouldin", probe]].mean()
-        if own.empty:
+        points = runs[runs.loss == loss].groupby("iterations")[["davies_bouldin", probe]].mean()
+        if points.empty:
             continue
-        axis.plot(own.davies_bouldin, own[probe], color=PALETTE[number], linewidth=1, alpha=0.7)
-        for place, (first, second) in enumerate(own.to_numpy()):
-            last = place == len(own) - 1
+        axis.plot(points.davies_bouldin, points[probe], color=PALETTE[number], linewidth=1, alpha=0.7)
+        for place, (first, second) in enumerate(points.to_numpy()):
+            last = place == len(points) - 1
             axis.plot(
                 first,
                 second,

@@ -71,21 +71,21 @@ def maps_of(store: Store, cells: Sequence[Experiment]) -> list[Map]:
     rows = store.rows.groupby("digest")
     arrays = store.arrays_of_cells(("map", "map_labels"))
 
-    def found(cell: Experiment) -> Map:
+    def map_of(cell: Experiment) -> Map:
         if cell.digest not in store.known:
             return Map(cell, why_not="not run")
-        own = rows.get_group(cell.digest)
+        of_cell = rows.get_group(cell.digest)
         if cell.digest in store.failed:
-            return Map(cell, why_not=f"failed: {own.note.iloc[0]}")
+            return Map(cell, why_not=f"failed: {of_cell.note.iloc[0]}")
         if cell.digest not in arrays:
             return Map(cell, why_not="no map kept")
         own_arrays = arrays[cell.digest]
         points, labels = own_arrays["map"].astype(float), own_arrays["map_labels"].astype(int)
-        values = own.set_index("metric").value
+        values = of_cell.set_index("metric").value
         scores = {name: float(values[name]) for name in SCORES} | {"local_dimension": local_dimension(points)}
         return Map(cell, points, labels, scores)
 
-    return [found(cell) for cell in cells]
+    return [map_of(cell) for cell in cells]
 
 
 def pairs(maps: Sequence[Map]) -> list[tuple[Map | None, Map | None]]:
@@ -97,9 +97,12 @@ def pairs(maps: Sequence[Map]) -> list[tuple[Map | None, Map | None]]:
     controls = [drawn for drawn in maps if METHODS[drawn.cell.method].untrained]
     rows = list(itertools.zip_longest(controls[::2], controls[1::2]))
     for method in dict.fromkeys([*METHODS, *(drawn.cell.method for drawn in maps)]):
-        own = [drawn for drawn in maps if drawn.cell.method == method and drawn not in controls]
+        of_method = [drawn for drawn in maps if drawn.cell.method == method and drawn not in controls]
         rows += itertools.zip_longest(
-            *([drawn for drawn in own if drawn.cell.fidelity == fidelity] for fidelity in ("released", "original"))
+            *(
+                [drawn for drawn in of_method if drawn.cell.fidelity == fidelity]
+                for fidelity in ("released", "original")
+            )
         )
     return rows
 

@@ -16,8 +16,10 @@ LENGTH, SEQUENCES = 20, 2
 def compared_frames(released: bool) -> tuple[Tensor, Tensor]:
     """The frames that stand at each position of the two compared views, `(positions,)`; -1 for a zero vector."""
     left, start, end, right = CROPS
-    one, two = (torch.arange(first, beyond)[None, :, None] + 1 for first, beyond in ((left, end), (start, right)))
-    views = padded(one, two) if released else shared(one, two, end - start)
+    left_view, right_view = (
+        torch.arange(first, beyond)[None, :, None] + 1 for first, beyond in ((left, end), (start, right))
+    )
+    views = padded(left_view, right_view) if released else shared(left_view, right_view, end - start)
     return tuple(view[0, :, 0] - 1 for view in views)
 
 

@@ -29,13 +29,13 @@ def against(
     for axis in axes.flat[len(sets) :]:
         axis.set_visible(False)
     for axis, (dataset, title) in zip(axes.flat, sets.items(), strict=False):
-        own = runs[runs.dataset == dataset].groupby("name")[[first, second]].agg(["mean", "std"])
-        if baseline in own.index:
-            axis.axvline(own.loc[baseline, (first, "mean")], color=MUTED, linestyle=":", linewidth=0.9)
-            axis.axhline(own.loc[baseline, (second, "mean")], color=MUTED, linestyle=":", linewidth=0.9)
+        statistics = runs[runs.dataset == dataset].groupby("name")[[first, second]].agg(["mean", "std"])
+        if baseline in statistics.index:
+            axis.axvline(statistics.loc[baseline, (first, "mean")], color=MUTED, linestyle=":", linewidth=0.9)
+            axis.axhline(statistics.loc[baseline, (second, "mean")], color=MUTED, linestyle=":", linewidth=0.9)
         for number, name in enumerate(names):
-            if name in own.index:
-                x, y = own.loc[name, first], own.loc[name, second]
+            if name in statistics.index:
+                x, y = statistics.loc[name, first], statistics.loc[name, second]
                 axis.errorbar(
                     x["mean"],
                     y["mean"],
@@ -72,14 +72,14 @@ def over_labels(runs: pd.DataFrame, sets: dict[str, str], names: list[str], leve
     fig, axes = figure(len(SCORES), len(sets), height=2.3, squeeze=False, sharex=True)
     for row, (score, title) in zip(axes, SCORES.items(), strict=True):
         for axis, (dataset, set_title) in zip(row, sets.items(), strict=True):
-            own = runs[runs.dataset == dataset]
+            of_set = runs[runs.dataset == dataset]
             for number, name in enumerate(names):
-                found = own[own.name == name].groupby("label_share")[score].agg(["mean", "min", "max"])
+                spread = of_set[of_set.name == name].groupby("label_share")[score].agg(["mean", "min", "max"])
                 look = {"color": PALETTE[number], "linewidth": 1.3}
-                axis.plot(100 * found.index, found["mean"], marker=MARKERS[number], markersize=4, label=name, **look)
-                axis.vlines(100 * found.index, found["min"], found["max"], **look)
+                axis.plot(100 * spread.index, spread["mean"], marker=MARKERS[number], markersize=4, label=name, **look)
+                axis.vlines(100 * spread.index, spread["min"], spread["max"], **look)
             for name, style in zip(levels, ("--", ":", "-."), strict=False):
-                value = own[own.name == name][score].mean()
+                value = of_set[of_set.name == name][score].mean()
                 axis.axhline(value, color=MUTED, linestyle=style, linewidth=1.1, label=name)
             axis.set_xscale("log")
             axis.set_xticks([1, 5, 10], ["1", "5", "10"])

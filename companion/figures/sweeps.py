@@ -35,10 +35,10 @@ def over_setting(
     axes = axes.ravel()
     for axis, (score, name) in zip(axes, SCORES.items(), strict=True):
         for number, loss in enumerate(losses):
-            own = runs[runs.loss == loss].groupby(setting)[score].agg(["mean", "min", "max"])
+            spread = runs[runs.loss == loss].groupby(setting)[score].agg(["mean", "min", "max"])
             look = {"color": PALETTE[number], "linewidth": 1.3}
-            axis.plot(own.index, own["mean"], marker=MARKERS[number], markersize=4, label=loss, **look)
-            axis.vlines(own.index, own["min"], own["max"], **look)
+            axis.plot(spread.index, spread["mean"], marker=MARKERS[number], markersize=4, label=loss, **look)
+            axis.vlines(spread.index, spread["min"], spread["max"], **look)
         if mark is not None:
             axis.axvline(mark, color=MUTED, linestyle=":", linewidth=0.9)
         if beside is not None:
@@ -110,11 +110,11 @@ def trade_off(runs: pd.DataFrame, losses: list[str], probe: str, source: str) ->
     fig, axis = figure(height=3.6)
     highest = max(1, np.log10(runs.participation_ratio.max()))
     for number, loss in enumerate(losses):
-        own = runs[runs.loss == loss]
+        of_loss = runs[runs.loss == loss]
         dots = axis.scatter(
-            own.silhouette,
-            own[probe],
-            c=np.log10(own.participation_ratio),
+            of_loss.silhouette,
+            of_loss[probe],
+            c=np.log10(of_loss.participation_ratio),
             cmap="viridis",
             vmin=0,
             vmax=highest,
@@ -135,19 +135,19 @@ def trade_off(runs: pd.DataFrame, losses: list[str], probe: str, source: str) ->
     return fig
 
 
-def flips(found: pd.DataFrame, source: str) -> Figure:
+def flips(labels: pd.DataFrame, source: str) -> Figure:
     """Share of pseudo-labels that noise changes, and shares of label 1 on both sides, over the signal-to-noise ratio.
 
-    found: index "snr" in dB, columns "flipped", "label 1", "label 1 without noise", "precision", "base".
+    labels: index "snr" in dB, columns "flipped", "label 1", "label 1 without noise", "precision", "base".
     """
     fig, axes = figure(1, 2, height=2.8)
-    axes[0].plot(found.index, found.flipped, "o-", color=PALETTE[1], label="labels that flip")
-    axes[0].plot(found.index, found["label 1"], "s-", color=PALETTE[0], label="label 1")
-    axes[0].axhline(found["label 1 without noise"].iloc[0], color=PALETTE[0], linestyle=":", label="without noise")
+    axes[0].plot(labels.index, labels.flipped, "o-", color=PALETTE[1], label="labels that flip")
+    axes[0].plot(labels.index, labels["label 1"], "s-", color=PALETTE[0], label="label 1")
+    axes[0].axhline(labels["label 1 without noise"].iloc[0], color=PALETTE[0], linestyle=":", label="without noise")
     axes[0].set(title="share of pairs", ylim=(0, 1))
-    axes[1].plot(found.index, found.precision, "^-", color=PALETTE[2], label="label 1 at a change")
-    axes[1].axhline(found.base.iloc[0], color=MUTED, linestyle=":", label="any pair at a change")
-    axes[1].set(title="precision", ylim=(0, 1.15 * found.precision.max()))
+    axes[1].plot(labels.index, labels.precision, "^-", color=PALETTE[2], label="label 1 at a change")
+    axes[1].axhline(labels.base.iloc[0], color=MUTED, linestyle=":", label="any pair at a change")
+    axes[1].set(title="precision", ylim=(0, 1.15 * labels.precision.max()))
     for axis in axes:
         axis.set(xlabel="signal-to-noise ratio, dB")
         axis.invert_xaxis()

@@ -70,5 +70,5 @@ def _candidates(cells: Sequence[Experiment]) -> dict[tuple, list[list[Experiment
     return {key: list(settings.values()) for key, settings in groups.items()}
 
 
-def _refused(found: str, wanted: str, todo: str | None = None) -> InputError:
-    return InputError("settings cannot be chosen", found=found, wanted=wanted, todo=todo)
+def _refused(problem: str, wanted: str, todo: str | None = None) -> InputError:
+    return InputError("settings cannot be chosen", found=problem, wanted=wanted, todo=todo)

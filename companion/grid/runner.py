@@ -206,11 +206,11 @@ def _train_together(
     """Leaves encoders in the folders of those cells that it returns, with the number of all of them."""
     folders = [results.writable_folder(cell_folder(cell, cells_folder)) for cell in cells]
     try:
-        there = prepare_cells(cells, loaded(cells[0]), folders, device=device or default_device(), progress=progress)
+        trained = prepare_cells(cells, loaded(cells[0]), folders, device=device or default_device(), progress=progress)
     except Exception as error:  # each cell trains alone then; what stops it there, too, is in its row
         print(f"not trained together: {type(error).__name__}: {error}", file=sys.stderr)
         return {}
-    return dict.fromkeys(there, len(cells))
+    return dict.fromkeys(trained, len(cells))
 
 
 def run_cell(
@@ -263,18 +263,18 @@ def finished(cells: Iterable[Experiment], store: Store, root: Path | None = None
     """Folders of the cells that ran here, with the present code and on the present data, and that the store does not
     hold; failed ones, too. Damaged results are removed, so that their cell runs again.
     """
-    checksum, found = once(checksum_of), []
+    checksum, folders = once(checksum_of), []
     for cell in cells:
         folder = cell_folder(cell, root)
         if store.state(cell, checksum(cell)) != "done" and _is_news(cell, folder, checksum(cell), store):
-            found.append(folder)
-    return found
+            folders.append(folder)
+    return folders
 
 
 def _is_news(cell: Experiment, folder: Path, checksum: str | None, store: Store) -> bool:
     """Whether a folder has something for the store: no failure that need not last where the store has numbers."""
-    found = _state(cell, folder, checksum)
-    return found == "done" or found == "failed" and cell.digest not in store.known - store.failed
+    cell_state = _state(cell, folder, checksum)
+    return cell_state == "done" or cell_state == "failed" and cell.digest not in store.known - store.failed
 
 
 def _state(cell: Experiment, folder: Path, checksum: str | None) -> str:

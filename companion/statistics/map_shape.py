@@ -31,7 +31,9 @@ def local_dimension(points: np.ndarray, share: float = 0.1) -> float:
     points = points.astype(np.float64)
     neighbours = min(max(3, round(share * len(points))), len(points) - 1)
     near = cKDTree(points).query(points, neighbours + 1)[1]
-    x, y = (own - own.mean(1, keepdims=True) for own in (points[:, 0][near], points[:, 1][near]))
+    x, y = (
+        coordinates - coordinates.mean(1, keepdims=True) for coordinates in (points[:, 0][near], points[:, 1][near])
+    )
     xx, yy, xy = (np.einsum("nk,nk->n", *pair) for pair in ((x, x), (y, y), (x, y)))
     trace, squares = xx + yy, xx**2 + yy**2 + 2 * xy**2
     return float(np.median(np.divide(trace**2, squares, out=np.zeros(len(points)), where=squares > 0)))

@@ -60,11 +60,11 @@ def _clustering(tables: dict[str, np.ndarray], weights: np.ndarray) -> dict[str,
 
 def _davies_bouldin(tables: dict[str, np.ndarray], weights: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Over the clusters that the drawn people have frames in."""
-    there = sizes > 0
+    occupied = sizes > 0
     spread = _ratio(weights @ tables["spread"], sizes, 0.0)
     separation = tables["separation"] + np.diag(np.full(len(tables["separation"]), np.inf))
     ratios = (spread[:, :, None] + spread[:, None, :]) / separation
-    return _mean(np.where(there[:, None, :], ratios, 0.0).max(-1), there)
+    return _mean(np.where(occupied[:, None, :], ratios, 0.0).max(-1), occupied)
 
 
 def _nmi(contingency: np.ndarray) -> np.ndarray:
@@ -85,8 +85,8 @@ def _ari(contingency: np.ndarray) -> np.ndarray:
     rows, columns = pairs(contingency.sum(-1)).sum(-1), pairs(contingency.sum(-2)).sum(-1)
     every = contingency.sum((-2, -1))
     expected, most = _ratio(rows * columns, pairs(every), 0.0), (rows + columns) / 2
-    found = pairs(contingency).sum((-2, -1))
-    scores = np.where(most == expected, 1.0, _ratio(found - expected, most - expected))
+    agreeing = pairs(contingency).sum((-2, -1))
+    scores = np.where(most == expected, 1.0, _ratio(agreeing - expected, most - expected))
     return np.where(every > 0, scores, np.nan)
 
 

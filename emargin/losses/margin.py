@@ -8,7 +8,8 @@ For a cosine s, its pseudo-label y (0 similar, 1 dissimilar) and a margin m:
     dpsi/ds      = -(1 - y) s - y max(0, m - s)
 
 Nothing else in this project writes the map down. To try another one, hand `emargin_loss` a function of phi's arguments,
-or rewrite phi here: the losses follow. `Parabolas` is how the fast path computes phi and psi, and serves them alone.
+or rewrite phi here, and psi for the released loss of two sides: the losses follow. `Parabolas` is how the fast path
+computes phi and psi, and serves them alone.
 """
 
 from collections.abc import Callable

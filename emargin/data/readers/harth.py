@@ -77,15 +77,15 @@ def load_harth(folder: Path) -> RecordingSet:
 
 
 def _check_subjects(folder: Path):
-    there = {path.stem for path in folder.glob("S*.csv") if re.fullmatch(r"S\d{3}", path.stem)}
-    if not there:
+    present = {path.stem for path in folder.glob("S*.csv") if re.fullmatch(r"S\d{3}", path.stem)}
+    if not present:
         raise MissingData(
             f"{folder}: no HARTH files",
             found="no S006.csv or other",
             wanted="S006.csv to S029.csv",
             todo="download HARTH from the UCI archive, number 779, and unpack its CSV files here",
         )
-    missing, unknown = sorted(set(SUBJECTS) - there), sorted(there - set(SUBJECTS))
+    missing, unknown = sorted(set(SUBJECTS) - present), sorted(present - set(SUBJECTS))
     if missing or unknown:
         raise InputError(
             f"{folder}: not the 22 people of HARTH's first release",
