@@ -353,7 +353,7 @@ def _check_training(cell: Experiment, origin: dict, checksum: str | None, archiv
 
 
 def _is_there(file: Path, state: dict) -> bool:
-    """Whether the file holds the same training's weights, no less precise."""
+    """Return whether the file holds the same training's weights, no less precise."""
     try:
         stored, _ = _read(file)
     except InputError:

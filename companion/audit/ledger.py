@@ -10,14 +10,14 @@ from emargin.paths import home
 
 
 def read_ledger(path: Path | None = None) -> dict:
-    """The ledger: `repository`, `commit` and `items`, a dictionary each, as its head says. Default: the book's."""
+    """Read the ledger: `repository`, `commit` and `items`, a dictionary each, as its head says. Default: the book's."""
     import yaml  # of the book's packages; what else is here does without it
 
     return yaml.safe_load((path or home() / "book" / "ledger.yml").read_text(encoding="utf8"))
 
 
 def misplaced(ledger: dict, folder: Path) -> list[str]:
-    """Places of the ledger that a checkout does not have: a line each, "D1 FILE: what is wrong"."""
+    """Return places of the ledger that a checkout does not have: a line each, "D1 FILE: what is wrong"."""
     problems = []
     for item in ledger["items"]:
         for place in item["where"]:
@@ -47,7 +47,7 @@ def _problem(file: Path, function: str | None, first: int, last: int) -> str | N
 
 
 def check_folder(folder: Path, ledger: dict) -> str:
-    """What is known of the folder's commit, in words.
+    """Say what is known of the folder's commit, in words.
 
     Raises InputError for a folder without the released code, and for a checkout of another commit.
     """

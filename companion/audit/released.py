@@ -119,7 +119,7 @@ def _simmtm(item: str, what: str, part: int) -> Check:
 
 
 def checks() -> list[Check]:
-    """What is compared, in the ledger's order."""
+    """Return what is compared, in the ledger's order."""
     first, second, nothing = normal(4, 16, 6), normal(4, 16, 6, seed=1), torch.empty(4, 16, 0, dtype=torch.float64)
     alike = 0.2 * normal(952, 8) + 1  # neighbours this similar make the argument negative at HARTH's temperature
     return [
@@ -206,7 +206,7 @@ def call_released(folder: str, answer: str) -> None:
 
 
 def compare(folder: Path) -> list[tuple[Check, list[float], list[float] | str]]:
-    """Each check with our values and theirs, or with the error that the released code gave.
+    """Return each check with our values and theirs, or with the error that the released code gave.
 
     Raises InputError where the process that runs the released code ends without an answer.
     """
@@ -239,7 +239,7 @@ def compare(folder: Path) -> list[tuple[Check, list[float], list[float] | str]]:
 
 
 def difference(ours: list[float], theirs: list[float] | str) -> float:
-    """The largest relative difference of two lists, 0 where both have NaN, infinite where they do not fit."""
+    """Return the largest relative difference of two lists, 0 where both have NaN, infinite where they do not fit."""
     if isinstance(theirs, str) or len(ours) != len(theirs):
         return math.inf
     nan = [(math.isnan(a), math.isnan(b)) for a, b in zip(ours, theirs, strict=True)]

@@ -47,7 +47,7 @@ Outcome = list[tuple[Method, Curve]]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Returns the exit status: 0 done, 2 bad input."""
+    """Measure; return the exit status: 0 done, 2 bad input."""
     parser = argparse.ArgumentParser(prog="python -m companion.bench.together", description=__doc__.partition("\n")[0])
     parser.add_argument("--dataset", default="harth-sim", metavar="NAME", help="default: %(default)s")
     parser.add_argument("--quick", action="store_true", help="the quick profile of a simulator")
@@ -113,7 +113,7 @@ def measure(
 
 
 def of_device(experiments: list[Experiment], device: str, rounds: int, threads: int) -> dict:
-    """Seconds of both forms and the errors of the precisions, in this process. ratio: the median of the rounds'."""
+    """Return seconds of both forms and errors of the precisions, in this process. ratio: the rounds' median."""
     torch.set_num_threads(threads)
     dataset = load(experiments[0])
     forms: dict[str, Callable[[], Outcome]] = {
@@ -156,12 +156,12 @@ def of_device(experiments: list[Experiment], device: str, rounds: int, threads: 
 
 
 def in_turn(experiments: list[Experiment], dataset: Dataset, device: str) -> Outcome:
-    """Each experiment by itself."""
+    """Train each experiment by itself."""
     return [train(experiment, dataset, device=device, progress=False) for experiment in experiments]
 
 
 def errors(experiments: list[Experiment], dataset: Dataset, device: str) -> list[dict]:
-    """How far each variant of training together leads from the single runs, the worst of the experiments.
+    """Return how far each variant of joint training is from the single runs, for the worst experiment.
 
     losses: the largest difference of two points of the curve, by the mean size of the single run's points. embedding:
     the norm of the difference by the norm, on test sequences.
@@ -203,7 +203,7 @@ def _seconds(form: Callable[[], Outcome], device: str) -> float:
 
 
 def targets_of(figures: dict) -> list[dict]:
-    """The target for a GPU beside what was measured: only 24 configurations of HARTH's size measure it.
+    """Return the target for a GPU beside the measurement: only 24 configurations of HARTH's size measure it.
 
     It is judged by the faster of the two forms of a step, as it is and recorded.
     """

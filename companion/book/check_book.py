@@ -52,13 +52,13 @@ class Page(HTMLParser):
 
 
 def article(html: str) -> str:
-    """The part of a page that its author wrote, without the theme's bars around it; empty where there is none."""
+    """Return the part of a page that its author wrote, without the theme's bars; empty where there is none."""
     match = re.search(r"<article\b.*?</article>", html, re.DOTALL)
     return match.group() if match else ""
 
 
 def problems_of(path: Path, book: Path) -> list[str]:
-    """What is wrong with one page of the book, a line each."""
+    """Return what is wrong with one page of the book, a line each."""
     if not path.is_file():
         return ["is not in the built book"]
     html = path.read_text(encoding="utf8")
@@ -73,7 +73,7 @@ def problems_of(path: Path, book: Path) -> list[str]:
 
 
 def leads_somewhere(link: str, path: Path, book: Path) -> bool:
-    """Whether a link from the page at `path` leads outside the book, or to a file and a place within it."""
+    """Return whether a link of the page at `path` leads outside the book, or to a file and place within it."""
     parts = urlsplit(link)
     if parts.scheme or parts.netloc:
         return True
@@ -89,7 +89,7 @@ def leads_somewhere(link: str, path: Path, book: Path) -> bool:
 
 @cache
 def identifiers_of(path: Path, changed: int) -> set[str]:
-    """The places in a page, which hundreds of links may lead to: it is read once for each time it was changed."""
+    """Return the identifiers in a page, read once for each change because hundreds of links may lead there."""
     return Page(path.read_text(encoding="utf8")).identifiers
 
 

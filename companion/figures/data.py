@@ -14,7 +14,7 @@ COLOURS = dict(zip(SCALINGS, (PALETTE[1], PALETTE[0]), strict=True))
 
 
 def overview(cards: dict[str, dict]) -> pd.DataFrame:
-    """What is in the sets, a line each."""
+    """Describe what is in the sets, a line each."""
     rows = {
         name: {
             "data": facts["source"],
@@ -32,7 +32,7 @@ def overview(cards: dict[str, dict]) -> pd.DataFrame:
 
 
 def geometries(cards: dict[str, dict]) -> pd.DataFrame:
-    """How the sets are cut into frames and sequences, a line each; people and sequences of both sides of the split."""
+    """Tell how the sets are cut, a line each: frames and sequences; people and sequences of both sides of the split."""
     rows = {}
     for name, facts in cards.items():
         geometry, split = facts["geometry"], facts["split"]
@@ -58,7 +58,7 @@ def geometries(cards: dict[str, dict]) -> pd.DataFrame:
 
 
 def class_table(facts: dict) -> pd.DataFrame:
-    """The classes of one card: share of the labelled frames, and mean run in frames and, where known, in seconds."""
+    """List the classes of one card: share of the labelled frames, mean run in frames and, where known, seconds."""
     step = facts["geometry"]["step_seconds"]
     rows = {
         name: {
@@ -73,7 +73,7 @@ def class_table(facts: dict) -> pd.DataFrame:
 
 
 def detection_table(cards: dict[str, dict]) -> pd.DataFrame:
-    """The pseudo-label as a detector of changes of class: sets in which classes change, both scalings."""
+    """Score the pseudo-label as a detector of changes of class: sets in which classes change, both scalings."""
     rows = {}
     for name, facts in cards.items():
         for scaling, labels in facts["pseudo_label"].items():
@@ -91,12 +91,12 @@ def detection_table(cards: dict[str, dict]) -> pd.DataFrame:
 
 
 def _table(rows: dict) -> pd.DataFrame:
-    """A line a key; what is None is a dash."""
+    """Make a line a key, with a dash for None."""
     return pd.DataFrame(rows, dtype=object).T.map(lambda value: "–" if value is None else value)
 
 
 def examples(recordings: RecordingSet, source: str, *, span: int | None = None) -> Figure:
-    """One stretch of each class, a panel each, from the middle of the longest run of that class.
+    """Draw one stretch of each class, a panel each, from the middle of the longest run of that class.
 
     span: samples (or frames, of a set that comes framed), None for the whole run. A signal is drawn as one line a
     channel, frames as an image of standardised features.
@@ -130,7 +130,7 @@ def examples(recordings: RecordingSet, source: str, *, span: int | None = None) 
 
 
 def longest_run(recordings: RecordingSet, label: int, span: int | None) -> np.ndarray | None:
-    """The middle of the longest run of a class over all recordings, `(span, channels)`; None where there is none."""
+    """Return the middle of the longest run of a class in any recording, `(span, channels)`; None without one."""
     longest, best = 0, None
     for recording in recordings.recordings:
         inside = np.diff(np.concatenate([[0], recording.labels == label, [0]]).astype(np.int8))
@@ -155,7 +155,7 @@ def _draw(axis: Axes, values: np.ndarray, recordings: RecordingSet) -> None:
 
 
 def cosine_ranges(cards: dict[str, dict], threshold: float, source: str) -> Figure:
-    """Adjacent cosines a set, raw and standardised: the middle 98 % (thin), the middle half (thick), the median."""
+    """Draw adjacent cosines a set, raw and standardised: the middle 98 % (thin), middle half (thick), median."""
     fig, axis = figure(height=0.36 * len(cards) + 1.0)
     axis.axvspan(-1, threshold, color="#EEEEEE", zorder=0)
     axis.axvline(threshold, color=INK, linewidth=1.0, linestyle="--", zorder=1)
@@ -204,7 +204,7 @@ def cosine_ranges(cards: dict[str, dict], threshold: float, source: str) -> Figu
 
 
 def change_detection(cards: dict[str, dict], source: str) -> Figure:
-    """The pseudo-label as a detector of changes, a line a set in which classes change; no tolerance.
+    """Draw how well the pseudo-label detects changes, a line a set in which classes change; no tolerance.
 
     Left: precision, and the base rate, which is the precision of labels drawn at random. Right: recall, and the share
     of pairs with label 1, which is the recall of as many labels drawn at random.

@@ -17,7 +17,7 @@ DAGGER = '<sup title="made by an earlier text of the code">†</sup>'
 
 
 def tables(store: Store, cells: Sequence[Experiment], paper: pd.DataFrame, grid: str) -> str:
-    """Tables 1 and 2 of one split, and the commands that make their cells; every value leads to its command.
+    """Draw Tables 1 and 2 of one split, with the commands of their cells; every value leads to its command.
 
     cells: what is planned of the split. paper: the paper's tables. grid: the grid file, as the commands name it.
     """
@@ -41,7 +41,7 @@ def tables(store: Store, cells: Sequence[Experiment], paper: pd.DataFrame, grid:
 
 
 def difference_table(differences: pd.DataFrame, titles: dict[str, str], name: str) -> str:
-    """Differences, as `statistics.tables.differences` gives them: a line a method and fidelity, a column a metric.
+    """Draw what `statistics.tables.differences` gives: a line a method and fidelity, a column a metric.
 
     titles: metric -> column title. name: of the table. A difference without a verdict is grey.
     """
@@ -69,13 +69,13 @@ def frame_table(frame: pd.DataFrame, name: str) -> str:
 
 
 def place(cell: Experiment) -> str:
-    """The split of a cell in words."""
+    """Return the split of a cell in words."""
     title = SET_TITLES.get(cell.dataset, cell.dataset)
     return f"{title}, {cell.source} data, protocol {cell.protocol}, fold {cell.fold}"
 
 
 def _table(table: pd.DataFrame, number: int, runs: dict[tuple[str, str], Runs], cell: Experiment, marked: bool) -> str:
-    """A fidelity that nothing trained is planned in has no column."""
+    """Draw a table. A fidelity without a planned trained method has no column."""
     titles = METRICS[number]
     shown = [
         fidelity
@@ -97,7 +97,7 @@ def _table(table: pd.DataFrame, number: int, runs: dict[tuple[str, str], Runs], 
 
 
 def _value(entry, runs: Runs | None, marked: bool) -> str:
-    """A cell of a table; ours leads to the command that makes it."""
+    """Draw a cell of a table; ours leads to the command that makes it."""
     text = entry.state
     if entry.state == "done":
         text = f"{entry.mean:.2f}" + ("" if np.isnan(entry.std) else f" ± {entry.std:.2f}")
@@ -127,7 +127,7 @@ def _anchor(runs: Runs) -> str:
 
 
 def _difference(interval: Interval) -> str:
-    """A difference that has an interval and no flaw has its verdict below it."""
+    """Draw a difference, with its verdict below it if it has an interval and no flaw."""
     text = _text(interval)
     return f'<td class="open">{text}</td>' if interval.flaw else f"<td>{text}<br>{interval.verdict}</td>"
 
@@ -141,14 +141,14 @@ def _group(title: str, columns: int) -> str:
 
 
 def _head(titles: Sequence[str], start: int = 0) -> str:
-    """Header cells that the script sorts by; `data-column` counts the cells of a line."""
+    """Draw header cells that the script sorts by; `data-column` counts the cells of a line."""
     return "".join(
         f'<th scope="col" data-column="{number}">{escape(title)}</th>' for number, title in enumerate(titles, start)
     )
 
 
 def _frame(name: str, rows: str, link: str = "", kind: str = "numbers") -> str:
-    """A table that scrolls in a box of its own, which the keyboard reaches."""
+    """Draw a table that scrolls in a box of its own, which the keyboard reaches."""
     return (
         f'<p class="name">{escape(name)} {link}</p><div class="scroll" role="region" tabindex="0" '
         f'aria-label="{escape(name)}"><table class="dataframe sortable {kind}">{rows}</table></div>'

@@ -24,7 +24,7 @@ Anchors = tuple[Tensor, Tensor, Tensor]  # a, b, clip
 def labelled_sums(
     triangle: Triangle, unit: Tensor, exponent: Exponent, exclude: tuple[int, ...], labels: Tensor | None
 ) -> Tensor:
-    """For each anchor the sum that `emargin.losses.log_sums` takes the logarithm of, `(G, P)`."""
+    """Return for each anchor the sum that `emargin.losses.log_sums` takes the logarithm of, `(G, P)`."""
     sums, anchors = unit.new_zeros(unit.shape[:2]), _anchors(triangle, exponent, labels, unit)
     is_frame = torch.arange(triangle.padded_n, device=unit.device).expand(unit.shape[:2]).contiguous() < triangle.n
     for blocks, _, s in triangle.blocks(unit):
@@ -43,7 +43,7 @@ def labelled_sums(
 def labelled_gradient(
     triangle: Triangle, unit: Tensor, share: Tensor, exponent: Exponent, exclude: tuple[int, ...], labels: Tensor | None
 ) -> Tensor:
-    """The gradient on the unit rows, `(G, P, C)`. share: dL/dlog_sum / exp(log_sum), `(G, P)`."""
+    """Return the gradient on the unit rows, `(G, P, C)`. share: dL/dlog_sum / exp(log_sum), `(G, P)`."""
     grad, anchors = torch.zeros_like(unit), _anchors(triangle, exponent, labels, unit)
     for blocks, _, s in triangle.again(unit):
         row_anchors, column_anchors = _of(blocks, anchors)
@@ -76,7 +76,7 @@ def block_sums(
     first: int,
     last: int,
 ) -> tuple[Tensor, Tensor]:
-    """Sums of exp(e) over blocks' rows and over their columns, `(blocks, rows)` and `(blocks, columns)`.
+    """Return sums of exp(e) over blocks' rows and over their columns, `(blocks, rows)` and `(blocks, columns)`.
 
     s: cosines, `(blocks, rows, columns)`. is_frame: bool `(blocks, 1, columns)`, false for columns that are no frames.
     rows `(rows, 1)` and columns `(columns,)` number them; an entry k of anchor j is left out where
@@ -120,7 +120,7 @@ def _slopes(s: Tensor, anchors: Anchors) -> Tensor:
 
 
 def _anchors(triangle: Triangle, exponent: Exponent, labels: Tensor | None, unit: Tensor) -> Anchors:
-    """a, b and clip of every anchor, each `(G, P)`."""
+    """Return a, b and clip of every anchor, each `(G, P)`."""
     if labels is None:
         y = torch.zeros(unit.shape[:2], dtype=torch.bool, device=unit.device)
     else:
@@ -131,18 +131,18 @@ def _anchors(triangle: Triangle, exponent: Exponent, labels: Tensor | None, unit
 
 
 def _of(blocks: Blocks, anchors: Anchors) -> tuple[Anchors, Anchors]:
-    """Those of blocks' rows, each `(blocks, rows, 1)`, and of their columns, `(blocks, 1, columns)`."""
+    """Return anchors of blocks' rows, each `(blocks, rows, 1)`, and of their columns, `(blocks, 1, columns)`."""
     of_rows, of_columns = zip(*(blocks.of(values) for values in anchors), strict=True)
     return tuple(values[:, :, None] for values in of_rows), tuple(values[:, None] for values in of_columns)
 
 
 def _numbers(blocks: Blocks, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Of a block's rows, `(rows, 1)`, and of its columns, `(columns,)`, within its stretch."""
+    """Return the numbers of a block's rows, `(rows, 1)`, and columns, `(columns,)`, within its stretch."""
     rows, columns = (torch.arange(part.start, part.stop, device=device) for part in (blocks.rows, blocks.columns))
     return rows[:, None], columns
 
 
 @cache
 def _compiled(function: Callable) -> Callable:
-    """For blocks of any size; torch's compiler is imported here, which takes two seconds."""
+    """Compile for blocks of any size; torch's compiler is imported here because it takes two seconds."""
     return torch.compile(function, dynamic=True)

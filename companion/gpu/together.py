@@ -123,7 +123,7 @@ def prepare_cells(
 
 
 def groups(cells: list[Experiment]) -> list[list[Experiment]]:
-    """The cells, in groups that can be trained together; a cell of another method is a group of its own."""
+    """Split the cells into groups that train together; a cell of another method is a group by itself."""
     by_setting: dict[tuple, list[Experiment]] = {}
     for cell in cells:
         key = tuple(getattr(cell, name) for name in _shared()) if cell.method in TRAINED else (cell.digest,)
@@ -278,7 +278,7 @@ class _Replayed:
 
 
 def _record(step: _Step) -> Callable[[], None]:
-    """The operations of a step as a CUDA graph, and what starts them all. Recording them does not run them."""
+    """Record a step's operations as a CUDA graph and return what starts them. Recording does not run them."""
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         step()
@@ -295,7 +295,7 @@ def _starts(experiments: list[Experiment], sequences: Sequences) -> Tensor:
 
 
 def _optimisers(experiments: list[Experiment], encoders: "_Encoders") -> list[tuple[AdamW, list[int]]]:
-    """One optimiser for each pair of learning rate and weight decay, with the numbers of its experiments."""
+    """Make one optimiser for each pair of learning rate and weight decay, with the numbers of its experiments."""
     rows: dict[tuple[float, float], list[int]] = {}
     for number, experiment in enumerate(experiments):
         rows.setdefault((experiment.learning_rate, experiment.weight_decay), []).append(number)
@@ -391,7 +391,7 @@ class _Encoders:
         return columns.unflatten(1, channels).transpose(0, 1)
 
     def _parameters(self, weights: Tensor) -> list[Tensor]:
-        """Views of the rows' parameters, each `(K, *shape)`."""
+        """Return views of the rows' parameters, each `(K, *shape)`."""
         parts = weights.split([shape.numel() for shape in self.shapes], dim=1)
         return [part.unflatten(1, shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
@@ -459,7 +459,7 @@ class _Stack:
 
 
 def _index(numbers: list[int], device: torch.device) -> slice | Tensor:
-    """A slice where the numbers follow one another: a view costs nothing, and a gather is a copy."""
+    """Return a slice where the numbers follow one another: a view costs nothing, and a gather is a copy."""
     if numbers == list(range(numbers[0], numbers[-1] + 1)):
         return slice(numbers[0], numbers[-1] + 1)
     return torch.tensor(numbers, device=device)
@@ -496,12 +496,12 @@ def _can_record(device: torch.device) -> bool:
 
 
 def _stacks(device: torch.device) -> bool:
-    """Whether starting an operation costs more than the operation."""
+    """Return whether starting an operation costs more than the operation."""
     return device.type == "cuda"
 
 
 def _losses(parts: list[_Part], embedding: Tensor, batches: Tensor) -> tuple[list[tuple[_Part, _Values]], Tensor]:
-    """What each part gives, and the gradient of the sum of all losses on the embedding.
+    """Return each part's values, and the gradient of the sum of all losses on the embedding.
 
     Each part ends with its gradient, so that the pairs of one part are in memory and not those of all.
     """

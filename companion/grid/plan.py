@@ -20,7 +20,7 @@ FILES_FIELDS = ("dataset", "source", "surrogate", "quick", "split")  # what the 
 
 
 def read_grid(path: Path) -> list[Experiment]:
-    """Experiments of a grid file, in the order they run.
+    """Read the experiments of a grid file, in the order they run.
 
     The file is a JSON list of blocks; a block maps fields of Experiment to a value or a list of values and stands for
     their product. Cells are ordered by seed first, so that a first result of everything comes early.
@@ -55,7 +55,7 @@ def read_grid(path: Path) -> list[Experiment]:
 
 
 def read_chapter(store: Store) -> dict[str, list[Experiment]]:
-    """What the book's results chapter shows, by the name of the grid file.
+    """Read the cells that the book's results chapter shows, by the name of the grid file.
 
     All cells of `workflow/grid.json`, run or not; those of `workflow/paper.json`, for which a reader needs the paper's
     own recordings, as soon as the store has rows of the data set.
@@ -70,7 +70,7 @@ def read_chapter(store: Store) -> dict[str, list[Experiment]]:
 
 
 def cell_folder(cell: Experiment, root: Path | None = None) -> Path:
-    """Where a cell runs: `runs/cells/DIGEST-CODE`, another place for another version of the code that trains it."""
+    """Return where a cell runs: `runs/cells/DIGEST-CODE`, so each version of the training code has its folder."""
     code = code_versions(cell)
     return (root or home() / "runs" / "cells") / f"{cell.digest}-{code['data'][:4]}{code['train'][:4]}"
 
@@ -149,7 +149,7 @@ def plan(cells: list[Experiment], store: Store, grid: str | None = None) -> Plan
 
 
 def estimate(todo: Plan, store: Store) -> str:
-    """How long cells like those ahead took, by the store's records: same data set, method, fidelity and iterations."""
+    """Estimate the time ahead from the store's cells of the same data set, method, fidelity and iterations."""
     known: dict[tuple, list[float]] = {}
     for record in store.records.values():
         if "seconds" in record:
@@ -166,7 +166,7 @@ def estimate(todo: Plan, store: Store) -> str:
 
 
 def once(checksum: Callable[[Experiment], str | None]) -> Callable[[Experiment], str | None]:
-    """Reads the files of each data set once."""
+    """Read the files of each data set once."""
     known = {}
 
     def remembered(cell):
@@ -183,5 +183,5 @@ def values_of(cell: Experiment, fields: tuple[str, ...]) -> tuple:
 
 
 def _kind(experiment: dict) -> tuple:
-    """What decides most of how long a cell takes."""
+    """Return what decides most of how long a cell takes."""
     return tuple(experiment[name] for name in ("dataset", "method", "fidelity", "iterations", "quick"))

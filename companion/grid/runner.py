@@ -179,7 +179,7 @@ def _add_to_record(folder: Path, **facts) -> None:
 
 @contextmanager
 def _alone(folders: list[Path]) -> Iterator[None]:
-    """Waits for other processes that work in these folders. All lock them in one order, so none waits in a ring."""
+    """Wait for other processes that work in these folders. All lock them in one order, so none waits in a ring."""
     with ExitStack() as held:
         for folder in sorted(folders):
             held.enter_context(FileLock(results.writable_folder(folder) / ".lock"))
@@ -203,7 +203,7 @@ def _train_together(
     device: torch.device | str | None,
     progress: bool,
 ) -> dict[Experiment, int]:
-    """Leaves encoders in the folders of those cells that it returns, with the number of all of them."""
+    """Train cells together. Return those with an encoder in their folder, each with the number of all cells."""
     folders = [results.writable_folder(cell_folder(cell, cells_folder)) for cell in cells]
     try:
         trained = prepare_cells(cells, loaded(cells[0]), folders, device=device or default_device(), progress=progress)
@@ -254,7 +254,7 @@ def run_cell(
 
 
 def is_drawn(cell: Experiment) -> bool:
-    """Whether the book shows a map of the cell: one seed and protocol, no setting but those of its set and method."""
+    """Return whether the book shows a map of the cell: of one seed and protocol, with its default settings."""
     plain = resolve(Experiment.from_dict({name: getattr(cell, name) for name in (*results.IDENTITY, "quick")}))
     return (cell.protocol, cell.seed) == ("original", 1) and cell == plain
 
@@ -272,7 +272,7 @@ def finished(cells: Iterable[Experiment], store: Store, root: Path | None = None
 
 
 def _is_news(cell: Experiment, folder: Path, checksum: str | None, store: Store) -> bool:
-    """Whether a folder has something for the store: no failure that need not last where the store has numbers."""
+    """Return whether the store needs a folder: results, or a failure where the store has no numbers."""
     cell_state = _state(cell, folder, checksum)
     return cell_state == "done" or cell_state == "failed" and cell.digest not in store.known - store.failed
 

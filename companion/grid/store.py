@@ -49,11 +49,11 @@ class Store:
         return state(cell, self.records.get(cell.digest, {}), failed=cell.digest in self.failed, checksum=checksum)
 
     def is_earlier(self, digest: str) -> bool:
-        """Whether an earlier text of the code made rows of a cell; they hold until it runs again."""
+        """Return whether an earlier text of the code made rows of a cell; they hold until it runs again."""
         return bool(self.records.get(digest, {}).get("earlier_text"))
 
     def scores(self, cells: Iterable[Experiment]) -> pd.DataFrame:
-        """A line for each of these cells that has run and did not fail, in their order: its fields, then its metrics.
+        """Return a line, fields then metrics, for each of these cells that ran and did not fail, in their order.
 
         Unlike the rows it tells apart cells that differ in a setting, such as a margin.
         """
@@ -64,12 +64,12 @@ class Store:
         return fields.join(wide.loc[[cell.digest for cell in finished]].reset_index(drop=True))
 
     def arrays(self, digest: str) -> dict[str, np.ndarray]:
-        """The arrays of one cell, by name."""
+        """Return the arrays of one cell, by name."""
         kept = self._kept(lambda cell, name: cell == digest)
         return {name.partition("/")[2]: array for name, array in kept.items()}
 
     def arrays_of_cells(self, names: Collection[str]) -> dict[str, dict[str, np.ndarray]]:
-        """Arrays of all cells that have any of these names, by digest and name; the file is opened once."""
+        """Return the arrays of these names, by digest and name; the file is opened once."""
         by_cell = {}
         for key, array in self._kept(lambda cell, name: name in names).items():
             digest, _, name = key.partition("/")
@@ -111,7 +111,7 @@ class Store:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Only one process at a time, from what is there when its turn comes. Raises InputError in the second."""
+        """Read the store anew and keep it locked. Raises InputError where another process holds the lock."""
         results.writable_folder(self.folder)
         try:
             with FileLock(self._file(".lock"), timeout=0):
@@ -125,7 +125,7 @@ class Store:
             ) from error
 
     def _replace(self, digests: set[str], rows: list[pd.DataFrame], arrays: dict[str, np.ndarray]) -> None:
-        """The record last: whoever is stopped on the way leaves an old one beside new rows, which makes them stale."""
+        """Write the record last: if stopped on the way, an old record stays beside new rows and makes them stale."""
         if not digests:
             return
         results.writable_folder(self.folder)
@@ -143,7 +143,7 @@ class Store:
         results.write_text(self._file("provenance.json"), f"{{\n{lines}\n}}\n")
 
     def _kept(self, wanted: Callable[[str, str], bool]) -> dict[str, np.ndarray]:
-        """Those arrays whose digest and name are wanted, by `DIGEST/NAME`."""
+        """Read the arrays whose digest and name are wanted, by `DIGEST/NAME`."""
         path = self._file("arrays.npz")
         if not path.exists():
             return {}
@@ -177,7 +177,7 @@ def state(cell: Experiment, record: dict, *, failed: bool, checksum: str | None)
 
 
 def read_cell(folder: Path) -> tuple[pd.DataFrame, dict, dict[str, np.ndarray]]:
-    """Rows, provenance and arrays of the folder that a cell ran in."""
+    """Read rows, provenance and arrays of the folder that a cell ran in."""
     arrays = {}
     if (folder / "arrays.npz").exists():
         with (folder / "arrays.npz").open("rb") as stream, np.load(stream) as kept:
@@ -186,7 +186,7 @@ def read_cell(folder: Path) -> tuple[pd.DataFrame, dict, dict[str, np.ndarray]]:
 
 
 def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
-    """Cells by data set, protocol, fold, method and so on, so that a new cell is a few new lines."""
+    """Sort cells by data set, protocol, fold, method and so on, so that a new cell is a few new lines."""
     methods = {name: number for number, name in enumerate(METHODS)}
     optional = [name for name in results.OPTIONAL if name in rows]
     keys = rows[[*results.IDENTITY, *optional, "digest"]].assign(method=rows.method.map(methods))

@@ -41,14 +41,14 @@ class Count:
 
 
 def count(holds: Sequence[bool]) -> Count:
-    """Of the comparisons that there are."""
+    """Count the comparisons that there are."""
     return Count(int(np.sum(holds)), len(holds))
 
 
 def emargin_places(
     store: Store, splits: Sequence[Sequence[Experiment]], paper: pd.DataFrame, fewest: int = FEWEST_LINES
 ) -> pd.DataFrame:
-    """eMargin's place among the methods of the paper's Tables 1 and 2, a line a data set, metric and column.
+    """Return eMargin's place among the methods of the paper's tables: a line a data set, metric and column.
 
     splits: the planned cells of each, of one protocol. paper: its tables. Returns "table", "data" (our data set and
     fold, or the paper's data set), "metric", "column" ("paper", "released", "original"), "place" from 1, the best, and
@@ -65,7 +65,7 @@ def emargin_places(
 
 
 def means(store: Store, splits: Sequence[Sequence[Experiment]], metric: str) -> pd.DataFrame:
-    """Means over seeds of a metric: a line a split and fidelity, a column a line of the tables; NaN where none has run.
+    """Return a metric's means over seeds: a line a split and fidelity, a column a line of the tables; NaN if none ran.
 
     The index has "split" (data set and fold) and "fidelity"; an untrained method is the same in both.
     """
@@ -80,7 +80,7 @@ def means(store: Store, splits: Sequence[Sequence[Experiment]], metric: str) -> 
 
 
 def above(table: pd.DataFrame, first: str, second: str) -> Count:
-    """In how many lines of `means` one column is above another, of those that have both."""
+    """Count the lines of `means` in which one column is above another, of those that have both."""
     if not {first, second} <= set(table.columns):
         return Count(0, 0)
     both = table[[first, second]].dropna()
@@ -88,7 +88,7 @@ def above(table: pd.DataFrame, first: str, second: str) -> Count:
 
 
 def places_on_sets(configurations: pd.DataFrame, metrics: Sequence[str], fidelity: str) -> pd.DataFrame:
-    """eMargin's place on each set among the methods of one fidelity with their defaults, and the untrained ones.
+    """Return eMargin's place on each set among the untrained methods and those of one fidelity with defaults.
 
     configurations: as `intervals.configurations` gives them. Returns "set", "metric", "place" from 1, the best, "of".
     """

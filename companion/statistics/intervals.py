@@ -76,7 +76,7 @@ class Bootstrap:
         self.resampled: dict[str, dict[str, np.ndarray]] = {}
 
     def difference(self, first: Sequence[str], second: Sequence[str], metric: str) -> Interval:
-        """Mean of `metric` over the seeds of one configuration minus that of another on the same split.
+        """Return the mean of `metric` over seeds of `first` minus that of `second`, on the same split.
 
         first, second: digests, one a seed. Both configurations see the same resampled people and seeds.
         Raises InputError where they differ in split or seeds, or where a cell has no such metric.
@@ -125,7 +125,7 @@ class Bootstrap:
         return int((frames.sum(1) > 0).sum()), (frames > 0).sum(0), frames.sum(0)
 
     def _interval(self, first, second, metric) -> tuple[float, float, float]:
-        """Both ends, and the share of the resamples in which the difference is not defined."""
+        """Return both ends, and the share of resamples in which the difference is not defined."""
         differences = np.array(
             [
                 self._resampled(left)[metric] - self._resampled(right)[metric]
@@ -144,14 +144,14 @@ class Bootstrap:
         return sorted(digests, key=lambda digest: self.cells[digest][1])
 
     def _people(self, digest: str, metric: str) -> int:
-        """How many people a cell's tables tell apart; 0 where they do not give the metric."""
+        """Count the people that a cell's tables tell apart; 0 where they do not give the metric."""
         tables = self.tables.get(digest, {})
         if not any(metric in metrics for table, metrics in RESAMPLED.items() if table in tables):
             return 0
         return int(_present(tables).sum())
 
     def _resampled(self, digest: str) -> dict[str, np.ndarray]:
-        """Each metric of a cell in every resample of its people, `(B,)`."""
+        """Return each metric of a cell in every resample of its people, `(B,)`."""
         if digest not in self.resampled:
             present = _present(self.tables[digest])
             weights = np.zeros((self.draws, len(present)), int)
@@ -210,7 +210,7 @@ def configurations(rows: pd.DataFrame) -> pd.DataFrame:
 def rank_correlation(
     configurations: pd.DataFrame, first: str, second: str, *, draws: int = 1000, seed: int = 0
 ) -> Correlation:
-    """Spearman's rank correlation of two metrics over configurations; higher ranks are better for both.
+    """Estimate Spearman's rank correlation of two metrics over configurations; higher ranks are better for both.
 
     Over several sets, ranks are taken within each set, as a share of its size, and then pooled: what differs between
     sets has no part in it. Ties have their mean rank. A resample draws methods: all configurations of a method, in all
@@ -246,17 +246,17 @@ def _pooled(values: list[np.ndarray], sets: np.ndarray, weights: np.ndarray) -> 
 
 
 def _centred_ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean ranks as a share of the number of elements, from -1/2 to 1/2, their mean zero; `(n, B)`."""
+    """Return mean ranks as a share of the number of elements, from -1/2 to 1/2, their mean zero; `(n, B)`."""
     below, equal = values[None, :] < values[:, None], values[None, :] == values[:, None]
     return (below + equal / 2) @ weights / np.maximum(weights.sum(0), 1) - 0.5
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:
-    """Percentiles of the values that are defined."""
+    """Return percentiles of the values that are defined."""
     values = values[~np.isnan(values)]
     return tuple(np.percentile(values, PERCENTILES).tolist()) if len(values) else (np.nan, np.nan)
 
 
 def _present(tables: dict[str, np.ndarray]) -> np.ndarray:
-    """Which people `(R,)` have frames in any table."""
+    """Return which people `(R,)` have frames in any table."""
     return np.any([tables[name].sum((1, 2)) > 0 for name in ("clusters", *PROBES) if name in tables], axis=0)

@@ -73,7 +73,7 @@ class Runs:
 
 
 def nearest(dataset: str) -> str:
-    """The paper's data set whose values stand beside those of `dataset`: itself, or the nearest one.
+    """Return the paper's data set to compare `dataset` with: itself, or the nearest one.
 
     Raises InputError for a set that has none.
     """
@@ -84,12 +84,12 @@ def nearest(dataset: str) -> str:
 
 
 def split_of(cell: Experiment) -> tuple:
-    """Data set, source, surrogate, protocol and fold."""
+    """Return data set, source, surrogate, protocol and fold."""
     return tuple(getattr(cell, name) for name in SPLIT)
 
 
 def line_of(cell: Experiment) -> str:
-    """The name of a cell's line: its method's title, with what is not the default of its fidelity."""
+    """Return the name of a cell's line: its method's title, with settings other than its fidelity's defaults."""
     details = [cell.reading] if cell.reading not in (None, "anchor") else []
     details += (
         [f"the {'paper’s' if cell.labels == 'paper' else 'released'} labels"]
@@ -101,7 +101,7 @@ def line_of(cell: Experiment) -> str:
 
 
 def runs_of(store: Store, cells: Sequence[Experiment]) -> dict[tuple[str, str], Runs]:
-    """Runs by line and fidelity, in the order of the tables; an untrained method has the same ones in both.
+    """Return runs by line and fidelity, in the tables' order; an untrained method has the same in both.
 
     cells: what is planned of one split. Raises InputError where they are of several splits, or where two of a line have
     the same seed.
@@ -140,12 +140,12 @@ def runs_of(store: Store, cells: Sequence[Experiment]) -> dict[tuple[str, str], 
 
 @cache
 def _digest(cell: Experiment) -> str:
-    """Tables ask for each digest many times."""
+    """Return the digest of a cell, kept because tables ask for it many times."""
     return cell.digest
 
 
 def entries(store: Store, cells: Sequence[Experiment], paper: pd.DataFrame, number: int) -> pd.DataFrame:
-    """The paper's Table 1 or 2 in long form: "line", "metric", "column", "mean", "std", "n", "state".
+    """Return the paper's Table 1 or 2 in long form: "line", "metric", "column", "mean", "std", "n", "state".
 
     column: "paper", "released" or "original". std: over seeds, the sample's (n - 1); NaN for one seed. n: seeds.
     state: as `Runs.state`, and "undefined" where a metric has no value for any seed; "" where the paper has no such
@@ -187,7 +187,7 @@ def paper_configurations(paper: pd.DataFrame) -> pd.DataFrame:
 
 
 def csv(table: pd.DataFrame) -> str:
-    """Entries as CSV, a line a method, the columns "METRIC COLUMN mean", "... std", "... n"."""
+    """Return entries as CSV, a line a method, with columns "METRIC COLUMN mean", "... std", "... n"."""
     wide = table.pivot(index="line", columns=["metric", "column"], values=["mean", "std", "n"])
     wide = wide.reindex(table.line.unique())
     order = [
@@ -204,7 +204,7 @@ def csv(table: pd.DataFrame) -> str:
 
 
 def places(table: pd.DataFrame, line: str) -> pd.DataFrame:
-    """The place of a line among the lines that the paper has too: "metric", "column", "place", "of".
+    """Return the place of a line among the lines that the paper has too: "metric", "column", "place", "of".
 
     table: as `entries` gives it. 1 is best; lines with equal values share the better place. Without those metrics and
     columns where the line has no value.
@@ -220,7 +220,7 @@ def places(table: pd.DataFrame, line: str) -> pd.DataFrame:
 
 
 def ranks(table: pd.DataFrame, line: str) -> pd.DataFrame:
-    """`places` as words, "2 of 9": a row a metric, a column a source; empty where the line has no value there."""
+    """Return `places` as words, "2 of 9": a row a metric, a column a source; empty without a value."""
     ranked = places(table, line)
     words = ranked.assign(words=[f"{row.place} of {row.of}" for row in ranked.itertuples()])
     shown = words.pivot(index="metric", columns="column", values="words")
@@ -230,7 +230,7 @@ def ranks(table: pd.DataFrame, line: str) -> pd.DataFrame:
 def differences(
     bootstrap: Bootstrap, store: Store, cells: Sequence[Experiment], metrics: Sequence[str], against: str
 ) -> pd.DataFrame:
-    """Differences of the lines of one split, over the seeds that both have: "line", "fidelity", "metric", "interval".
+    """Return differences of lines of one split, over common seeds: "line", "fidelity", "metric", "interval".
 
     against: "infonce", each line minus InfoNCE of the same fidelity; "random-calibrated", minus the calibrated random
     encoder; or "original", `released` minus `original` of the same line. A pair without a common seed has no rows.
