@@ -270,6 +270,8 @@ def _manifest(archived: zipfile.ZipFile, archive: Path) -> dict[str, dict]:
         for name, entry in entries.items():
             if missing := {*KEPT, "members"} - set(entry):
                 raise _not_ours(archive, f"{name} without {', '.join(sorted(missing))}", "an entry that is whole")
+            if odd := [key for key in ("experiment", "origin", "members") if not isinstance(entry[key], dict)]:
+                raise _not_ours(archive, f"{name} with {odd[0]} {entry[odd[0]]!r}", f"an object as {odd[0]}")
             _check_dtype(entry["weights"], f"archive {archive}, {name}")
             if {"code", "data"} - set(entry["origin"]):
                 raise _not_ours(archive, f"{name} without its training", "an origin with code and data")

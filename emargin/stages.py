@@ -4,7 +4,8 @@ Three things pick code at run time and are named here: the reader of the data se
 leaves out what no number depends on (errors, the saving of checkpoints, the cache of frames) and what the experiment's
 digest says already (settings). What is left out without being one of these has tests of its own that hold its bits:
 a resumed run equals an uninterrupted one (`tests/emargin/test_training.py`), and cached frames equal those of the
-reader (`tests/emargin/data/test_cache.py`).
+reader (`tests/emargin/data/test_cache.py`). The lines of a run that hand features to the metrics are no root either
+(`emargin.evaluation.scoring`): tests hold the values of a run.
 """
 
 import json

@@ -122,6 +122,9 @@ def _checked(values: dict[str, Any], place: str) -> Declaration:
     declared = Declaration(**values)
     if not isinstance(declared.fields, Mapping):
         raise InputError(f"fields of the method {place}", found=repr(declared.fields), wanted="a dictionary of Field")
+    if not isinstance(declared.fidelities, tuple) or not declared.fidelities:
+        wanted = f"a tuple of {' and '.join(FIDELITIES)}, or of one"
+        raise InputError(f"fidelities of the method {place}", found=repr(declared.fidelities), wanted=wanted)
     for fidelity in declared.fidelities:
         known(f"fidelity of the method {place}", fidelity, FIDELITIES)
     for name, setting in declared.fields.items():

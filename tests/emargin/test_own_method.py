@@ -230,6 +230,8 @@ def test_a_module_that_fails_says_how(write):
         ("default=1", "default=3", "default of the field 'power'.*not among its choices.*3.*1 or 2"),
         ("default=0.5", 'default={"orignal": 0.5}', "unknown fidelity in the field 'distance'.*'orignal'.*'original'"),
         ('title = "Nearer"', 'title, fidelities = "N", ("paper",)', "unknown fidelity of the method.*'paper'"),
+        ('title = "Nearer"', 'title, fidelities = "N", ()', "fidelities of the method.*found: .*wanted: a tuple"),
+        ('title = "Nearer"', 'title, fidelities = "N", None', "fidelities of the method.*found: None.*wanted: a tuple"),
     ],
 )
 def test_a_declaration_that_cannot_be_used_is_named(write, old, new, message):
