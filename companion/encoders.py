@@ -181,6 +181,8 @@ def _read(file: Path) -> tuple[dict, Experiment]:
         cell = resolve(Experiment.from_json(state["experiment"]))
         if missing := {*KEPT, "method", "standardisation"} - set(state):
             raise KeyError(", ".join(sorted(missing)))
+        if {"code", "data"} - dict(state["origin"]).keys():
+            raise KeyError("origin")
         _check_dtype(state["weights"], f"encoder {file}")
     except InputError:
         raise

@@ -387,8 +387,9 @@ def test_packing_leaves_out_what_other_code_trained_and_refuses_a_damaged_encode
     outcome = pack(tmp_path / "cells", tmp_path / "encoders.zip")
     (problem,) = outcome.left_out
     assert outcome.number == 2 and str(cells[0]) in str(problem) and "['a', 'b']" in str(problem)
-    for name in ("method", "standardisation"):
-        torch.save({key: value for key, value in state.items() if key != name}, file)
+    whole = [{key: value for key, value in state.items() if key != name} for name in ("method", "standardisation")]
+    for damaged in (*whole, state | {"origin": {}}, state | {"origin": None}):
+        torch.save(damaged, file)
         with pytest.raises(InputError, match="encoder.pt cannot be read"):
             pack(tmp_path / "cells", tmp_path / "none.zip")
     file.write_bytes(b"PK\x03\x04")
