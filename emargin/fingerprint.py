@@ -3,9 +3,10 @@
 A cell has stages: its data, its training, and each metric of its evaluation. The fingerprint of a stage is a hash of
 the syntax trees of all top-level definitions (functions, classes, constants) that the stage reaches by name from its
 roots. It does not see docstrings, comments, annotations, imports, assertions, the wording of errors and warnings, the
-names of files, modules, definitions and local variables, or the layout of the text. Where a field of the experiment
-picks a branch (`experiment.fidelity == "released"`) or an entry of a table (`ENCODERS[experiment.encoder]`), only what
-it picks counts.
+names of files, modules, definitions and local variables, or the layout of the text. A statement that calls a function
+named `check_...`, and takes no value from it, counts as an assertion does: it can stop a run, not change its numbers.
+Where a field of the experiment picks a branch (`experiment.fidelity == "released"`) or an entry of a table
+(`ENCODERS[experiment.encoder]`), only what it picks counts.
 
 Names are followed as the text has them. What a name is at run time only is named here: the method, the reader of the
 data set, the metric. Calls on objects are followed through annotations: `train: Sequences` reaches the class.
@@ -30,6 +31,7 @@ from emargin.errors import InputError
 
 PACKAGE = __name__.partition(".")[0]
 METADATA = {"title", "summary", "fields", "fidelities"}  # of a class: words, and what the experiment's digest says
+CHECK = "check_"  # what a name starts with that returns nothing and changes nothing, but may raise
 ROOT = Path(__file__).resolve().parents[1]  # the folder that the package lies in
 
 
@@ -597,7 +599,12 @@ class _Text:
 
     def _Expr(self, node: ast.Expr) -> str:
         call = node.value
-        return "" if isinstance(call, ast.Call) and self._dotted(call.func) == "warnings:warn" else self._plain(node)
+        return "" if isinstance(call, ast.Call) and self._only_says(call.func) else self._plain(node)
+
+    def _only_says(self, function: ast.expr) -> bool:
+        """Return whether a call whose value nobody takes can but warn or raise, by what it calls."""
+        name = getattr(function, "attr", getattr(function, "id", ""))
+        return name.lstrip("_").startswith(CHECK) or self._dotted(function) == "warnings:warn"
 
     def _Subscript(self, node: ast.Subscript) -> str:
         """Return the chosen entry alone where a field of the experiment picks it from a table."""

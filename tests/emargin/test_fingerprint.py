@@ -111,6 +111,7 @@ def digest(tmp_path):
         ("-> float", "-> int"),
         ("factor {factor}", "another sentence: {values}"),
         ("    assert total is not None\n", ""),
+        ("    assert total is not None\n", "    check_total(total)\n    held.check_size(total)\n"),
         ("values * FACTOR" if False else "total += value * FACTOR", "total += (value\n                  * FACTOR)"),
         ("UNUSED = 1", "UNUSED = 2"),
         ("\ndef aside", "\ndef more():\n    return FACTOR\n\n\ndef aside"),
@@ -142,6 +143,12 @@ def test_what_changes_no_number_changes_no_fingerprint(digest, replacement):
 )
 def test_what_may_change_a_number_changes_the_fingerprint(digest, replacement):
     assert digest(replacement) != digest()
+
+
+def test_what_a_check_returns_counts(digest):
+    line = "    assert total is not None\n"
+    assert digest((line, "    total = check_total(total)\n")) != digest()
+    assert digest((line, "    unchecked(total)\n")) != digest()
 
 
 @pytest.mark.parametrize(

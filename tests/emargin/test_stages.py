@@ -16,7 +16,7 @@ from emargin.config import Experiment
 from emargin.data.loading import load
 from emargin.evaluation import frames, series
 from emargin.evaluation.features import encode_both
-from emargin.fingerprint import METADATA, ROOT, Source, _defined, _parsed, fingerprint, reached
+from emargin.fingerprint import CHECK, METADATA, ROOT, Source, _defined, _parsed, fingerprint, reached
 from emargin.methods import METHODS, REPAIRS
 from emargin.resolve import resolve
 from emargin.stages import METRICS, SETTINGS, WITHOUT_NUMBERS, Metric, code_versions, differing, lacking, stages_of
@@ -65,8 +65,9 @@ def executed(into: set[str]):
         code = frame.f_code
         if event == "call" and code.co_filename.startswith(package) and not code.co_qualname.startswith("<"):
             module = ".".join(Path(code.co_filename).relative_to(ROOT).with_suffix("").parts)
-            if module not in DECIDING:
-                into.add(f"{module}:{code.co_qualname.partition('.')[0]}")
+            name = code.co_qualname.partition(".")[0]
+            if module not in DECIDING and not name.lstrip("_").startswith(CHECK):
+                into.add(f"{module}:{name}")
 
     sys.setprofile(note)
     try:
