@@ -4,8 +4,7 @@ Three things pick code at run time and are named here: the reader of the data se
 leaves out what no number depends on (errors, the saving of checkpoints, the cache of frames) and what the experiment's
 digest says already (settings). What is left out without being one of these has tests of its own that hold its bits:
 a resumed run equals an uninterrupted one (`tests/emargin/test_training.py`), and cached frames equal those of the
-reader (`tests/emargin/data/test_cache.py`). The lines of a run that hand features to the metrics are no root either
-(`emargin.evaluation.scoring`): tests hold the values of a run.
+reader (`tests/emargin/data/test_cache.py`).
 """
 
 import json
@@ -38,11 +37,8 @@ WITHOUT_NUMBERS = _places(
     """
 )
 METHOD = frozenset({"emargin.methods.base:Method"})  # encodes for a metric, by the code of its training
-
-
-FRAMES_CLUSTERING, FRAMES_PROBING = "emargin.evaluation.frames:score_clusters", "emargin.evaluation.frames:score_probes"
-ENCODING, SERIES = "emargin.evaluation.features:encode_both", "emargin.evaluation.series:scores"
-POOLING = "emargin.evaluation.series:pooled"
+ENCODING = {False: "emargin.evaluation.features:encode_both", True: "emargin.evaluation.series:encode_both"}
+HANDING_OVER = "emargin.evaluation.scoring:values_of"  # calls what a metric names
 
 
 @dataclass(frozen=True)
@@ -51,78 +47,66 @@ class Metric:
 
     A new metric is an entry with `names` and `function`, and the function:
 
-        "hubness": Metric(("hubness",), function="emargin.evaluation.hubness:scores")
+        "hubness": Metric(("hubness",), "emargin.evaluation.hubness:scores")
 
     Parameters
     ----------
     names : tuple of str
         What the names of its rows start with; those of series have "series_" before them.
-    function : str, optional
+    function : str
         What computes it, as "module:name": a function of (experiment, dataset, train_features, test_features) that
-        returns the value and n of each row by the row's name. Features of series are pooled, one embedding each.
+        returns the value and n of each row, perhaps with a note, by the row's name, and arrays by theirs.
     grids : tuple of str, optional
         The grids whose cells have it, by the names of their files without ".json"; None for all.
-    frames, series : tuple of str
-        Where the scores of frames and of whole series start from, as "module:name", if not from `function`.
-    alone : frozenset of str
-        Definitions on the way that belong to this metric alone: other metrics without a `function` leave them out.
+    series : str, optional
+        What computes it for whole series, from features that are pooled, one embedding each, if not `function`.
     arrays : tuple of str
         The arrays that come with it.
+    needs : str, optional
+        What says from the labels of the data alone why it cannot be computed, as "module:name": see
+        `emargin.evaluation.needs`.
     """
 
     names: tuple[str, ...]
-    function: str | None = None
+    function: str
     grids: tuple[str, ...] | None = None
-    frames: tuple[str, ...] = ()
-    series: tuple[str, ...] = ()
-    alone: frozenset[str] = frozenset()
+    series: str | None = None
     arrays: tuple[str, ...] = ()
+    needs: str | None = None
+
+    def computed_by(self, *, has_series: bool) -> str:
+        """Return the function that computes the metric."""
+        return (has_series and self.series) or self.function
 
     def roots(self, *, has_series: bool) -> tuple[str, ...]:
         """Return the definitions that the metric starts from."""
-        if self.function:
-            return (ENCODING, POOLING, self.function) if has_series else (ENCODING, self.function)
-        return self.series if has_series else self.frames
+        return ENCODING[has_series], HANDING_OVER, self.computed_by(has_series=has_series)
 
     def holds(self, row: str) -> bool:
         """Return whether a row of that name is one of the metric's."""
         return row.removeprefix("series_").startswith(self.names)
 
 
+def _built_in(names: str, function: str, needs: str, *arrays: str, prefix: str = "") -> Metric:
+    """Return the entry of a metric that has a function of the same name for frames and for series."""
+    rows = tuple(f"{prefix}{name}" for name in names.split())
+    frames, series = (f"emargin.evaluation.{module}:{function}" for module in ("frames", "series"))
+    return Metric(rows, frames, None, series, arrays, f"emargin.evaluation.needs:{needs}")
+
+
+CLASSIFICATION = "accuracy balanced_accuracy weighted_f1 macro_f1 macro_precision macro_recall"
 METRICS = {
-    "clustering": Metric(
-        ("davies_bouldin", "silhouette", "calinski_harabasz", "nmi", "ari"),
-        frames=(ENCODING, FRAMES_CLUSTERING),
-        series=(ENCODING, SERIES),
-        alone=_places(
-            "clustering:partition clustering:scores clustering:cluster per_subject:cluster_tables",
-            package="emargin.evaluation",
-        ),
-        arrays=("clusters", "spread", "separation", "silhouette"),
+    "clustering": _built_in(
+        "davies_bouldin silhouette calinski_harabasz nmi ari",
+        "score_clusters",
+        "of_clusters",
+        *("clusters", "spread", "separation", "silhouette"),
     ),
-    "collapse": Metric(
-        ("mean_cosine", "participation_ratio", "uniformity", "alignment"),
-        frames=(ENCODING, FRAMES_CLUSTERING),
-        series=(ENCODING, SERIES),
-        alone=_places(
-            "collapse:mean_cosine collapse:participation_ratio collapse:uniformity collapse:alignment",
-            package="emargin.evaluation",
-        ),
-    ),
-    "probe": Metric(
-        ("accuracy", "balanced_accuracy", "weighted_f1", "macro_f1", "macro_precision", "macro_recall"),
-        frames=(ENCODING, FRAMES_PROBING),
-        series=(ENCODING, SERIES),
-        alone=_places("probing:linear_predictions probing:linear_probe", package="emargin.evaluation"),
-        arrays=("probe",),
-    ),
-    "further probes": Metric(
-        ("converged_", "knn_", "mlp_"),
-        frames=(ENCODING, FRAMES_PROBING),
-        series=(ENCODING, SERIES),
-        alone=_places("probing:further_predictions probing:further_probes", package="emargin.evaluation"),
-        arrays=("converged",),
-    ),
+    "collapse": _built_in("mean_cosine participation_ratio uniformity alignment", "score_collapse", "of_collapse"),
+    "probe": _built_in(CLASSIFICATION, "score_probe", "of_probe", "probe"),
+    "converged": _built_in(CLASSIFICATION, "score_converged", "of_probe", "converged", prefix="converged_"),
+    "knn": _built_in(CLASSIFICATION, "score_neighbours", "of_neighbours", prefix="knn_"),
+    "mlp": _built_in(CLASSIFICATION, "score_mlp", "of_mlp", prefix="mlp_"),
 }
 MAP_NAME, MAP = "map", Stage(("emargin.evaluation.frames:maps_of",))  # of the cells that the book draws
 NEEDED = ("data", "train")  # what any row rests on
@@ -147,11 +131,9 @@ def stages_of(experiment: Experiment) -> dict[str, Stage]:
         ),
         "train": Stage(("emargin.training:train", place), left_out, _facts(experiment, "fidelity")),
     }
-    of_metrics = frozenset().union(*(metric.alone for metric in METRICS.values()))
     for name, metric in METRICS.items():
-        others = frozenset() if metric.function else of_metrics - metric.alone  # a function starts where no other does
         roots = metric.roots(has_series=entry.has_series)
-        stages[name] = Stage(roots, left_out | METHOD | others, _facts(experiment, "protocol"))
+        stages[name] = Stage(roots, left_out | METHOD, _facts(experiment, "protocol"))
     return stages
 
 

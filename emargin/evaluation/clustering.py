@@ -45,28 +45,23 @@ def draw(
     InputError
         For a class that is absent.
     """
-    rows = draw_rows(features, nominal, classes, repeats=repeats)
-    return features.embedding.flatten(0, 1)[rows].numpy(), features.labels.flatten()[rows].numpy()
+    rows = draw_rows(features, nominal, repeats=repeats)
+    embedding, labels = features.embedding.flatten(0, 1)[rows].numpy(), features.labels.flatten()[rows].numpy()
+    for label, (wanted, name) in enumerate(zip(nominal, classes, strict=True)):
+        if not (labels == label).any():
+            what, wish = f"class {name} is absent from the test frames", f"at least one, nominally {wanted}"
+            raise InputError(what, found="0 frames", wanted=wish, todo="choose another fold or add recordings")
+    return embedding, labels
 
 
-def draw_rows(
-    features: Features, nominal: tuple[int, ...], classes: tuple[str, ...], *, repeats: bool = False
-) -> np.ndarray:
-    """Return which of the `S T` frames `draw` takes, int64 `(n,)`. Parameters and errors are those of `draw`."""
+def draw_rows(features: Features, nominal: tuple[int, ...], *, repeats: bool = False) -> np.ndarray:
+    """Return which of the `S T` frames `draw` takes, int64 `(n,)`: none of a class that is absent."""
     usable = features.rows(repeats=repeats).numpy()
     labels = features.labels.flatten().numpy()[usable]
     generator = np.random.default_rng(DRAW_SEED)
-    picked = []
-    for label, (wanted, name) in enumerate(zip(nominal, classes, strict=True)):
-        rows = np.flatnonzero(labels == label)
-        if len(rows) == 0:
-            raise InputError(
-                f"class {name} is absent from the test frames",
-                found="0 frames",
-                wanted=f"at least one, nominally {wanted}",
-                todo="choose another fold or add recordings",
-            )
-        picked.append(np.sort(generator.permutation(rows)[:wanted]))
+    picked = [
+        np.sort(generator.permutation(np.flatnonzero(labels == label))[:wanted]) for label, wanted in enumerate(nominal)
+    ]
     return usable[np.concatenate(picked)]
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from emargin.data.dataset import Dataset, Sequences
 from emargin.methods import Method
 
+Scored = tuple[dict[str, tuple], dict[str, np.ndarray]]  # rows, by name value, n and perhaps a note; and arrays
 ENCODE_FRAMES = 2**12  # in a batch: for larger outputs the system would map new memory each time
 
 

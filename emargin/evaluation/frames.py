@@ -1,24 +1,25 @@
-"""Score an encoder on frames: rows of clustering, collapse and probes, sums for each person, and maps."""
+"""Score an encoder on frames: a function for each metric, and maps.
+
+Each returns its rows by name, with a value, the number of frames behind it and perhaps a note, and arrays, from which
+people are resampled (`emargin.evaluation.per_subject`).
+"""
 
 import numpy as np
 import torch
 from sklearn.decomposition import PCA
 
-from emargin import rows as results
 from emargin.config import Experiment
 from emargin.data.dataset import Dataset
 from emargin.evaluation import clustering, collapse, per_subject, probing
-from emargin.evaluation.features import Features
+from emargin.evaluation.features import Features, Scored
 from emargin.evaluation.tsne import tsne
 
 MAP_FRAMES = 1000  # of the draw at most, in a t-SNE map
 COMPONENTS, COMPONENT_FRAMES = 16, 300  # kept of an embedding for the book: principal components, frames of the draw
 
 
-def score_clusters(
-    experiment: Experiment, dataset: Dataset, test: Features
-) -> tuple[tuple[np.ndarray, np.ndarray], list[dict], dict]:
-    """Score clusters and collapse on frames drawn from the test side.
+def drawn(experiment: Experiment, dataset: Dataset, test: Features) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw the frames of the test side that are clustered.
 
     Parameters
     ----------
@@ -29,83 +30,120 @@ def score_clusters(
 
     Returns
     -------
-    drawn : tuple of ndarray
-        Embeddings `(n, C)` and labels `(n,)` of the draw.
-    rows : list of dict
-        A tidy row for each metric.
-    arrays : dict of str to ndarray
-        The tables of `per_subject.cluster_tables`; none where the data set names no people.
+    embedding : ndarray
+        `(n, C)`.
+    labels : ndarray
+        `(n,)`.
+    picked : ndarray
+        Which of the `S T` frames these are, int64 `(n,)`.
     """
-    picked = clustering.draw_rows(test, dataset.draw, dataset.classes, repeats=experiment.protocol == "released")
-    embedding, labels = test.embedding.flatten(0, 1)[picked].numpy(), test.labels.flatten()[picked].numpy()
-    counts = ", ".join(f"{name} {(labels == label).sum()}" for label, name in enumerate(dataset.classes))
-    assignment = clustering.partition(embedding, len(dataset.classes))
-    values = clustering.scores(embedding, labels, assignment)
-    rows = torch.from_numpy(embedding)
-    values |= {
-        "mean_cosine": collapse.mean_cosine(rows),
-        "participation_ratio": collapse.participation_ratio(rows),
-        "uniformity": collapse.uniformity(rows),
-    }
-    tidy = [results.tidy(experiment, metric, value, len(labels), counts) for metric, value in values.items()]
-    tidy.append(results.tidy(experiment, "alignment", collapse.alignment(test.embedding), test.labels.numel()))
-    arrays = {}
-    if dataset.test.subjects is not None:
-        subjects, n_subjects = _subjects(dataset, test)
-        arrays = per_subject.cluster_tables(
-            embedding, labels, assignment, subjects[picked], n_classes=len(dataset.classes), n_subjects=n_subjects
-        )
-    return (embedding, labels), tidy, arrays
+    picked = clustering.draw_rows(test, dataset.draw, repeats=experiment.protocol == "released")
+    return test.embedding.flatten(0, 1)[picked].numpy(), test.labels.flatten()[picked].numpy(), picked
 
 
-def score_probes(
-    experiment: Experiment, dataset: Dataset, train_features: Features, test: Features
-) -> tuple[list[dict], dict]:
-    """Score the paper's probe and the further ones on the test side.
+def score_clusters(experiment: Experiment, dataset: Dataset, train: Features, test: Features) -> Scored:
+    """Score K-means clusters of frames drawn from the test side.
 
     Parameters
     ----------
     experiment : Experiment
     dataset : Dataset
-    train_features, test : Features
+    train, test : Features
         Of the two sides of the data set.
 
     Returns
     -------
-    rows : list of dict
-        A tidy row for each metric of each probe.
+    rows : dict of str to tuple
+        Value, n and note of each of `clustering.scores`, by its name.
     arrays : dict of str to ndarray
-        For the probes in `per_subject.PROBES`, frames by person, true and predicted class; none where the data set
-        names no people.
+        The tables of `per_subject.cluster_tables`; none where the data set names no people.
     """
-    labels, rows_a_class = test.labels.flatten().numpy(), probing.QUICK_ROWS if experiment.quick else probing.PROBE_ROWS
+    embedding, labels, picked = drawn(experiment, dataset, test)
+    assignment, note = clustering.partition(embedding, len(dataset.classes)), _counts(labels, dataset.classes)
+    values = clustering.scores(embedding, labels, assignment)
+    rows, arrays = {metric: (value, len(labels), note) for metric, value in values.items()}, {}
+    if dataset.test.subjects is not None:
+        subjects, n_subjects = _subjects(dataset, test)
+        arrays = per_subject.cluster_tables(
+            embedding, labels, assignment, subjects[picked], n_classes=len(dataset.classes), n_subjects=n_subjects
+        )
+    return rows, arrays
+
+
+def score_collapse(experiment: Experiment, dataset: Dataset, train: Features, test: Features) -> Scored:
+    """Score the collapse of frames drawn from the test side. Parameters and rows as for `score_clusters`."""
+    embedding, labels, _ = drawn(experiment, dataset, test)
+    rows, n, note = torch.from_numpy(embedding), len(labels), _counts(labels, dataset.classes)
+    return {
+        "mean_cosine": (collapse.mean_cosine(rows), n, note),
+        "participation_ratio": (collapse.participation_ratio(rows), n, note),
+        "uniformity": (collapse.uniformity(rows), n, note),
+        "alignment": (collapse.alignment(test.embedding), test.labels.numel()),
+    }, {}
+
+
+def score_probe(experiment: Experiment, dataset: Dataset, train: Features, test: Features) -> Scored:
+    """Score the paper's probe on the test side. Parameters as for `score_clusters`.
+
+    Returns
+    -------
+    rows : dict of str to tuple
+        Value and n of each of `probing.scores`, by its name.
+    arrays : dict of str to ndarray
+        Where the data set names people, the frames of each by true and predicted class.
+    """
     scored, predicted = probing.linear_predictions(
-        train_features,
+        train,
         test,
         len(dataset.classes),
         batch_size=experiment.batch_size,
         seed=experiment.seed,
         drop_last=experiment.protocol == "released",
     )
-    predictions = {"probe": (scored, predicted)} | {
-        probe: (test.rows().numpy(), predicted)
-        for probe, predicted in probing.further_predictions(
-            train_features, test, seed=experiment.seed, rows=rows_a_class
-        ).items()
-    }
-    rows, arrays = [], {}
-    for probe, (scored, predicted) in predictions.items():
-        prefix = per_subject.PROBES.get(probe, f"{probe}_")
-        rows += [
-            results.tidy(experiment, f"{prefix}{metric}", value, len(scored))
-            for metric, value in probing.scores(labels[scored], predicted).items()
-        ]
-        if probe in per_subject.PROBES and dataset.test.subjects is not None:
-            subjects, n_subjects = _subjects(dataset, test)
-            arrays[probe] = per_subject.counts(
-                (subjects[scored], labels[scored], predicted), (n_subjects, *2 * [len(dataset.classes)])
-            )
-    return rows, arrays
+    return _rows(test, scored, predicted), _people(dataset, test, scored, predicted, "probe")
+
+
+def score_converged(experiment: Experiment, dataset: Dataset, train: Features, test: Features) -> Scored:
+    """Score logistic regression run to convergence. Parameters and returned values as for `score_probe`."""
+    predicted, scored = probing.converged(train, test, rows=_rows_a_class(experiment)), test.rows().numpy()
+    rows = _rows(test, scored, predicted, "converged_")
+    return rows, _people(dataset, test, scored, predicted, "converged")
+
+
+def score_neighbours(experiment: Experiment, dataset: Dataset, train: Features, test: Features) -> Scored:
+    """Score the nearest neighbours. Parameters and rows as for `score_probe`."""
+    predicted = probing.neighbours(train, test, rows=_rows_a_class(experiment))
+    return _rows(test, test.rows().numpy(), predicted, "knn_"), {}
+
+
+def score_mlp(experiment: Experiment, dataset: Dataset, train: Features, test: Features) -> Scored:
+    """Score the classifier with a hidden layer. Parameters and rows as for `score_probe`."""
+    predicted = probing.mlp(train, test, rows=_rows_a_class(experiment), seed=experiment.seed)
+    return _rows(test, test.rows().numpy(), predicted, "mlp_"), {}
+
+
+def _counts(labels: np.ndarray, classes: tuple[str, ...]) -> str:
+    return ", ".join(f"{name} {(labels == label).sum()}" for label, name in enumerate(classes))
+
+
+def _rows_a_class(experiment: Experiment) -> int:
+    return probing.QUICK_ROWS if experiment.quick else probing.PROBE_ROWS
+
+
+def _rows(test: Features, scored: np.ndarray, predicted: np.ndarray, prefix: str = "") -> dict[str, tuple]:
+    values = probing.scores(test.labels.flatten().numpy()[scored], predicted)
+    return {f"{prefix}{metric}": (value, len(scored)) for metric, value in values.items()}
+
+
+def _people(
+    dataset: Dataset, test: Features, scored: np.ndarray, predicted: np.ndarray, table: str
+) -> dict[str, np.ndarray]:
+    """Count the frames of each person by true and predicted class, where the data set names people."""
+    if dataset.test.subjects is None:
+        return {}
+    subjects, n_subjects = _subjects(dataset, test)
+    labels, n_classes = test.labels.flatten().numpy()[scored], len(dataset.classes)
+    return {table: per_subject.counts((subjects[scored], labels, predicted), (n_subjects, n_classes, n_classes))}
 
 
 def _subjects(dataset: Dataset, test: Features) -> tuple[np.ndarray, int]:

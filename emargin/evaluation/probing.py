@@ -141,12 +141,14 @@ def scores(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
 def further_probes(
     train: Features, test: Features, *, seed: int, rows: int = PROBE_ROWS
 ) -> dict[str, dict[str, float]]:
-    """Score `further_predictions`.
+    """Score the predictions of `converged`, `neighbours` and `mlp`.
 
     Parameters
     ----------
-    train, test, seed, rows
-        As for `further_predictions`.
+    train, test, rows
+        As for `converged`.
+    seed : int
+        As for `mlp`.
 
     Returns
     -------
@@ -154,46 +156,79 @@ def further_probes(
         The values of `scores`, for "converged", "knn" and "mlp".
     """
     truth = test.flat()[1].numpy()
-    return {
-        name: scores(truth, predicted)
-        for name, predicted in further_predictions(train, test, seed=seed, rows=rows).items()
+    predictions = {
+        "converged": converged(train, test, rows=rows),
+        "knn": neighbours(train, test, rows=rows),
+        "mlp": mlp(train, test, seed=seed, rows=rows),
     }
+    return {probe: scores(truth, predicted) for probe, predicted in predictions.items()}
 
 
-def further_predictions(train: Features, test: Features, *, seed: int, rows: int = PROBE_ROWS) -> dict[str, np.ndarray]:
-    """Train other classifiers on standardised features, and predict.
+def converged(train: Features, test: Features, *, rows: int = PROBE_ROWS) -> np.ndarray:
+    """Predict by class-balanced logistic regression, run to convergence, on standardised features.
 
-    converged: class-balanced logistic regression run to convergence; the paper's ten epochs can stop at the majority
-    class. knn: 5 nearest neighbours. mlp: one hidden layer of 128 units.
+    The paper's ten epochs can stop at the majority class.
 
     Parameters
     ----------
     train, test : Features
         Embeddings to learn from, and to predict the classes of.
-    seed : int
-        Of the MLP's first weights.
     rows : int
         How many training frames of a class to take at most; they are drawn with a fixed seed.
 
     Returns
     -------
-    dict of str to ndarray
-        For "converged", "knn" and "mlp" the class of each row of `test.flat()`, `(n,)`.
+    ndarray
+        The class of each row of `test.flat()`, `(n,)`.
     """
+    x, y, x_test = _standardised(train, test, rows)
+    classifier = LogisticRegression(class_weight="balanced", max_iter=5000)
+    with threadpool_limits(1):  # it makes many small products: two threads take four times as long
+        classifier.fit(x, y)
+    return classifier.predict(x_test)
+
+
+def neighbours(train: Features, test: Features, *, rows: int = PROBE_ROWS) -> np.ndarray:
+    """Predict by the 5 nearest neighbours, on standardised features.
+
+    Parameters
+    ----------
+    train, test, rows
+        As for `converged`.
+
+    Returns
+    -------
+    ndarray
+        The class of each row of `test.flat()`, `(n,)`.
+    """
+    x, y, x_test = _standardised(train, test, rows)
+    return KNeighborsClassifier(NEIGHBOURS).fit(x, y).predict(x_test)
+
+
+def mlp(train: Features, test: Features, *, seed: int, rows: int = PROBE_ROWS) -> np.ndarray:
+    """Predict by a classifier with one hidden layer of 128 units, on standardised features.
+
+    Parameters
+    ----------
+    train, test, rows
+        As for `converged`.
+    seed : int
+        Of the first weights.
+
+    Returns
+    -------
+    ndarray
+        The class of each row of `test.flat()`, `(n,)`.
+    """
+    x, y, x_test = _standardised(train, test, rows)
+    return MLPClassifier((HIDDEN,), early_stopping=True, random_state=seed).fit(x, y).predict(x_test)
+
+
+def _standardised(train: Features, test: Features, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return training features and classes, and test features."""
     x, y = _balanced_rows(*train.flat(), rows)
-    x_test = test.flat()[0].numpy()
     scaler = StandardScaler().fit(x)
-    x, x_test = scaler.transform(x), scaler.transform(x_test)
-    classifiers = {
-        "converged": LogisticRegression(class_weight="balanced", max_iter=5000),
-        "knn": KNeighborsClassifier(NEIGHBOURS),
-        "mlp": MLPClassifier((HIDDEN,), early_stopping=True, random_state=seed),
-    }
-    with threadpool_limits(1):  # logistic regression makes many small products: two threads take four times as long
-        classifiers["converged"].fit(x, y)
-    for name in ("knn", "mlp"):
-        classifiers[name].fit(x, y)
-    return {name: classifier.predict(x_test) for name, classifier in classifiers.items()}
+    return scaler.transform(x), y, scaler.transform(test.flat()[0].numpy())
 
 
 def _balanced_rows(embedding: Any, labels: Any, most: int) -> tuple[np.ndarray, np.ndarray]:

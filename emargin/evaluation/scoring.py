@@ -1,7 +1,7 @@
 """Score an encoder: the metrics of `emargin.stages.METRICS`, all or those that are asked for."""
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pkgutil import resolve_name
@@ -15,9 +15,10 @@ from emargin.data.catalogue import entry_of
 from emargin.data.dataset import Dataset
 from emargin.errors import InputError
 from emargin.evaluation import frames, series
-from emargin.evaluation.features import Features, encode_both
+from emargin.evaluation.features import Features, Scored
+from emargin.evaluation.needs import reasons_against
 from emargin.methods import Method
-from emargin.stages import FRAMES_CLUSTERING, FRAMES_PROBING, METRICS, SERIES, metrics_of
+from emargin.stages import ENCODING, MAP_NAME, METRICS, metrics_of
 
 
 @dataclass(eq=False)
@@ -57,58 +58,60 @@ def score(
     Raises
     ------
     InputError
-        For an unknown metric, data that cannot be scored, or a row that the metric's entry does not name.
+        For an unknown metric, embeddings that are not finite, or a row that the metric's entry does not name.
     """
     wanted = metrics_of() if metrics is None else tuple(metrics)
     if unknown := [name for name in wanted if name not in METRICS]:
         raise InputError("unknown metric", found=", ".join(unknown), wanted=", ".join(METRICS))
-    has_series = entry_of(experiment.dataset).has_series
+    has_series, reasons = entry_of(experiment.dataset).has_series, reasons_against(experiment, dataset)
     scores = Scores()
-    started = {root for name in wanted for root in METRICS[name].roots(has_series=has_series)}
     with timed(scores.seconds, "encode"):
-        features = encode_both(method, dataset, device)
-        if has_series:
-            features = series.pooled(features[0]), series.pooled(features[1])
-            embedding, labels = features[1].flat()
-            scores.drawn = embedding.numpy(), labels.numpy()
-    if SERIES in started:
-        with timed(scores.seconds, "score"):
-            scores.rows += series.scores(experiment, method, dataset, device)
-    if FRAMES_CLUSTERING in started or (maps and not has_series):
-        with timed(scores.seconds, "cluster"):
-            scores.drawn, rows, arrays = frames.score_clusters(experiment, dataset, features[1])
-            scores.rows += rows
-            scores.arrays |= arrays
-    if FRAMES_PROBING in started:
-        with timed(scores.seconds, "probe"):
-            rows, arrays = frames.score_probes(experiment, dataset, *features)
-            scores.rows += rows
-            scores.arrays |= arrays
-    scores.rows = [row for row in scores.rows if any(METRICS[name].holds(row["metric"]) for name in wanted)]
-    others = {array for name, metric in METRICS.items() if name not in wanted for array in metric.arrays}
-    scores.arrays = {name: array for name, array in scores.arrays.items() if name not in others}
-    if maps and not has_series:
-        with timed(scores.seconds, "map"):
-            assert scores.drawn is not None
-            scores.arrays |= frames.maps_of(*scores.drawn)
+        features = resolve_name(ENCODING[has_series])(method, dataset, device)
+    _check_finite(*features)
+    if has_series:
+        embedding, labels = (part.numpy() for part in features[1].flat())
+    else:
+        embedding, labels, _ = frames.drawn(experiment, dataset, features[1])
+    scores.drawn, prefix = (embedding, labels), series.PREFIX if has_series else ""
     for name in wanted:
-        if METRICS[name].function:
-            with timed(scores.seconds, name):
-                scores.rows += _rows_of(name, experiment, dataset, *features)
+        with timed(scores.seconds, name):
+            if name in reasons:
+                scored: Scored = dict.fromkeys(METRICS[name].names, (float("nan"), None, reasons[name])), {}
+            else:
+                function = METRICS[name].computed_by(has_series=has_series)
+                scored = values_of(function, experiment, dataset, features)
+        rows, arrays = scored
+        _check_names(name, rows)
+        scores.rows += [results.tidy(experiment, f"{prefix}{row}", *value) for row, value in rows.items()]
+        scores.arrays |= arrays
+    if maps and not has_series and MAP_NAME not in reasons:
+        with timed(scores.seconds, MAP_NAME):
+            scores.arrays |= frames.maps_of(*scores.drawn)
     return scores
 
 
-def _rows_of(name: str, experiment: Experiment, dataset: Dataset, *features: Features) -> list[dict]:
-    """Return the rows of a metric that has a function. features: of the two sides."""
+def values_of(function: str, experiment: Experiment, dataset: Dataset, features: tuple[Features, Features]) -> Scored:
+    """Return what the function of a metric, named as "module:name", computes from the features of the two sides."""
+    train, test = features
+    return resolve_name(function)(experiment, dataset, train, test)
+
+
+def _check_names(name: str, rows: Iterable[str]) -> None:
+    """Raise InputError where a metric gives rows that its entry does not name."""
     metric = METRICS[name]
-    assert metric.function is not None
-    values = resolve_name(metric.function)(experiment, dataset, *features)
-    if strange := [row for row in values if not metric.holds(row)]:
+    if strange := [row for row in rows if not metric.holds(row)]:
         what, wanted = f"metric {name!r} gives rows that its entry does not name", " or ".join(metric.names)
         todo = "name them in emargin.stages.METRICS"
         raise InputError(what, found=", ".join(strange), wanted=f"names that start with {wanted}", todo=todo)
-    prefix = series.PREFIX if entry_of(experiment.dataset).has_series else ""
-    return [results.tidy(experiment, f"{prefix}{row}", value, n) for row, (value, n) in values.items()]
+
+
+def _check_finite(*features: Features) -> None:
+    """Raise InputError where a side has embeddings that are not finite: scores of the others would hide it."""
+    for side, part in zip(("training", "test"), features, strict=True):
+        if bad := int((~part.embedding.isfinite()).any(-1).sum()):
+            what, share = f"embeddings of the {side} side are not finite", f"{bad} of {part.labels.numel()} frames"
+            todo = "look at the recordings with `emargin data list --quality`, or train with a lower learning_rate"
+            raise InputError(what, found=share, wanted="finite numbers", todo=todo)
 
 
 @contextmanager

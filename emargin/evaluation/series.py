@@ -4,25 +4,25 @@ A row "series_silhouette" is for series what "silhouette" is for frames: the sam
 each series.
 """
 
+import numpy as np
 import torch
 
-from emargin import rows as results
 from emargin.config import Experiment
 from emargin.data.dataset import Dataset
 from emargin.errors import InputError
-from emargin.evaluation import clustering, collapse, probing
-from emargin.evaluation.features import Features, encode_both
+from emargin.evaluation import clustering, collapse, features, probing
+from emargin.evaluation.features import Features, Scored
 from emargin.methods import Method
 
 PREFIX = "series_"
 
 
-def pooled(features: Features) -> Features:
+def pooled(side: Features) -> Features:
     """Take the mean over the T frames of each sequence.
 
     Parameters
     ----------
-    features : Features
+    side : Features
 
     Returns
     -------
@@ -34,25 +34,22 @@ def pooled(features: Features) -> Features:
     InputError
         Where a sequence has frames of several classes.
     """
-    labels = features.labels[:, :1]
-    mixed = (features.labels != labels).any(1)
+    labels = side.labels[:, :1]
+    mixed = (side.labels != labels).any(1)
     if mixed.any():
         raise InputError(
             "sequences of several classes cannot be pooled",
             found=f"{int(mixed.sum())} of {len(labels)}",
             wanted="one class a series, as in the UCR archive",
         )
-    return Features(features.embedding.mean(1, keepdim=True), labels, torch.arange(len(labels))[:, None])
+    return Features(side.embedding.mean(1, keepdim=True), labels, torch.arange(len(labels))[:, None])
 
 
-def scores(experiment: Experiment, method: Method, dataset: Dataset, device: torch.device | str = "cpu") -> list[dict]:
-    """Score clustering, collapse and probes on the pooled series of the test side.
-
-    All test series are clustered: a class has no nominal number of them.
+def encode_both(method: Method, dataset: Dataset, device: torch.device | str = "cpu") -> tuple[Features, Features]:
+    """Embed the series of both sides: `features.encode_both`, and `pooled`.
 
     Parameters
     ----------
-    experiment : Experiment
     method : Method
     dataset : Dataset
     device : torch.device or str
@@ -60,17 +57,67 @@ def scores(experiment: Experiment, method: Method, dataset: Dataset, device: tor
 
     Returns
     -------
-    list of dict
-        A tidy row for each metric.
+    train, test : Features
+        Pooled.
     """
-    train, test = (pooled(side) for side in encode_both(method, dataset, device))
+    train, test = features.encode_both(method, dataset, device)
+    return pooled(train), pooled(test)
+
+
+def score_clusters(experiment: Experiment, dataset: Dataset, train: Features, test: Features) -> Scored:
+    """Score K-means clusters of all test series: a class has no nominal number of them.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    dataset : Dataset
+    train, test : Features
+        Pooled.
+
+    Returns
+    -------
+    rows : dict of str to tuple
+        Value and n of each, by its name.
+    arrays : dict
+        None.
+    """
     embedding, truth = (part.numpy() for part in test.flat())
-    n_classes = len(dataset.classes)
-    values = clustering.cluster(embedding, truth, n_classes)
-    values["participation_ratio"] = collapse.participation_ratio(torch.from_numpy(embedding))
-    values |= probing.linear_probe(
-        train, test, n_classes, batch_size=experiment.batch_size, seed=experiment.seed, drop_last=False
+    return _rows(clustering.cluster(embedding, truth, len(dataset.classes)), test)
+
+
+def score_collapse(experiment: Experiment, dataset: Dataset, train: Features, test: Features) -> Scored:
+    """Score the collapse of all test series. Parameters and rows as for `score_clusters`."""
+    return _rows({"participation_ratio": collapse.participation_ratio(test.flat()[0])}, test)
+
+
+def score_probe(experiment: Experiment, dataset: Dataset, train: Features, test: Features) -> Scored:
+    """Score the paper's probe. Parameters and rows as for `score_clusters`."""
+    values = probing.linear_probe(
+        train, test, len(dataset.classes), batch_size=experiment.batch_size, seed=experiment.seed, drop_last=False
     )
-    for probe, scored in probing.further_probes(train, test, seed=experiment.seed).items():
-        values |= {f"{probe}_{metric}": value for metric, value in scored.items()}
-    return [results.tidy(experiment, f"{PREFIX}{metric}", value, len(truth)) for metric, value in values.items()]
+    return _rows(values, test)
+
+
+def score_converged(experiment: Experiment, dataset: Dataset, train: Features, test: Features) -> Scored:
+    """Score logistic regression run to convergence. Parameters and rows as for `score_clusters`."""
+    return _predicted(probing.converged(train, test), test, "converged")
+
+
+def score_neighbours(experiment: Experiment, dataset: Dataset, train: Features, test: Features) -> Scored:
+    """Score the nearest neighbours. Parameters and rows as for `score_clusters`."""
+    return _predicted(probing.neighbours(train, test), test, "knn")
+
+
+def score_mlp(experiment: Experiment, dataset: Dataset, train: Features, test: Features) -> Scored:
+    """Score the classifier with a hidden layer. Parameters and rows as for `score_clusters`."""
+    return _predicted(probing.mlp(train, test, seed=experiment.seed), test, "mlp")
+
+
+def _predicted(predicted: np.ndarray, test: Features, probe: str) -> Scored:
+    values = probing.scores(test.flat()[1].numpy(), predicted)
+    return _rows({f"{probe}_{metric}": value for metric, value in values.items()}, test)
+
+
+def _rows(values: dict[str, float], test: Features) -> Scored:
+    n = len(test.rows())
+    return {metric: (value, n) for metric, value in values.items()}, {}
