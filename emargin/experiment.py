@@ -1,6 +1,7 @@
 """Run an experiment: data, training, scores, files. No notebook needed."""
 
 import json
+import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,12 @@ from emargin.data.dataset import Dataset
 from emargin.data.loading import load
 from emargin.encoder_files import origin_of, read_encoder, write_encoder
 from emargin.errors import InputError
+from emargin.evaluation.needs import remarks_on
 from emargin.evaluation.scoring import score, timed
 from emargin.methods import Method
 from emargin.paths import home
 from emargin.resolve import resolving
+from emargin.stages import MAP_NAME, metrics_of
 from emargin.training import default_device, train
 
 
@@ -77,7 +80,8 @@ def run(
     progress
         Show a bar while it trains.
     metrics
-        Names of `emargin.stages.METRICS`; all unless named.
+        Names of `emargin.stages.METRICS`; all unless named. What the data do not allow is said before the training, and
+        leaves rows without a value, with the reason as their note.
     maps
         Draw a t-SNE map of frames, too. Series have none.
 
@@ -100,6 +104,10 @@ def run(
     with timed(seconds, "data"):
         dataset = dataset or load(experiment)
     check_sequences(experiment, dataset)
+    for remark in remarks_on(
+        experiment, dataset, [*(metrics_of() if metrics is None else metrics), *[MAP_NAME] * maps]
+    ):
+        warnings.warn(remark, stacklevel=3)  # above `resolving`
     with timed(seconds, "train"):
         method, curve = _trained(experiment, dataset, device, folder, progress)
     scored = score(experiment, method, dataset, device, metrics=metrics, maps=maps)

@@ -8,6 +8,7 @@ from threadpoolctl import threadpool_limits
 from emargin.config import Experiment
 from emargin.data.dataset import Dataset, Sequences
 from emargin.resolve import resolve
+from emargin.stages import METRICS
 
 torch.set_num_threads(1)  # small tensors: a second thread costs more than it brings, most of all on a busy machine
 threadpool_limits(1)
@@ -70,3 +71,9 @@ def ucr(tmp_path, monkeypatch):
             lines.append("\t".join(f"{value:.6f}" for value in [number % 2 + 1, *values]))
         (folder / f"Waves_{side}.tsv").write_text("\n".join(lines) + "\n")
     return "ucr-Waves"
+
+
+def without_further_probes(monkeypatch):
+    """Take the converged probe, the nearest neighbours and the MLP, which take seconds, from the table of metrics."""
+    for name in ("converged", "knn", "mlp"):
+        monkeypatch.delitem(METRICS, name)

@@ -50,7 +50,7 @@ def draw(
     for label, (wanted, name) in enumerate(zip(nominal, classes, strict=True)):
         if not (labels == label).any():
             what, wish = f"class {name} is absent from the test frames", f"at least one, nominally {wanted}"
-            raise InputError(what, found="0 frames", wanted=wish, todo="choose another fold or add recordings")
+            raise InputError(what, found="0 frames", wanted=wish, todo="add recordings of it, or leave it out")
     return embedding, labels
 
 

@@ -4,6 +4,7 @@ A metric that cannot be computed leaves rows without a value and the reason as t
 """
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from pkgutil import resolve_name
 
@@ -76,8 +77,32 @@ def reasons_against(experiment: Experiment, dataset: Dataset) -> dict[str, str]:
     return {name: reason for name, reason in (reasons | {MAP_NAME: of_map(counts)}).items() if reason}
 
 
+def remarks_on(experiment: Experiment, dataset: Dataset, wanted: Collection[str]) -> list[str]:
+    """Return sentences on what will not be computed of what is wanted, and on classes that probes cannot learn.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Resolved.
+    dataset : Dataset
+    wanted : collection of str
+        Names of `emargin.stages.METRICS`, and "map".
+    """
+    reasons: dict[str, list[str]] = {}
+    for name, reason in reasons_against(experiment, dataset).items():
+        if name in wanted:
+            reasons.setdefault(reason, []).append(name)
+    remarks = [f"{dataset.name}: no {', '.join(names)}: {reason}" for reason, names in reasons.items()]
+    counts = counts_of(experiment, dataset)
+    if unknown := _absent(counts, counts.train):
+        remarks.append(f"{dataset.name}: no training frame of {unknown}: no probe predicts it")
+    return remarks
+
+
 def of_clusters(counts: Counts) -> str:
     """Return why K-means and its scores cannot be computed; "" if they can."""
+    if len(counts.classes) < 2:
+        return "one class: K-means has nothing to tell apart"
     if absent := _absent(counts, counts.test):
         return f"no test frame of {absent}: K-means looks for as many clusters as there are classes"
     if sum(counts.drawn) <= len(counts.classes):

@@ -23,7 +23,7 @@ from companion.grid.store import Store
 from emargin.encoder_files import load_encoder, read_encoder
 from emargin.errors import InputError
 from emargin.evaluation.features import encode
-from tests.conftest import make_dataset
+from tests.conftest import make_dataset, without_further_probes
 
 CELL = {"dataset": "ecg-sim", "iterations": 4, "sequence_length": 10, "batch_size": 2}
 CHECKSUM = "ecg-sim seed 0 full"
@@ -46,7 +46,7 @@ def ran(tmp_path_factory):
         patch.setenv("EMARGIN_CACHE", str(folder / "cache"))
         patch.setattr("companion.grid.runner.load", lambda cell: small_data())
         patch.setattr("companion.grid.runner.is_drawn", lambda cell: False)
-        patch.setattr("emargin.evaluation.frames.probing.further_predictions", lambda *a, **k: {})
+        without_further_probes(patch)
         run_grid(folder / "small.json", folder / "out", progress=False, device="cpu", cells_folder=folder / "cells")
     return folder
 
@@ -154,7 +154,7 @@ def test_half_precision_changes_embeddings_and_scores_within_the_tolerance(ran, 
         assert 0 < difference < TOLERANCE
     monkeypatch.setattr("companion.grid.score.load", lambda cell: small_data())
     monkeypatch.setattr("companion.grid.score.is_drawn", lambda cell: False)
-    monkeypatch.setattr("emargin.evaluation.frames.probing.further_predictions", lambda *a, **k: {})
+    without_further_probes(monkeypatch)
     words = ["score", str(ran / "small.json"), "--out", str(tmp_path / "out"), "--device", "cpu"]
     assert main([*words, "--cells", str(tmp_path / "cells")]) == 0
     exact, rounded = (Store(folder / "out").rows.set_index(["digest", "metric"]).value for folder in (ran, tmp_path))
@@ -434,7 +434,7 @@ def test_an_archive_goes_to_another_machine_and_is_scored_there(ran, archive, tm
     monkeypatch.setattr(grid, "home", lambda: tmp_path)
     monkeypatch.setattr("companion.grid.score.load", lambda cell: small_data())
     monkeypatch.setattr("companion.grid.score.is_drawn", lambda cell: False)
-    monkeypatch.setattr("emargin.evaluation.frames.probing.further_predictions", lambda *a, **k: {})
+    without_further_probes(monkeypatch)
     assert main(["encoders", "unpack", str(archive), str(tmp_path / "runs" / "cells")]) == 0
     words = ["score", str(ran / "small.json"), "--out", str(tmp_path / "out"), "--device", "cpu"]
     assert main(words) == 0

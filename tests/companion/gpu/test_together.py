@@ -19,7 +19,7 @@ from emargin.errors import InputError, NonFiniteGradient
 from emargin.experiment import run
 from emargin.losses import emargin_loss, emargin_released, info_nce
 from emargin.training import build, train
-from tests.conftest import make_dataset
+from tests.conftest import make_dataset, without_further_probes
 
 MIXED = [
     {"seed": 1, "temperature": 0.5, "labels": "paper"},
@@ -446,7 +446,7 @@ def cells(small):
 
 
 def test_a_prepared_cell_is_evaluated_and_not_trained_again(cells, small_dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr("emargin.evaluation.frames.probing.further_predictions", lambda *a, **k: {})
+    without_further_probes(monkeypatch)
     folders = [tmp_path / str(number) for number in range(3)]
     folders[1].mkdir()
     (folders[1] / "resume.pt").write_bytes(b"of a run that was killed")

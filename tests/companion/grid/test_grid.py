@@ -21,7 +21,7 @@ from emargin.config import Experiment
 from emargin.errors import InputError, MissingData, NonFiniteGradient
 from emargin.resolve import resolve
 from emargin.stages import code_versions
-from tests.conftest import make_dataset
+from tests.conftest import make_dataset, without_further_probes
 
 SMALL = {"dataset": "ecg-sim", "iterations": 2, "sequence_length": 10, "batch_size": 2}
 CHECKSUM = "ecg-sim seed 0 full"
@@ -40,7 +40,7 @@ def small_grid(monkeypatch, tmp_path):
     object.__setattr__(dataset, "checksum", CHECKSUM)
     monkeypatch.setattr("companion.grid.runner.load", lambda experiment: dataset)
     monkeypatch.setattr(grid, "home", lambda: tmp_path)
-    monkeypatch.setattr("emargin.evaluation.frames.probing.further_predictions", lambda *a, **k: {})
+    without_further_probes(monkeypatch)
     monkeypatch.setattr("companion.grid.runner.is_drawn", lambda cell: True)
     return grid_file(tmp_path, [SMALL | {"method": ["random", "emargin"]}])
 

@@ -20,7 +20,7 @@ from emargin import rows as results
 from emargin.errors import InputError
 from emargin.fingerprint import ROOT, Source
 from emargin.stages import METRICS, Metric, code_versions
-from tests.conftest import make_dataset
+from tests.conftest import make_dataset, without_further_probes
 
 CELL = {"dataset": "ecg-sim", "iterations": 2, "sequence_length": 10, "batch_size": 2}
 TOY = f"{__name__}:breadth"
@@ -28,11 +28,11 @@ TOY = f"{__name__}:breadth"
 
 def breadth(experiment, dataset, train, test):
     """A metric: the spread of the test side's embedding."""
-    return {"breadth": (float(test.embedding.std()), test.labels.numel())}
+    return {"breadth": (float(test.embedding.std()), test.labels.numel())}, {}
 
 
 def misnamed(experiment, dataset, train, test):
-    return {"depth": (1.0, 1)}
+    return {"depth": (1.0, 1)}, {}
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def cells(monkeypatch, tmp_path):
         monkeypatch.setattr(f"{module}.is_drawn", lambda cell: False)
     for module in (grid, reproduce):
         monkeypatch.setattr(module, "home", lambda: tmp_path)
-    monkeypatch.setattr("emargin.evaluation.frames.probing.further_predictions", lambda *a, **k: {})
+    without_further_probes(monkeypatch)
     (tmp_path / "toys.json").write_text(json.dumps([CELL | {"method": ["random", "emargin"]}]))
     run_grid(tmp_path / "toys.json", tmp_path / "out", progress=False, device="cpu")
     return read_grid(tmp_path / "toys.json")
@@ -288,7 +288,7 @@ def test_reproduce_scores_what_it_can_and_then_runs_the_rest(cells, toy, tmp_pat
 
 def test_series_are_scored_on_one_embedding_each(ucr, tmp_path, monkeypatch, toy):
     monkeypatch.setattr(grid, "home", lambda: tmp_path)
-    monkeypatch.setattr("emargin.evaluation.series.probing.further_probes", lambda *a, **k: {})
+    without_further_probes(monkeypatch)
     monkeypatch.delitem(METRICS, "breadth")
     (tmp_path / "toys.json").write_text(json.dumps([{"dataset": ucr, "method": "random", "batch_size": 2}]))
     run_grid(tmp_path / "toys.json", tmp_path / "out", progress=False, device="cpu")

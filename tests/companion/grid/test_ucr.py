@@ -28,7 +28,7 @@ def test_a_cell_that_is_killed_while_it_is_scored_has_no_rows_and_runs_again(ucr
 
     (cell,) = read_grid(grid_of(ucr))
     with monkeypatch.context() as patch:
-        patch.setattr("emargin.evaluation.scoring.series.scores", killed)
+        patch.setattr("emargin.evaluation.series.score_clusters", killed)
         with pytest.raises(KeyboardInterrupt):
             run_cell(cell, cell_folder(cell), device="cpu", progress=False)
     store = Store(tmp_path / "out")

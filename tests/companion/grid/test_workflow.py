@@ -24,7 +24,7 @@ from emargin.data import cache
 from emargin.errors import InputError
 from emargin.methods import COMPARED
 from emargin.resolve import resolve
-from tests.conftest import make_dataset
+from tests.conftest import make_dataset, without_further_probes
 from tests.test_setup import LOCK, ROOT, pins
 
 WORKFLOW = ROOT / "workflow"
@@ -135,7 +135,7 @@ def small_grid(monkeypatch, tmp_path):
     monkeypatch.setattr("companion.grid.runner.load", lambda cell: dataset)
     for module in (grid, reproduce):
         monkeypatch.setattr(module, "home", lambda: tmp_path)
-    monkeypatch.setattr("emargin.evaluation.frames.probing.further_predictions", lambda *a, **k: {})
+    without_further_probes(monkeypatch)
     monkeypatch.setattr("companion.grid.runner.is_drawn", lambda cell: False)
     return grid_file(tmp_path, CELL | {"method": ["random", "emargin"]})
 

@@ -15,7 +15,8 @@ from emargin.evaluation import series
 from emargin.evaluation.features import Features, encode
 from emargin.experiment import run
 from emargin.resolve import resolve
-from emargin.stages import code_versions
+from emargin.evaluation.scoring import score
+from emargin.stages import METRICS, code_versions
 from emargin.training import train
 
 
@@ -39,7 +40,7 @@ def test_scores_are_those_of_the_protocol_on_pooled_embeddings(ucr):
     experiment = resolve(Experiment(dataset=ucr, method="infonce", iterations=3))
     dataset = load(experiment)
     method, _ = train(experiment, dataset, progress=False)
-    found = {row["metric"]: row for row in series.scores(experiment, method, dataset)}
+    found = {row["metric"]: row for row in score(experiment, method, dataset).rows}
     means = encode(method, dataset.test).embedding.double().mean(1).float().numpy()
     clusters = KMeans(2, n_init=10, random_state=1).fit_predict(means)
     assert found["series_silhouette"]["value"] == pytest.approx(silhouette_score(means, clusters), abs=1e-4)
@@ -58,7 +59,7 @@ def test_a_run_on_a_set_of_the_archive_has_rows_of_series_alone_and_the_files_of
     experiment = Experiment(dataset=ucr, method="infonce", iterations=2)
     result = run(experiment, device="cpu", folder=tmp_path / "run", progress=False, maps=True)
     assert result.rows.metric.str.startswith(series.PREFIX).all() and not result.rows.metric.duplicated().any()
-    assert result.arrays == {} and set(result.provenance["seconds"]) == {"data", "train", "encode", "score"}
+    assert result.arrays == {} and set(result.provenance["seconds"]) == {"data", "train", "encode", *METRICS}
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
         "arrays.npz",
         "curve.csv",
