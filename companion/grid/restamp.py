@@ -34,7 +34,7 @@ from emargin.experiment import run
 from emargin.paths import home
 from emargin.resolve import resolve
 from emargin.rows import read_rows, write_text
-from emargin.stages import MAP_NAME, code_versions, map_version
+from emargin.stages import MAP_NAME, METRICS, code_versions, map_version
 from emargin.training import train
 
 KIND = ("method", "fidelity", "dataset", "source")  # one cell of each is run
@@ -68,6 +68,7 @@ class _Change:
     digest: str
     record: dict
     codes: dict[str, str]
+    gone: tuple[str, ...]  # metrics of the text before that the present one computes under other names
 
     @property
     def cell(self) -> dict:
@@ -78,6 +79,14 @@ class _Change:
         wanted = [("data", _key(self.cell, DATA_FIELDS))] if "data" in self.codes else []
         return wanted + ([("cell", _key(self.cell, KIND))] if set(self.codes) - {"data"} else [])
 
+    def stamp(self) -> None:
+        """Give the record the present fingerprints; what was made by an earlier text still is."""
+        made, earlier = self.record["code"], self.record.get("earlier_text", [])
+        new = [stage for stage in self.codes if stage not in made]
+        if set(self.gone) & set(earlier):
+            self.record["earlier_text"] = [stage for stage in earlier if stage not in self.gone] + new
+        self.record["code"] = {stage: code for stage, code in made.items() if stage not in self.gone} | self.codes
+
 
 def _restamp(before: Path, rows_below: float) -> int:
     stores = {path: json.loads(path.read_text()) for path in sorted(home().glob("results/*/provenance.json"))}
@@ -87,12 +96,16 @@ def _restamp(before: Path, rows_below: float) -> int:
         folder: dict(zip(cells, _ask(folder, "codes", list(cells.values())), strict=True))
         for folder in (before, home())
     }
-    changes = _changes(records, codes[before], codes[home()])
+    named: dict[str, set[str]] = {}
+    for folder in {path.parent for path in stores}:
+        for row in read_rows(folder / "rows.csv").itertuples():
+            named.setdefault(row.digest, set()).add(row.metric)
+    changes = _changes(records, named, codes[before], codes[home()])
     print(f"{len(changes)} of {len(records)} records have stages whose text differs")
-    proofs = _proved(_questions(changes, rows_below), codes)
+    proofs = _proved(_questions(changes, rows_below, codes), codes)
     held = [change for change in changes if all(proofs[proof]["equal"] for proof in change.proofs())]
     for change in held:
-        change.record["code"] |= change.codes
+        change.stamp()
     for path, store in stores.items():
         lines = ",\n".join(f'"{digest}": {json.dumps(record)}' for digest, record in sorted(store.items()))
         write_text(path, f"{{\n{lines}\n}}\n")
@@ -102,34 +115,63 @@ def _restamp(before: Path, rows_below: float) -> int:
 
 
 def _changes(
-    records: list[tuple[str, dict]], then: dict[str, dict | None], now: dict[str, dict | None]
+    records: list[tuple[str, dict]],
+    rows: dict[str, set[str]],
+    then: dict[str, dict | None],
+    now: dict[str, dict | None],
 ) -> list[_Change]:
-    """Return the records that hold in the text before, and whose stages differ in the present one."""
+    """Return the records that hold in the text before, and whose stages differ in the present one.
+
+    rows: names of the rows of each cell. A metric that the text before did not know is one of its stages only if the
+    cell has rows of it.
+    """
     changes = []
     for digest, record in records:
-        old, new = then[digest], now[digest]
-        if old and new:
-            stages = [stage for stage in record["code"] if old[stage] != new[stage]]
-            if stages and all(record["code"][stage] == old[stage] for stage in stages):
-                changes.append(_Change(digest, record, {stage: new[stage] for stage in stages}))
+        old, new, made = then[digest], now[digest], record["code"]
+        if not old or not new or any(made[stage] != old.get(stage) for stage in made):
+            continue
+        new_names = [name for name in new if name in METRICS and name not in old]
+        known = [name for name in new_names if any(map(METRICS[name].holds, rows.get(digest, ())))]
+        codes = {stage: new[stage] for stage in [*made, *known] if stage in new and new[stage] != old.get(stage)}
+        if codes:
+            changes.append(_Change(digest, record, codes, tuple(stage for stage in made if stage not in new)))
     return changes
 
 
-def _questions(changes: list[_Change], rows_below: float) -> dict[tuple[str, tuple], tuple[str, dict]]:
-    """Return for each proof the cell that is run: of a kind the longest training, whose bits have most time to part."""
+def _questions(
+    changes: list[_Change], rows_below: float, codes: dict[Path, dict]
+) -> dict[tuple[str, tuple], tuple[str, dict]]:
+    """Return for each proof the cell that is run.
+
+    Of a kind whose training has another text the longest, whose bits have most time to part; else one that both texts
+    have run already, or the shortest.
+    """
     alike: dict[tuple[str, tuple], list[_Change]] = {}
     for change in changes:
         for proof in change.proofs():
             alike.setdefault(proof, []).append(change)
     questions = {}
     for proof, candidates in alike.items():
-        change = max(
-            candidates, key=lambda change: (change.cell["iterations"], change.cell["protocol"], -change.cell["seed"])
-        )
+        trained = [change for change in candidates if "train" in change.codes]
+        if trained or proof[0] == "data":
+            change = max(
+                trained or candidates,
+                key=lambda change: (change.cell["iterations"], change.cell["protocol"], -change.cell["seed"]),
+            )
+        else:
+            change = min(
+                candidates, key=lambda change: (not _has_run(change, codes), sum(change.record["seconds"].values()))
+            )
         seconds = change.record.get("seconds", {})
         scoring = sum(seconds.values()) - seconds.get("train", 0)
-        questions[proof] = change.digest, {"experiment": change.cell, "rows": scoring <= rows_below}
+        questions[proof] = change.digest, {"experiment": change.cell, "rows": not trained or scoring <= rows_below}
     return questions
+
+
+def _has_run(change: _Change, codes: dict[Path, dict]) -> bool:
+    return all(
+        _answer_file("cell", change.digest, known[change.digest], rows=True).exists() for known in codes.values()
+    )
 
 
 def _proved(questions: dict[tuple[str, tuple], tuple[str, dict]], codes: dict[Path, dict]) -> dict[tuple, dict]:
@@ -172,8 +214,7 @@ def _answers(folder: Path, codes: dict[str, dict], *, worker: str, asked: list[t
     """Return a worker's answers in a checkout. Each is kept by the code that gave it."""
     files = []
     for digest, question in asked:
-        name = json.dumps([worker, digest, codes[digest], question["rows"]], sort_keys=True)
-        files.append(home() / "runs" / "restamp" / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.json")
+        files.append(_answer_file(worker, digest, codes[digest], rows=question["rows"]))
     ahead = [(file, question) for file, (_, question) in zip(files, asked, strict=True) if not file.exists()]
     if ahead:
         with _started(folder, worker) as process:
@@ -187,6 +228,11 @@ def _answers(folder: Path, codes: dict[str, dict], *, worker: str, asked: list[t
                 write_text(file, answer)
                 print(f"{folder.name}: {number} of {len(ahead)} {worker}", file=sys.stderr, flush=True)
     return [json.loads(file.read_text()) for file in files]
+
+
+def _answer_file(worker: str, digest: str, code: dict, *, rows: bool) -> Path:
+    name = json.dumps([worker, digest, code, rows], sort_keys=True)
+    return home() / "runs" / "restamp" / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
 
 
 def _ask(folder: Path, worker: str, question: object) -> list:

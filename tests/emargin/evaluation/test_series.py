@@ -13,9 +13,9 @@ from emargin.data.loading import load
 from emargin.errors import InputError
 from emargin.evaluation import series
 from emargin.evaluation.features import Features, encode
+from emargin.evaluation.scoring import score
 from emargin.experiment import run
 from emargin.resolve import resolve
-from emargin.evaluation.scoring import score
 from emargin.stages import METRICS, code_versions
 from emargin.training import train
 
