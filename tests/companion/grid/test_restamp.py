@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from companion.grid.restamp import _changes
 from emargin.config import Experiment
 from emargin.fingerprint import ROOT, Source
 from emargin.resolve import resolve
+from emargin.rows import rows_to_csv, table
 from emargin.stages import code_versions
 
 CELLS = [
@@ -54,6 +56,7 @@ def restamped(before: Path, folder: Path, change: tuple[str, str]) -> tuple[int,
     for path, kept in ((store, records), (also, dict([next(iter(records.items()))]))):
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps(kept))
+        path.with_name("rows.csv").write_text(rows_to_csv(table([])))
     environment = os.environ | {"PYTHONPATH": str(folder), "EMARGIN_DATA": str(folder / "none")}
     done = subprocess.run(
         [sys.executable, "-m", "companion.grid.restamp", "--before", str(before)],
@@ -93,3 +96,23 @@ def test_a_text_with_other_bits_is_refused(before, tmp_path):
     assert after == records
     (rerun,) = proofs[0]["rerun"]["cell"].values()
     assert not rerun["equal"] and rerun["before"]["encoder"] != rerun["outcome"]["encoder"]
+
+
+def test_a_metric_under_another_name_takes_the_stamp_where_the_cell_has_its_rows():
+    cell = CELLS[0]
+    code = code_versions(cell)
+    old = {name: code[name] for name in ("data", "train", "clustering")} | {"classifiers": "0"}
+    record = {"experiment": json.loads(cell.to_json()), "code": old, "earlier_text": ["train", "classifiers"]}
+    lines = {cell.digest: {"silhouette", "knn_accuracy", "mlp_accuracy"}}
+    (change,) = _changes([(cell.digest, record)], lines, {cell.digest: old}, {cell.digest: code})
+    assert change.proofs() == [("cell", ("infonce", cell.fidelity, "sleepeeg-sim", cell.source))]
+    change.stamp()
+    assert record["code"] == {name: code[name] for name in ("data", "train", "clustering", "knn", "mlp")}
+    assert record["earlier_text"] == ["train", "knn", "mlp"]
+
+
+def test_a_record_that_the_text_before_did_not_make_is_left_alone():
+    cell = CELLS[0]
+    code = code_versions(cell)
+    record = {"experiment": json.loads(cell.to_json()), "code": code | {"train": "another"}}
+    assert _changes([(cell.digest, record)], {}, {cell.digest: code | {"probe": "0"}}, {cell.digest: code}) == []
