@@ -17,7 +17,7 @@ from emargin.evaluation.probing import NEIGHBOURS, PROBE_ROWS, QUICK_ROWS
 from emargin.stages import MAP_NAME, METRICS
 
 PERPLEXITY = 30  # of t-SNE: a map has more frames
-HELD_OUT = 0.1  # of the training frames, by which the MLP stops early: every class is in it, and in the rest
+HELD_OUT = 0.1  # of the training frames, by which the MLP stops early
 
 
 @dataclass(frozen=True)
@@ -131,14 +131,15 @@ def of_neighbours(counts: Counts) -> str:
 
 
 def of_mlp(counts: Counts) -> str:
-    """Return why the MLP, which holds out a tenth of its training frames in every class, cannot be trained."""
-    there = _there(counts.fitted)
+    """Return why the MLP, which holds out a tenth of its training frames, cannot be trained; "" if it can."""
     if reason := of_probe(counts):
         return reason
-    if lonely := [name for name, count in zip(counts.classes, counts.fitted, strict=True) if count == 1]:
-        return f"one training frame of {', '.join(lonely)}: the MLP holds frames of every class out"
-    if math.ceil(HELD_OUT * sum(there)) < len(there):
-        return f"{sum(there)} training frames: the MLP holds out a tenth, at least one of each of {len(there)} classes"
+    there = [(name, count) for name, count in zip(counts.classes, counts.fitted, strict=True) if count]
+    total = sum(counts.fitted)
+    if math.ceil(HELD_OUT * total) < 2:
+        return f"{total} labelled training frames: the MLP holds out a tenth of them, two at least"
+    if lonely := [name for name, count in there if count == 1 and len(there) == 2]:  # of more classes it may lack some
+        return f"one training frame of {lonely[0]}: of two classes the MLP holds frames of both out"
     return ""
 
 

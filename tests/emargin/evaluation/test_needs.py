@@ -67,7 +67,11 @@ def few(count):
 CASES = {
     "a class that only the training side has": (relabelled(test=without(2)), {"clustering", "map"}),
     "a class that only the test side has": (relabelled(train=without(2)), {"map"}),
-    "a class of one training frame": (relabelled(train=keeping(1, 3)), {"mlp", "map"}),
+    "a class of one training frame": (relabelled(train=keeping(1, 3)), {"map"}),
+    "one of two classes has one training frame": (
+        relabelled(train=lambda labels: keeping(1, 3)(without(1, 2)(labels))),
+        {"mlp", "map"},
+    ),
     "a class of one test frame": (relabelled(test=keeping(1, 3)), {"map"}),
     "a single training class": (relabelled(train=without(1, 2, 3)), PROBES | {"map"}),
     "one class on both sides": (
@@ -80,7 +84,8 @@ CASES = {
     ),
     "twenty-one test frames": (relabelled(test=few(21)), {"map"}),
     "as many test frames as classes": (relabelled(test=few(4)), {"clustering", "map"}),
-    "few training frames": (relabelled(train=few(12)), {"mlp", "map"}),
+    "ten training frames": (relabelled(train=few(10)), {"mlp", "map"}),
+    "eleven training frames": (relabelled(train=few(11)), {"map"}),
     "fewer training frames than neighbours": (relabelled(train=few(4)), PROBES | {"map"}),
     "no labelled test frame": (relabelled(test=few(0)), {"clustering", "collapse", *PROBES, "map"}),
     "no labelled training frame": (relabelled(train=few(0)), PROBES | {"map"}),
