@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, Self, TypeAlias, get_args, get_type_hints
 
-from emargin.errors import InputError
-from emargin.fields import Plain, in_range, known, typed
+from emargin.errors import InputError, shown
+from emargin.fields import Plain, in_range, known, plain, typed
 
 # None until the experiment is resolved. Code that runs has a resolved experiment, so to it such a value is never None.
 Open: TypeAlias = Any
@@ -25,7 +27,7 @@ CHOICES = {
     "split": ("validation",),
 }
 BOUNDS: dict[str, dict[str, float | None]] = {
-    "temperature": {"above": 0},
+    "temperature": {"least": 1e-6},
     "learning_rate": {"above": 0},
     "weight_decay": {"least": 0},
     "iterations": {"least": 0},
@@ -132,22 +134,21 @@ class Experiment:
             raise TypeError(f"Experiment takes at most {len(CORE)} values without a name, {len(values)} given")
         settings = named.pop("settings", {})
         if not isinstance(settings, Mapping) or not all(isinstance(name, str) for name in settings):
-            raise InputError(
-                "settings have the wrong type", found=repr(settings), wanted="a mapping of names to values"
-            )
+            what, wanted = "settings have the wrong type", "a mapping of names to values"
+            raise InputError(what, found=shown(settings), wanted=wanted)
         given = dict(settings) | dict(**dict(zip(CORE, values, strict=False)), **named)
         if isinstance(given.get("method"), type):
             given["method"] = reference(given["method"])
         for name, field in FIELDS.items():
             self._set(name, _core(name, given.pop(name, field.default)))
         for name in (*RECORDED, *sorted(given.keys() - set(RECORDED))):
-            value = given.get(name)
+            value = plain(given.get(name))
             if hasattr(Experiment, name):
                 wanted = "a name that is no attribute of Experiment"
-                raise InputError(f"{name!r} can be no setting", found=repr(value), wanted=wanted)
+                raise InputError(f"{name!r} can be no setting", found=shown(value), wanted=wanted)
             if not isinstance(value, Plain):
                 wanted = "text, a number, True, False or None"
-                raise InputError(f"{name} has the wrong type", found=repr(value), wanted=wanted)
+                raise InputError(f"{name} has the wrong type", found=shown(value), wanted=wanted)
             self._set(name, value)
 
     def _set(self, name: str, value: Plain) -> None:
@@ -165,8 +166,8 @@ class Experiment:
         return hash(frozenset(vars(self).items()))
 
     def __repr__(self) -> str:
-        plain = vars(Experiment())
-        named = [f"{name}={value!r}" for name, value in vars(self).items() if value != plain.get(name)]
+        usual = vars(Experiment())
+        named = [f"{name}={value!r}" for name, value in vars(self).items() if value != usual.get(name)]
         return f"{type(self).__name__}({', '.join(named)})"
 
     @property
@@ -204,8 +205,21 @@ class Experiment:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Return the experiment that `to_json` wrote."""
-        return cls.from_dict(json.loads(text))
+        """Return the experiment that `to_json` wrote.
+
+        Raises
+        ------
+        InputError
+            For text that is no JSON object, and as for an experiment.
+        """
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError) as error:  # brackets within brackets without end
+            found = f"{type(error).__name__}: {error}"
+            raise InputError("an experiment cannot be read", found=found, wanted="a JSON object") from error
+        if not isinstance(values, dict):
+            raise InputError("an experiment cannot be read", found=shown(values), wanted="a JSON object")
+        return cls.from_dict(values)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Plain]) -> Self:
@@ -213,14 +227,40 @@ class Experiment:
         return cls(**values)
 
     @classmethod
-    def from_notebook(cls, names: Mapping[str, object]) -> Self:
+    def from_notebook(cls, names: Mapping[str, Any]) -> Self:
         """Return the experiment of a notebook's `globals()`, straight after its parameters cell.
 
-        papermill only warns of a misspelt parameter and injects it all the same; here it becomes a setting, which
-        `resolve` refuses.
+        Every name that the cells before assign is a parameter, those too that papermill injects with no more than a
+        warning: one that is misspelt, or is a list, is refused here or by `resolve`. Where there are no cells, as in a
+        script, all names count that stand for data.
         """
-        plain = {name: value for name, value in names.items() if isinstance(value, Plain) and name[0] != "_"}
-        return cls.from_dict(plain)
+        cells = names.get("_ih")  # the text of each cell that ran, the present one last; IPython keeps it
+        if isinstance(cells, list) and any("from_notebook" in cell for cell in cells):
+            given = {name for name in _assigned(cells) if name in names}
+        else:
+            public = {name: value for name, value in names.items() if name[0] != "_" and name not in ("In", "Out")}
+            given = {name for name, value in public.items() if not (callable(value) or isinstance(value, ModuleType))}
+        return cls.from_dict({name: names[name] for name in sorted(given)})
+
+
+def _assigned(cells: Iterable[str]) -> Iterator[str]:
+    """Yield the names that cells assign before `from_notebook` is called first, and in later cells of values alone."""
+    called = False
+    for cell in cells:
+        try:
+            lines = ast.parse(cell).body
+        except SyntaxError:  # so it did not run
+            continue
+        values = all(isinstance(line, ast.Assign | ast.AnnAssign) for line in lines) and not any(
+            isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id != "float"  # float("nan")
+            for line in lines
+            for node in ast.walk(line)
+        )
+        for line in lines:
+            called = called or "from_notebook" in ast.unparse(line)
+            if not isinstance(line, ast.FunctionDef | ast.ClassDef) and (values or not called):
+                nodes = ast.walk(line)
+                yield from (node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
 
 
 FIELDS = {field.name: field for field in dataclasses.fields(Experiment) if field.name != "settings"}
@@ -250,6 +290,8 @@ def _core(name: str, value: Plain) -> Plain:
     if value is None and optional:
         return None
     value = typed(name, kind, value)
+    if value == "":
+        raise InputError(f"{name} is empty", found="''", wanted="a name")
     if name in CHOICES:
         known(name, value, CHOICES[name])
     in_range(name, value, **BOUNDS.get(name, {}))

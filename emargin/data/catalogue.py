@@ -404,7 +404,7 @@ def entry_of(dataset: str) -> Entry:
     """
     if dataset.startswith(UCR):
         return _series(dataset)
-    if dataset not in DATASETS and Path(dataset).is_dir():
+    if dataset not in DATASETS and os.path.isdir(dataset):  # which a name that is too long is not
         return Entry(
             name=dataset,
             title=Path(dataset).name,

@@ -5,8 +5,12 @@ import dataclasses
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from IPython.core.interactiveshell import InteractiveShell
 
 from emargin.config import CORE, RECORDED, Experiment
 from emargin.errors import InputError
@@ -94,7 +98,7 @@ def test_values_without_names_are_the_first_fields():
         ({"surrogate": "phases"}, "unknown surrogate.*did you mean 'phase'"),
         ({"split": "validate"}, "unknown split.*did you mean 'validation'"),
         ({"method": "random", "temperature": -0.1}, "temperature is out of range.*-0.1"),
-        ({"temperature": 0}, "temperature is out of range.*above 0"),
+        ({"temperature": 0}, "temperature is out of range.*at least 1e-06"),
         ({"temperature": float("nan")}, "temperature is out of range.*nan"),
         ({"weight_decay": float("inf")}, "weight_decay is out of range.*inf.*at least 0"),
         ({"seed": -1}, "seed is out of range"),
@@ -111,6 +115,18 @@ def test_values_without_names_are_the_first_fields():
         ({"dataset": 3}, "dataset has the wrong type"),
         ({"digest": "d6fd5cab8b9b4cc3"}, "'digest' can be no setting.*no attribute of Experiment"),
         ({"margin": [1, 2]}, r"margin has the wrong type.*\[1, 2\]"),
+        ({"temperature": [0.1]}, r"temperature has the wrong type.*\[0.1\].*float"),
+        ({"temperature": {"a": 1}}, "temperature has the wrong type.*{'a': 1}"),
+        ({"temperature": 1e300}, "temperature is out of range.*1e\\+300.*at most 1e\\+09"),
+        ({"learning_rate": 1e-300}, "learning_rate is out of range.*1e-300.*0 or at least 1e-15"),
+        ({"temperature": 10**1000}, "temperature is out of range.*10000.*1001 characters.*that a float can hold"),
+        ({"hop": int("7" * 20)}, "hop is out of range.*7{20}.*at most 1e\\+09"),
+        ({"stride": int("7" * 40)}, "stride is out of range.*7{40}"),
+        ({"batch_size": 10**5000}, "batch_size is out of range.*type int that is too long to write out"),
+        ({"quick": "maybe"}, "quick has the wrong type.*'maybe'.*bool"),
+        ({"seed": ""}, "seed has the wrong type.*''"),
+        ({"dataset": ""}, "dataset is empty"),
+        ({"method": ""}, "method is empty"),
     ],
 )
 def test_bad_values_are_named(fields, message):
@@ -118,7 +134,119 @@ def test_bad_values_are_named(fields, message):
         Experiment(**fields)
 
 
-def test_a_notebook_is_read_by_its_plain_names_alone():
+def test_values_are_taken_for_what_they_are():
+    given = Experiment(
+        dataset=Path("ecg"),
+        seed=np.int64(3),
+        fold=np.uint8(1),
+        quick=np.bool_(True),
+        iterations=torch.tensor(7),
+        learning_rate=np.float64(1e-3),
+        margin=np.array(2.0),
+        reading=np.str_("pair"),
+    )
+    plain = Experiment(dataset="ecg", seed=3, fold=1, quick=True, iterations=7, margin=2.0, reading="pair")
+    assert given == plain and given.to_json() == plain.to_json()
+    assert {type(value) for value in vars(given).values()} <= {str, int, float, bool, type(None)}
+    assert Experiment(temperature=np.float32(0.5)).temperature == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("true", True), ("Yes", True), ("on", True), ("off", False), ("no", False)]
+)
+def test_a_switch_may_be_spelt_as_yaml_spells_it(text, value):
+    assert Experiment(quick=text).quick is value
+
+
+def test_numbers_may_come_as_text_as_yaml_has_some():
+    assert Experiment(learning_rate="1e-3", seed="4", batch_size="1e1") == Experiment(seed=4, batch_size=10)
+    assert resolve(Experiment(margin="1e1")).margin == 10.0
+
+
+@pytest.mark.parametrize("value", ["x" * 5000, ["x"] * 5000, {"x": list(range(5000))}, "1" * 5000])
+def test_a_long_value_is_shortened_in_the_error(value):
+    for field in ("seed", "surrogate", "margin", "dataset", "x" * 5000):
+        with pytest.raises(InputError) as caught:
+            resolve(Experiment(**{field: value}))
+        assert len(str(caught.value)) < 2000, field
+
+
+def test_a_value_without_end_is_named_without_being_written_out():
+    nested = []
+    for _ in range(100_000):
+        nested = [nested]
+    with pytest.raises(InputError, match="seed has the wrong type.*of type list that is too long to write out"):
+        Experiment(seed=nested)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 100_000, "cannot be read.*RecursionError"),
+        ('{"seed": ' + "1" * 5000 + "}", "cannot be read.*4300 digits"),
+        ('{"seed": 1', "cannot be read.*JSONDecodeError"),
+        ("[1]", "cannot be read.*\\[1\\].*a JSON object"),
+        ('{"seed": [1]}', "seed has the wrong type"),
+        ('{"seed": NaN}', "seed has the wrong type.*nan"),
+    ],
+)
+def test_text_that_is_no_experiment_is_named(text, message):
+    with pytest.raises(InputError, match=message):
+        Experiment.from_json(text)
+
+
+# --- notebooks
+
+
+def in_cells(*cells: str) -> Experiment:
+    """What the last cell calls `experiment`, in a kernel's shell that runs these cells in turn."""
+    shell = InteractiveShell()
+    for cell in cells:
+        shell.run_cell(cell, store_history=True).raise_error()
+    return shell.user_ns["experiment"]
+
+
+ASKS = "from emargin.config import CORE, Experiment\nexperiment = Experiment.from_notebook(globals())\nnumber = 3"
+
+
+def test_a_notebook_goes_by_its_parameters_cell():
+    asked = in_cells('dataset = "harth-sim"\nseed = 2  # of all\nmargin = None', "# Parameters\nmargin = 3", ASKS)
+    assert asked == Experiment(dataset="harth-sim", seed=2, margin=3)
+
+
+@pytest.mark.parametrize(
+    ("injected", "message"),
+    [
+        ("margin = [0.5, 50]", r"margin has the wrong type.*\[0.5, 50\]"),
+        ('seed = {"a": 1}', "seed has the wrong type.*{'a': 1}"),
+        ("margn = [1]", r"margn has the wrong type.*\[1\]"),
+        ("margn = None", "unknown parameter.*'margn'"),
+        ("_margin = 1", "unknown parameter.*'_margin'"),
+        ("CORE = 5", "CORE has the wrong type"),
+        ("Experiment = 5", "Experiment has the wrong type"),
+        ('margin = float("nan")', "margin is out of range.*nan"),
+        ("if True:\n    margn = 2", "unknown parameter.*'margn'"),
+    ],
+)
+def test_nothing_that_is_injected_is_dropped(injected, message):
+    with pytest.raises(InputError, match=message):
+        resolve(in_cells("seed = 2", injected, ASKS))
+
+
+def test_what_later_cells_compute_is_no_parameter_and_a_changed_parameter_is():
+    cells = ["seed = 2", ASKS, "total = 0\nfor step in range(3):\n    total += step", "other = seed"]
+    assert in_cells(*cells, ASKS) == Experiment(seed=2)
+    assert in_cells(*cells, "seed = 4\nmargin = 2", ASKS) == Experiment(seed=4, margin=2)
+    with pytest.raises(InputError, match=r"margn has the wrong type"):
+        in_cells(*cells, "margn = [4]", ASKS)
+
+
+def test_in_one_cell_the_lines_before_are_parameters():
+    asks = ASKS.replace("experiment =", "seed = 2\nmargin = 3\nexperiment =")
+    assert in_cells(asks) == in_cells(asks, asks) == Experiment(seed=2, margin=3)
+
+
+def test_without_cells_all_names_of_data_are_parameters():
     names = {
         "dataset": "harth-sim",
         "seed": 2,
@@ -126,11 +254,14 @@ def test_a_notebook_is_read_by_its_plain_names_alone():
         "_i1": "seed = 2",
         "In": ["seed = 2"],
         "Experiment": Experiment,
+        "np": np,
     }
     assert Experiment.from_notebook(names) == Experiment(dataset="harth-sim", seed=2)
     for value in (3, None):
         with pytest.raises(InputError, match="unknown parameter.*'sed'.*did you mean 'seed'"):
             resolve(Experiment.from_notebook(names | {"sed": value}))
+    with pytest.raises(InputError, match="margn has the wrong type"):
+        Experiment.from_notebook(names | {"margn": [1]})
 
 
 def test_for_method_leaves_what_was_asked_of_the_other_method():

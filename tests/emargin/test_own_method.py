@@ -221,7 +221,7 @@ def test_a_module_that_fails_says_how(write):
         ('"distance"', '"seed"', "'seed' of the method mine:Nearer clashes.*seed.*another name, none of dataset"),
         ('"distance"', '"digest"', "'digest' of the method mine:Nearer clashes"),
         ("Field(float", "Field(list", "'distance'.*no plain type.*list.*str, int, float, bool"),
-        ("default=0.5", 'default="0.5"', "default of the field 'distance'.*has the wrong type.*'0.5'.*float"),
+        ("default=0.5", 'default="half"', "default of the field 'distance'.*has the wrong type.*'half'.*float"),
         (
             "default=0.5",
             "default=-0.5",

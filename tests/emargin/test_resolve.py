@@ -127,7 +127,7 @@ def test_none_is_not_asked():
         ({"margin": 0}, "margin is out of range.*0"),
         ({"threshold": 1.5}, "threshold is out of range.*1.5.*at least -1 and at most 1"),
         ({"threshold": float("nan")}, "threshold is out of range.*nan"),
-        ({"margin": "5"}, "margin has the wrong type.*'5'.*float"),
+        ({"margin": "five"}, "margin has the wrong type.*'five'.*float"),
         ({"margin": True}, "margin has the wrong type.*True"),
     ],
 )
