@@ -4,9 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from companion.listing import listing, settings
 from emargin.__main__ import (
     add_device,
-    add_methods,
     add_run,
     execute,
     fields_of,
@@ -22,6 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser, commands = new_parser()
     runner = add_run(commands, "run one experiment, or a grid of them")
     runner.set_defaults(command=_run)
+    runner.epilog = settings()
     runner.add_argument("--grid", type=Path, metavar="FILE", help="run the cells of a grid file instead")
     runner.add_argument(
         "--together",
@@ -38,9 +39,14 @@ def main(arguments: list[str] | None = None) -> int:
     add_device(choose)
     _add_score(commands)
     _add_encoders(commands)
-    add_methods(commands)
+    commands.add_parser("methods", help="list the methods and their settings").set_defaults(command=_methods)
     _add_data(commands.add_parser("data", help="fetch, verify or list the real data sets"))
     return execute(parser, arguments)
+
+
+def _methods(options: argparse.Namespace) -> int:
+    print(listing())
+    return 0
 
 
 def _one_or_more(text: str) -> int:

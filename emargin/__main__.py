@@ -1,6 +1,6 @@
-"""The command line of one experiment: `python -m emargin run` and `python -m emargin methods`.
+"""The command line of one experiment: `python -m emargin run`.
 
-The installed command `emargin` is `companion.__main__`: these commands, those that get data, and those that make the
+The installed command `emargin` is `companion.__main__`: this command, those that get data, and those that make the
 book's results.
 """
 
@@ -8,22 +8,27 @@ import argparse
 import sys
 from pathlib import Path
 
+from emargin import __version__
 from emargin.config import CORE, Experiment
 from emargin.errors import InputError, NonFiniteGradient
-from emargin.flags import add_flags, help_of, settings_from
+from emargin.flags import add_flags, settings_from
+
+DEVICES = (
+    "what to compute on: cpu, cuda, cuda:1, mps or xpu, where the machine has it (default: CUDA where there is one)"
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; return its exit status: 0 done, 2 bad input or a run that had to stop, 130 interrupted."""
     parser, commands = new_parser()
     add_run(commands)
-    add_methods(commands)
     return execute(parser, arguments)
 
 
 def new_parser() -> tuple[argparse.ArgumentParser, argparse._SubParsersAction]:
     """Return the parser, and what takes its commands."""
     parser = argparse.ArgumentParser(prog="emargin", description="An executable companion to the eMargin paper.")
+    parser.add_argument("--version", action="version", version=__version__, help="print the version, and end")
     return parser, parser.add_subparsers(required=True, metavar="COMMAND")
 
 
@@ -52,6 +57,7 @@ def add_run(commands: argparse._SubParsersAction, what: str = "run one experimen
     """Add the command that runs an experiment: a flag for each of its fields, where results go, and the device."""
     runner = commands.add_parser("run", help=what)
     runner.set_defaults(command=run_experiment, settings=[])
+    runner.description = "Train a method on a data set and score its embeddings. Settings of the method are flags, too."
     add_flags(runner)
     where = "where results go (default: a folder of its own under runs/)"
     runner.add_argument("--out", type=Path, metavar="FOLDER", help=where)
@@ -61,12 +67,7 @@ def add_run(commands: argparse._SubParsersAction, what: str = "run one experimen
 
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Add the flag that names a device."""
-    parser.add_argument("--device", type=_device, help="cpu, cuda, ... (default: CUDA where there is one)")
-
-
-def add_methods(commands: argparse._SubParsersAction) -> None:
-    """Add the command that lists the methods."""
-    commands.add_parser("methods", help="list the methods").set_defaults(command=_methods)
+    parser.add_argument("--device", type=_device, help=DEVICES)
 
 
 def fields_of(options: argparse.Namespace) -> dict:
@@ -80,9 +81,7 @@ def run_experiment(options: argparse.Namespace) -> int:
     from emargin.resolve import resolve
     from emargin.rows import read_rows, writable_folder
 
-    fields = fields_of(options)
-    settings = settings_from(fields.get("method", Experiment.method), options.settings)
-    experiment = resolve(Experiment.from_dict(fields | settings))
+    experiment = resolve(Experiment.from_dict(fields_of(options) | settings_from(options.settings)))
     print(experiment)
     folder = writable_folder(options.out or default_folder(experiment))
     if (folder / "rows.csv").exists() and set(read_rows(folder / "rows.csv").digest) != {experiment.digest}:
@@ -96,24 +95,13 @@ def run_experiment(options: argparse.Namespace) -> int:
 
 
 def _device(name: str):
-    """Return the torch device of that name. Raises ArgumentTypeError for one that is not there."""
-    import torch
+    """Return the torch device of that name. Raises ArgumentTypeError for one that cannot compute here."""
+    from emargin.training import device_of
 
     try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        raise argparse.ArgumentTypeError(f"no device {name!r} on this machine") from error
-
-
-def _methods(options: argparse.Namespace) -> int:
-    from emargin.methods import METHODS, declaration
-
-    for name in METHODS:
-        declared = declaration(name)
-        print(f"{name:20s} {declared.summary}")
-        if declared.fields:
-            print(help_of(name))
-    return 0
+        return device_of(name)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -63,28 +63,32 @@ class Experiment:
     protocol : {"original", "released"}
         How data are joined, split and standardised.
     fold : int
-        Which split, from 1.
+        Which of the data set's splits, from 1.
     method : str or type
         What is trained: a name, the place of a class, "package.module:Class", or the class itself, which goes by its
         place.
     fidelity : {"released", "original"}
         As the released code computes the method, or as its own paper defines it.
     seed : int
-        Of the weights, the order of batches and the method's draws.
+        What the weights, the order of batches and the method's draws start from.
     quick : bool
         The quick profile; it belongs to the simulators alone and is switched off for real data.
     temperature : float, optional
-        tau.
+        tau, which the loss divides cosines by.
     iterations : int, optional
         Optimiser steps (0 for untrained methods).
     batch_size : int
-        Sequences a step.
-    learning_rate, weight_decay : float
-        Of AdamW.
-    n_fft, hop : int, optional
-        STFT window and step in samples.
+        Sequences in the batch of a step.
+    learning_rate : float
+        The step size of AdamW.
+    weight_decay : float
+        How fast AdamW draws weights to 0, as a multiple of the step size.
+    n_fft : int, optional
+        Window of the STFT, in samples.
+    hop : int, optional
+        Step from a window of the STFT to the next, in samples.
     sequence_length : int, optional
-        T, in frames.
+        T, the frames of a sequence.
     stride : int, optional
         Frames from the start of a sequence to the start of the next.
     surrogate : {"phase", "frames"}, optional

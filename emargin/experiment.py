@@ -22,7 +22,7 @@ from emargin.methods import Method
 from emargin.paths import home
 from emargin.resolve import resolving
 from emargin.stages import MAP_NAME, metrics_of
-from emargin.training import default_device, train
+from emargin.training import default_device, device_of, train
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +98,7 @@ def run(
     NonFiniteGradient
         The training met a gradient that is not finite.
     """
-    device = torch.device(device) if device is not None else default_device()
+    device = default_device() if device is None else device_of(device)
     folder = None if folder is None else results.writable_folder(Path(folder))
     seconds: dict[str, float] = {}
     with timed(seconds, "data"):

@@ -1,74 +1,65 @@
-"""Flags of the command line for an experiment's fields, and for the settings that its method declares."""
+"""Flags of the command line for an experiment's fields, and the settings that its method declares."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+import inspect
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from emargin.config import CHOICES, FIELDS
-from emargin.errors import InputError
-from emargin.fields import Field, Plain
-from emargin.methods import METHODS, declaration
+from emargin.config import CHOICES, FIELDS, Experiment
+from emargin.data.catalogue import DATASETS
+from emargin.errors import InputError, shown
+from emargin.fields import Plain
+from emargin.methods import METHODS
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add a flag for each field of an experiment; settings of methods are in the help text and are left unparsed.
+    """Add a flag for each field of an experiment; settings of methods are left unparsed.
 
     Parameters
     ----------
     parser : argparse.ArgumentParser
-        Changed in place. A flag that the words do not have is no attribute of what it parses.
+        Changed in place. A flag that the words do not have is no attribute of what it parses. Values stay text, which
+        an experiment takes for what it spells.
     """
     parser.formatter_class, parser.allow_abbrev = argparse.RawDescriptionHelpFormatter, False
+    sentences = _sentences(inspect.getdoc(Experiment) or "")
+    choices: dict[str, Iterable[str]] = {"dataset": DATASETS, "method": METHODS, **CHOICES}
     for name, field in FIELDS.items():
-        kind = next(kind for kind in (bool, int, float, str) if kind.__name__ in str(field.type))
+        kind = next(kind for kind in ("bool", "int", "float", "str") if kind in str(field.type))
         unset = "none" if name in CHOICES else "that of the data set"
-        default = unset if field.default is None else field.default
-        options: dict[str, Any] = {"type": kind, "metavar": kind.__name__.upper(), "help": f"default: {default}"}
-        if kind is bool:
-            options = {"action": "store_true"}
-        parser.add_argument(_flag(name), default=argparse.SUPPRESS, **options)
-    parser.epilog = "settings of the methods, and their values where none are named:\n" + "\n".join(
-        f"  {name}\n{help_of(name)}" for name in METHODS if declaration(name).fields
-    )
+        parts = [sentences.get(name, ""), f"One of {', '.join(choices[name])}." if name in choices else ""]
+        parts.append(f"Default: {unset if field.default is None else field.default}.")
+        options: dict[str, Any] = {"nargs": "?", "const": True} if kind == "bool" else {}
+        text = " ".join(filter(None, parts)).replace("%", "%%")
+        parser.add_argument(_flag(name), default=argparse.SUPPRESS, metavar=kind.upper(), help=text, **options)
 
 
-def help_of(method: str) -> str:
-    """Return a line for each setting of a method: flag, type, default, choices, what it is."""
-    return "\n".join(
-        f"    {_flag(name):14s} {field.kind.__name__:6s} {_default(field)}{_choices(field)}; {field.help}"
-        for name, field in declaration(method).fields.items()
-    )
-
-
-def settings_from(method: str, words: Sequence[str]) -> dict[str, Plain]:
-    """Return settings by name, each in the type that the method declares, from flags that were left unparsed.
+def settings_from(words: Sequence[str]) -> dict[str, Plain]:
+    """Return settings by name, as text, from flags that were left unparsed.
 
     Parameters
     ----------
-    method : str
-        A name, or the place of a class. The settings of an unknown name stay text.
     words : sequence of str
         `--name value` or `--name=value`, again and again.
 
     Returns
     -------
-    dict of str to str, int, float or bool
+    dict of str to str
 
     Raises
     ------
     InputError
         For words that are no flag with a value.
     """
-    fields = declaration(method).fields if method in METHODS or ":" in method else {}
     settings: dict[str, Plain] = {}
     parts = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
     for flag, text in zip_longest(parts[::2], parts[1::2], fillvalue="--"):
         if not flag.startswith("--") or text.startswith("--"):
-            word, todo = flag if flag.startswith("--") else repr(flag), "emargin run --help lists what there is"
+            word, todo = flag if flag.startswith("--") else shown(flag), "emargin run --help lists what there is"
             raise InputError("the command line cannot be read", found=word, wanted="--NAME VALUE", todo=todo)
-        name = flag.removeprefix("--").replace("-", "_")
-        settings[name] = _read(fields[name], text) if name in fields else text
+        settings[flag.removeprefix("--").replace("-", "_")] = text
     return settings
 
 
@@ -76,23 +67,10 @@ def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _read(field: Field, text: str) -> Plain:
-    """Return a text in the field's type, or as it is where it does not stand for such a value."""
-    if field.kind is bool:
-        return {"true": True, "false": False}.get(text.lower(), text)
-    try:
-        return field.kind(text)
-    except ValueError:
-        return text
-
-
-def _default(field: Field) -> str:
-    if isinstance(field.default, Mapping):
-        return ", ".join(f"{value} ({fidelity})" for fidelity, value in field.default.items())
-    return str(field.default)
-
-
-def _choices(field: Field) -> str:
-    each = field.choices.values() if isinstance(field.choices, Mapping) else [field.choices]
-    choices = dict.fromkeys(str(value) for values in each for value in values)
-    return f" of {', '.join(choices)}" if choices else ""
+def _sentences(docstring: str) -> Mapping[str, str]:
+    """Return what a docstring says of each of its parameters, by name."""
+    part = re.search(r"^Parameters\n-+\n(.*?)(?:\n\n|\Z)", docstring, re.DOTALL | re.MULTILINE)
+    found: dict[str, str] = {}
+    for names, lines in re.findall(r"^(\w[\w, ]*) : .*\n((?:    .*\n?)+)", part[1] if part else "", re.MULTILINE):
+        found |= dict.fromkeys(names.split(", "), " ".join(lines.split()).replace("`", ""))
+    return found

@@ -31,6 +31,23 @@ def default_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def device_of(name: torch.device | str) -> torch.device:
+    """Return the device of that name.
+
+    Raises
+    ------
+    InputError
+        For a name that stands for no device, or for a device that this machine cannot compute on.
+    """
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).add(1).item()  # a device such as "meta" is there, and holds no numbers
+    except Exception as error:  # each kind of device has an error of its own for not being there
+        what, found = f"no device {str(name)!r} on this machine", f"{type(error).__name__}: {error}".split("\n")[0]
+        raise InputError(what, found=found, wanted="cpu, or cuda and others where they are there") from error
+    return device
+
+
 @resolving
 def build(experiment: Experiment, n_features: int, device: torch.device | str = "cpu") -> Method:
     """Build the experiment's method, with weights drawn from its seed.

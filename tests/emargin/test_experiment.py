@@ -259,8 +259,3 @@ def test_command_line_reports_bad_input_without_a_traceback(words, message, caps
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
-
-
-def test_command_line_lists_the_methods(capsys):
-    main(["methods"])
-    assert "emargin " in capsys.readouterr().out
