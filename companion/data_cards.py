@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from companion.detection import detection
 from emargin.config import Experiment
 from emargin.data.catalogue import SETS, Entry, entry_of, series_there, settings_of
 from emargin.data.dataset import Sequences
@@ -26,7 +27,6 @@ from emargin.data.recordings import UNLABELLED, RecordingSet
 from emargin.errors import InputError
 from emargin.losses.cosines import adjacent_cosines
 from emargin.paths import home
-from emargin.pseudo_labels import detection
 from emargin.resolve import resolve
 from emargin.rows import writable_folder, write_text
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from companion import data_cards as cards
+from companion.detection import detection
 from companion.fetch.folder import save_folder
 from companion.figures import data as plots
 from emargin.config import Experiment
@@ -18,7 +19,6 @@ from emargin.data.loading import load_recordings
 from emargin.data.protocols import build
 from emargin.errors import InputError
 from emargin.losses.cosines import adjacent_cosines
-from emargin.pseudo_labels import detection
 from emargin.resolve import resolve
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import torch
 
+from companion.detection import detection
 from companion.figures.pseudo_labels import magnitude_sequences
 from emargin.config import Experiment
 from emargin.data.framing import stft_frames
 from emargin.data.recordings import Recording, RecordingSet
-from emargin.pseudo_labels import detection
 from emargin.resolve import resolve
 
 CLASSES = torch.tensor([[0, 0, 0, 1, 1, 1, 1, 2, 2]])  # changes at pairs 2 and 6
