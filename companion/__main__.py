@@ -11,6 +11,7 @@ from emargin.__main__ import (
     execute,
     fields_of,
     new_parser,
+    one_or_more,
     run_experiment,
 )
 from emargin.errors import InputError
@@ -26,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     runner.add_argument("--grid", type=Path, metavar="FILE", help="run the cells of a grid file instead")
     runner.add_argument(
         "--together",
-        type=_one_or_more,
+        type=one_or_more,
         default=1,
         metavar="N",
         help="with --grid: cells of InfoNCE and eMargin that train together at most, which pays on a GPU (default: 1)",
@@ -47,12 +48,6 @@ def main(arguments: list[str] | None = None) -> int:
 def _methods(options: argparse.Namespace) -> int:
     print(listing())
     return 0
-
-
-def _one_or_more(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}, but wanted is one or more")
-    return int(text)
 
 
 def _add_grid(parser: argparse.ArgumentParser) -> None:
@@ -131,10 +126,11 @@ def _run(options: argparse.Namespace) -> int:
         raise InputError(
             "a grid file says all about its cells",
             found=", ".join(chosen),
-            wanted="--grid, --out and --device alone",
+            wanted="--grid, --out, --device, --threads and --together alone",
         )
     folder = options.out or home() / "runs" / options.grid.stem
-    run_grid(options.grid, folder, device=options.device, together=options.together)
+    how = {"device": options.device, "threads": options.threads, "together": options.together}
+    run_grid(options.grid, folder, **how)
     return 0
 
 
@@ -159,10 +155,12 @@ def _plan(options: argparse.Namespace) -> int:
 def _frames(options: argparse.Namespace) -> int:
     """Recordings that are missing or cannot be used stop no cell from running: each leaves a row that says so."""
     from emargin.data.loading import load
+    from emargin.threads import limited
 
     (cell,) = _named_cells(options)
     try:
-        load(cell)
+        with limited():
+            load(cell)
     except InputError as error:
         print(f"emargin: {error} The cells that need them will say so in their rows.", file=sys.stderr)
     return 0
@@ -172,7 +170,8 @@ def _cell(options: argparse.Namespace) -> int:
     from companion.grid.runner import run_cells
 
     named = _named_cells(options)
-    for outcome in run_cells(named, device=options.device, grid=options.grid.stem, again=options.again):
+    how = {"device": options.device, "threads": options.threads, "again": options.again}
+    for outcome in run_cells(named, grid=options.grid.stem, **how):
         print(outcome, flush=True)
     return 0
 
@@ -225,9 +224,10 @@ def _score(options: argparse.Namespace) -> int:
     from companion.grid.plan import plan, read_grid
     from companion.grid.score import score_cells
     from companion.grid.store import Store
+    from emargin.threads import limited
 
     store, cells, grid = Store(options.out), read_grid(options.grid), options.grid.stem
-    with store.locked():
+    with store.locked(), limited(options.threads):
         problems = score_cells(
             cells, store, grid=grid, metric=options.metric, root=options.cells, device=options.device
         )
@@ -264,7 +264,7 @@ def _choose(options: argparse.Namespace) -> int:
     from companion.grid.runner import run_grid
     from companion.grid.store import Store
 
-    run_grid(options.grid, options.out, device=options.device)
+    run_grid(options.grid, options.out, device=options.device, threads=options.threads)
     for best in chosen(read_grid(options.grid), Store(options.out)).values():
         values = {name: getattr(best, name) for name in SETTINGS}
         setting = ", ".join(f"{name} {value:g}" for name, value in values.items() if value is not None)

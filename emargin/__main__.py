@@ -13,9 +13,8 @@ from emargin.config import CORE, Experiment
 from emargin.errors import InputError, NonFiniteGradient
 from emargin.flags import add_flags, settings_from
 
-DEVICES = (
-    "what to compute on: cpu, cuda, cuda:1, mps or xpu, where the machine has it (default: CUDA where there is one)"
-)
+DEVICES = "what to compute on: cpu, cuda, cuda:1, mps, ... (default: CUDA where there is one)"
+THREADS = "how many threads to compute with; the last digits of scores depend on it (default: 1)"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -66,8 +65,9 @@ def add_run(commands: argparse._SubParsersAction, what: str = "run one experimen
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
-    """Add the flag that names a device."""
+    """Add the flags that say what to compute with: a device, and a number of threads."""
     parser.add_argument("--device", type=_device, help=DEVICES)
+    parser.add_argument("--threads", type=one_or_more, default=1, metavar="N", help=THREADS)
 
 
 def fields_of(options: argparse.Namespace) -> dict:
@@ -87,11 +87,18 @@ def run_experiment(options: argparse.Namespace) -> int:
     if (folder / "rows.csv").exists() and set(read_rows(folder / "rows.csv").digest) != {experiment.digest}:
         others, todo = f"rows of other experiments in {folder}", "name another one with --out, or leave --out away"
         raise InputError("results would be overwritten", found=others, wanted="a folder of its own", todo=todo)
-    run(experiment, folder=folder, device=options.device)
+    run(experiment, folder=folder, device=options.device, threads=options.threads)
     for row in read_rows(folder / "rows.csv").itertuples():
         print(f"{row.metric:28s} {row.value:10.4f}   n {row.n}")
     print(f"written to {folder}")
     return 0
+
+
+def one_or_more(text: str) -> int:
+    """Return the number that a text spells. Raises ArgumentTypeError for one that is not 1 to 1024."""
+    if not text.isdecimal() or not 1 <= int(text[:9]) <= 1024:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r}, but wanted is a number from 1 to 1024")
+    return int(text)
 
 
 def _device(name: str):

@@ -22,6 +22,7 @@ from emargin.methods import Method
 from emargin.paths import home
 from emargin.resolve import resolving
 from emargin.stages import MAP_NAME, metrics_of
+from emargin.threads import THREADS, limited
 from emargin.training import default_device, device_of, train
 
 
@@ -61,6 +62,7 @@ def run(
     progress: bool = True,
     metrics: Collection[str] | None = None,
     maps: bool = False,
+    threads: int = THREADS,
 ) -> Result:
     """Train, cluster, probe: frame by frame, or, for a set of the UCR archive, on one embedding a series.
 
@@ -84,6 +86,8 @@ def run(
         leaves rows without a value, with the reason as their note.
     maps
         Draw a t-SNE map of frames, too. Series have none.
+    threads
+        How many to compute with, see `emargin.threads`; the process has as many as before when it is done.
 
     Returns
     -------
@@ -101,17 +105,17 @@ def run(
     device = default_device() if device is None else device_of(device)
     folder = None if folder is None else results.writable_folder(Path(folder))
     seconds: dict[str, float] = {}
-    with timed(seconds, "data"):
-        dataset = dataset or load(experiment)
-    check_sequences(experiment, dataset)
-    for remark in remarks_on(
-        experiment, dataset, [*(metrics_of() if metrics is None else metrics), *[MAP_NAME] * maps]
-    ):
-        warnings.warn(remark, stacklevel=3)  # above `resolving`
-    with timed(seconds, "train"):
-        method, curve = _trained(experiment, dataset, device, folder, progress)
-    scored = score(experiment, method, dataset, device, metrics=metrics, maps=maps)
-    record = results.provenance(experiment, dataset, device, seconds | scored.seconds, metrics=metrics, maps=maps)
+    wanted = [*(metrics_of() if metrics is None else metrics), *[MAP_NAME] * maps]
+    with limited(threads):
+        with timed(seconds, "data"):
+            dataset = dataset or load(experiment)
+        check_sequences(experiment, dataset)
+        for remark in remarks_on(experiment, dataset, wanted):
+            warnings.warn(remark, stacklevel=3)  # above `resolving`
+        with timed(seconds, "train"):
+            method, curve = _trained(experiment, dataset, device, folder, progress)
+        scored = score(experiment, method, dataset, device, metrics=metrics, maps=maps)
+        record = results.provenance(experiment, dataset, device, seconds | scored.seconds, metrics=metrics, maps=maps)
     rows = results.table(scored.rows)
     result = Result(experiment, dataset, method, curve, rows, record, scored.drawn, scored.arrays)
     if folder is not None:

@@ -83,7 +83,7 @@ def provenance(
     """
     unit = 1e6 if platform.system() == "Darwin" else 1e3  # bytes there, kilobytes elsewhere
     memory = {"host": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)}
-    device_name = f"CPU, {torch.get_num_threads()} thread(s)"
+    device_name = "CPU"
     sides = {"train": dataset.train.subjects, "test": dataset.test.subjects}
     people = {side: len(subjects.unique()) for side, subjects in sides.items() if subjects is not None}
     if device.type == "cuda":
@@ -103,6 +103,7 @@ def provenance(
         **({"people": people} if people else {}),
         "versions": {"python": platform.python_version()} | versions,
         "device": device_name,
+        "threads": torch.get_num_threads(),
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
         "peak_memory_mb": memory,
     }

@@ -160,7 +160,7 @@ def time_line(
 def detection_curves(curves: dict[str, dict[float, dict[str, float]]], threshold: float, source: str) -> Figure:
     """Precision and recall of label 1, and one against the other.
 
-    curves: name of the input -> theta -> what `companion.detection.detection` returns. The left panel shows the first input.
+    curves: name of the input -> theta -> what `companion.detection` returns. The left panel shows the first input.
     """
     fig, (left, right) = figure(1, 2, height=3.0)
     first = next(iter(curves.values()))

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from emargin.errors import InputError
 from emargin.paths import home
 from emargin.resolve import resolve
 from emargin.stages import code_versions, lacking
+from emargin.threads import THREADS
 
 FRAMES_FIELDS = ("dataset", "source", "surrogate", "protocol", "quick", "n_fft", "hop")  # folds share their frames
 FILES_FIELDS = ("dataset", "source", "surrogate", "quick", "split")  # what the checksum of the files depends on
@@ -89,6 +91,7 @@ class Plan:
     absent: list[str]  # data sets, by name
     earlier: int = 0  # of those that are done: cells with rows that an earlier text of the code made
     lacking: dict[str, int] = field(default_factory=dict)  # metric -> how many of those that are done lack it
+    threads: dict[int, int] = field(default_factory=dict)  # other than one -> how many of those that are done had them
 
     def __str__(self) -> str:
         kinds = list(self.why.values())
@@ -100,6 +103,7 @@ class Plan:
         )
         remarks = [f"{self.earlier} by an earlier text of the code"] * bool(self.earlier)
         remarks += [f"{count} without {metric}" for metric, count in self.lacking.items()]
+        remarks += [f"{count} with {number} threads" for number, count in sorted(self.threads.items())]
         done = f"{len(self.done)} done" + (f" ({', '.join(remarks)})" if remarks else "")
         return f"{len(self.done) + len(self.why)} cells: {done}{ahead}{absent}"
 
@@ -145,7 +149,19 @@ def plan(cells: list[Experiment], store: Store, grid: str | None = None) -> Plan
             why[cell.digest] = state
     scored = [store.records[cell.digest]["code"] for cell in done if cell.digest not in store.failed]
     without = Counter(metric for made_by in scored for metric in lacking(made_by, grid))
-    return Plan(done, ahead, why, list(absent), sum(store.is_earlier(cell.digest) for cell in done), dict(without))
+    others = Counter(n for cell in done for n in threads_of(store.records.get(cell.digest, {})) - {THREADS})
+    earlier = sum(store.is_earlier(cell.digest) for cell in done)
+    return Plan(done, ahead, why, list(absent), earlier, dict(without), dict(others))
+
+
+def threads_of(record: dict) -> set[int]:
+    """Return the numbers of threads that a cell was run and later scored with, as far as its record says.
+
+    Records of before there was a field for it have the number in the name of the device.
+    """
+    parts = [record, *record.get("scored", {}).values()]
+    named = [re.search(r", (\d+) thread", str(part.get("device", ""))) for part in parts]
+    return {part["threads"] for part in parts if "threads" in part} | {int(found[1]) for found in named if found}
 
 
 def estimate(todo: Plan, store: Store) -> str:

@@ -34,6 +34,7 @@ from emargin.errors import InputError, MissingData, NonFiniteGradient
 from emargin.experiment import run
 from emargin.resolve import resolve
 from emargin.stages import code_versions, metrics_of
+from emargin.threads import THREADS, limited
 from emargin.training import default_device, load_checkpoint
 
 DATA_FIELDS = (
@@ -76,13 +77,14 @@ def run_grid(
     progress: bool = True,
     cells_folder: Path | None = None,
     together: int = 1,
+    threads: int = THREADS,
 ) -> pd.DataFrame:
     """Run the cells of a grid file whose rows `folder` does not hold, in one process; returns all rows.
 
     A cell that has run before, in its own folder, is taken in as it is. Each cell's results are in `folder` soon after
     it is done (see `_Intake`), and in the end, however that comes. A cell that fails leaves one row, metric "failed",
     with the reason as its note, and the others go on.
-    together: as `run_cells` has it.
+    together, threads: as `run_cells` has them.
     Raises InputError where another run is writing to the folder.
     """
     cells, store = read_grid(path), Store(folder)
@@ -90,7 +92,13 @@ def run_grid(
         todo = plan(cells, store, path.stem)
         print(todo, file=sys.stderr)
         outcomes = run_cells(
-            todo.ahead, device=device, progress=progress, root=cells_folder, together=together, grid=path.stem
+            todo.ahead,
+            device=device,
+            progress=progress,
+            root=cells_folder,
+            together=together,
+            grid=path.stem,
+            threads=threads,
         )
         with Intake(store.add) as intake:
             for number, outcome in enumerate(outcomes, 1):
@@ -143,6 +151,7 @@ def run_cells(
     together: int = 1,
     grid: str | None = None,
     again: bool = False,
+    threads: int = THREADS,
 ) -> Iterator[Outcome]:
     """Run cells, each in its own folder, unless its rows are there and hold; yields how each went, under its lock.
 
@@ -152,6 +161,7 @@ def run_cells(
     records say with how many. What trains together starts again if it is interrupted.
     grid: the name of their grid, which says what metrics they have (`emargin.stages.metrics_of`).
     again: whether a cell runs even though its rows are there.
+    threads: how many to compute with.
     """
     loaded, checksum = LastOnly(load), once(checksum_of)
     company, trained = _company(cells, together), {}
@@ -162,9 +172,12 @@ def run_cells(
             if not again and _state(cell, folder, checksum(cell)) == "done":
                 status = "done already"
             else:
-                if len(group) > 1:
-                    trained |= _train_together(group, loaded, root, device, progress)
-                status = run_cell(cell, folder, dataset=loaded, device=device, progress=progress, grid=grid)
+                with limited(threads):
+                    if len(group) > 1:
+                        trained |= _train_together(group, loaded, root, device, progress)
+                    status = run_cell(
+                        cell, folder, dataset=loaded, device=device, progress=progress, grid=grid, threads=threads
+                    )
                 if status == "failed":
                     note = results.read_rows(folder / "rows.csv").note[0]
                 elif cell in trained:
@@ -221,13 +234,14 @@ def run_cell(
     device: torch.device | str | None = None,
     progress: bool = True,
     grid: str | None = None,
+    threads: int = THREADS,
 ) -> str:
     """Run one cell in its folder, from what an earlier run left there; returns "done" or "failed".
 
     A failure leaves `rows.csv` with one row that says why. Bad input and a gradient that is not finite would fail again
     and hold as a result. Any other failure does not: missing data, or memory or disk, which print their traceback; the
     next plan runs the cell again.
-    dataset: how the data set is loaded, where not by `load`. grid: as `run_cells` has it.
+    dataset: how the data set is loaded, where not by `load`. grid, threads: as `run_cells` has them.
     """
     results.writable_folder(folder)
     (folder / "rows.csv").unlink(missing_ok=True)  # a run that is killed leaves no old rows beside a new record
@@ -237,7 +251,8 @@ def run_cell(
     try:
         data = (dataset or load)(cell)
         wanted = metrics_of(grid)
-        run(cell, dataset=data, device=device, folder=folder, progress=progress, metrics=wanted, maps=is_drawn(cell))
+        how = {"device": device, "progress": progress, "threads": threads}
+        run(cell, dataset=data, folder=folder, metrics=wanted, maps=is_drawn(cell), **how)
         return "done"
     except MissingData as error:  # holds on this machine alone
         note = str(error)

@@ -1,11 +1,13 @@
 """Running experiments: rows, files, the command line."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 
 from emargin import experiment as experiment_module
 from emargin import rows as results
@@ -19,6 +21,7 @@ from emargin.experiment import run
 from emargin.resolve import resolve
 from emargin.stages import code_versions
 from tests.conftest import make_dataset, without_further_probes
+from emargin.threads import limited
 
 METRICS = {
     "davies_bouldin",
@@ -259,3 +262,56 @@ def test_command_line_reports_bad_input_without_a_traceback(words, message, caps
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
+
+
+# --- threads
+
+
+def test_a_run_computes_with_one_thread_unless_told_otherwise_and_leaves_the_process_as_it_was(small, small_dataset):
+    used = []
+
+    def noting(*values, **named):
+        used.append({pool["num_threads"] for pool in threadpool_info()} | {torch.get_num_threads()})
+        return score(*values, **named)
+
+    with pytest.MonkeyPatch.context() as patch, limited(3):
+        patch.setattr("emargin.experiment.score", noting)
+        one = run(small(), dataset=small_dataset, progress=False)
+        two = run(small(), dataset=small_dataset, progress=False, threads=2)
+        assert torch.get_num_threads() == 3 and {pool["num_threads"] for pool in threadpool_info()} == {3}
+    assert used == [{1}, {2}]
+    assert (one.provenance["threads"], two.provenance["threads"]) == (1, 2)
+    assert torch.get_num_threads() == 1
+
+
+def test_an_error_leaves_the_number_of_threads_as_it_was(small):
+    with limited(3):
+        with pytest.raises(InputError, match="fewer sequences than a batch"):
+            run(small(batch_size=13), dataset=make_dataset(), progress=False)
+        assert torch.get_num_threads() == 3
+
+
+def test_what_surrounds_a_run_does_not_change_its_numbers(small, small_dataset):
+    alone = run(small(), dataset=small_dataset, progress=False).rows
+    with limited(2):
+        beside = run(small(), dataset=small_dataset, progress=False).rows
+    pd.testing.assert_frame_equal(alone, beside, check_exact=True)
+
+
+@pytest.mark.parametrize("number", [0, -1, 1.5, "many", 2**40, True, None])
+def test_a_number_of_threads_that_makes_no_sense_is_named(number):
+    with pytest.raises(InputError, match="threads"):
+        limited(number)
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "1.5", "many", "9" * 5000])
+def test_the_command_line_refuses_such_a_number_of_threads(number, capsys):
+    with pytest.raises(SystemExit):
+        main(["run", "--threads", number])
+    assert "argument --threads: " in capsys.readouterr().err
+
+
+def test_the_command_line_hands_the_number_of_threads_on(tmp_path, capsys):
+    words = ["run", "--method", "random", "--quick", "--out", str(tmp_path), "--threads", "2"]
+    assert main(words) == 0
+    assert json.loads((tmp_path / "provenance.json").read_text())["threads"] == 2

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 import companion.grid.runner
 from companion.__main__ import main
 from companion.grid import plan as grid
-from companion.grid.plan import cell_folder, plan, read_chapter, read_grid
+from companion.grid.plan import cell_folder, plan, read_chapter, read_grid, threads_of
 from companion.grid.runner import finished, is_drawn, run_cell, run_grid
 from companion.grid.store import Store
 from emargin import experiment, stages
@@ -559,3 +559,22 @@ def test_a_group_without_data_leaves_a_row_for_each_cell(tmp_path, small_grid, m
     path = grid_file(tmp_path, [SMALL | {"method": "emargin", "seed": [1, 2]}])
     rows = run_small(path, tmp_path / "out", together=2)
     assert rows.metric.tolist() == ["failed", "failed"] and "not here" in rows.note[0]
+
+
+@pytest.mark.parametrize(("threads", "words"), [({}, "2 done"), ({"threads": 2}, "2 done (2 with 2 threads)")])
+def test_the_plan_says_which_cells_had_other_threads(tmp_path, small_grid, threads, words):
+    run_small(small_grid, tmp_path / "out", **threads)
+    assert str(plan(read_grid(small_grid), Store(tmp_path / "out"))) == f"2 cells: {words}"
+
+
+@pytest.mark.parametrize(
+    ("record", "numbers"),
+    [
+        ({}, set()),
+        ({"device": "CPU, 1 thread(s)"}, {1}),
+        ({"device": "CPU, 12 thread(s)", "scored": {"probe": {"device": "CPU", "threads": 2}}}, {12, 2}),
+        ({"device": "NVIDIA H200", "threads": 4, "scored": {"all": {"weights": "float16"}}}, {4}),
+    ],
+)
+def test_a_record_tells_its_threads(record, numbers):
+    assert threads_of(record) == numbers
