@@ -14,6 +14,7 @@ from emargin.__main__ import (
     one_or_more,
     run_experiment,
 )
+from emargin.config import Experiment
 from emargin.errors import InputError
 from emargin.paths import home
 
@@ -119,7 +120,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     if options.grid is None:
-        return run_experiment(options)
+        return run_experiment(options, remarks)
     from companion.grid.runner import run_grid
 
     if chosen := [*(f"--{name}" for name in fields_of(options)), *options.settings]:
@@ -132,6 +133,13 @@ def _run(options: argparse.Namespace) -> int:
     how = {"device": options.device, "threads": options.threads, "together": options.together}
     run_grid(options.grid, folder, **how)
     return 0
+
+
+def remarks(asked: Experiment) -> list[str]:
+    """Return what there is to say of an experiment before it runs."""
+    from companion.effects import without_effect
+
+    return without_effect(asked)
 
 
 def _plan(options: argparse.Namespace) -> int:

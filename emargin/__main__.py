@@ -6,6 +6,7 @@ book's results.
 
 import argparse
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from emargin import __version__
@@ -75,14 +76,17 @@ def fields_of(options: argparse.Namespace) -> dict:
     return {name: value for name, value in vars(options).items() if name in CORE}
 
 
-def run_experiment(options: argparse.Namespace) -> int:
-    """Run one experiment, print its rows; return the exit status."""
+def run_experiment(options: argparse.Namespace, remarks: Callable[[Experiment], Iterable[str]] | None = None) -> int:
+    """Run one experiment, print its rows; return the exit status. remarks: on what is asked, for standard error."""
     from emargin.experiment import default_folder, run
     from emargin.resolve import resolve
     from emargin.rows import read_rows, writable_folder
 
-    experiment = resolve(Experiment.from_dict(fields_of(options) | settings_from(options.settings)))
+    asked = Experiment.from_dict(fields_of(options) | settings_from(options.settings))
+    experiment = resolve(asked)
     print(experiment)
+    for remark in remarks(asked) if remarks else ():
+        print(f"emargin: {remark}", file=sys.stderr)
     folder = writable_folder(options.out or default_folder(experiment))
     if (folder / "rows.csv").exists() and set(read_rows(folder / "rows.csv").digest) != {experiment.digest}:
         others, todo = f"rows of other experiments in {folder}", "name another one with --out, or leave --out away"
