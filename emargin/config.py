@@ -32,7 +32,8 @@ BOUNDS: dict[str, dict[str, float | None]] = {
     "weight_decay": {"least": 0},
     "iterations": {"least": 0},
     "seed": {"least": 0, "below": 2**32},
-    **{name: {"least": 1} for name in ("fold", "batch_size", "n_fft", "hop", "sequence_length", "stride")},
+    **{name: {"least": 1} for name in ("fold", "batch_size", "hop", "sequence_length", "stride")},
+    "n_fft": {"least": 1, "most": 2**16},
 }
 # Settings of methods that every row and record names; None where the method has no such setting.
 RECORDED = ("reading", "labels", "sides", "scope", "margin", "threshold", "weight", "label_share")

@@ -1,5 +1,7 @@
 """Errors that tell a reader what to do next."""
 
+from collections.abc import Callable
+
 LONGEST = 500  # characters of a part of a message; the middle of a longer one is left out
 
 
@@ -17,20 +19,21 @@ class InputError(ValueError):
     """
 
     def __init__(self, what: str, *, found: object = None, wanted: object = None, todo: str | None = None):
-        given = {"found": None if found is None else _shortened(f"{found}"), "wanted": wanted, "what to do": todo}
-        parts = [_shortened(what), *(f"{name}: {part}" for name, part in given.items() if part is not None)]
+        given = {"found": None if found is None else _shortened(found, str), "wanted": wanted, "what to do": todo}
+        parts = [_shortened(what, str), *(f"{name}: {part}" for name, part in given.items() if part is not None)]
         super().__init__(". ".join(part.rstrip(".") for part in parts) + ".")
 
 
 def shown(value: object) -> str:
     """Return a value as Python writes it, a very long one shortened."""
+    return _shortened(value, repr)
+
+
+def _shortened(value: object, write: Callable[[object], str]) -> str:
     try:
-        return _shortened(repr(value))
+        text = write(value)
     except (ValueError, RecursionError):  # an integer of more than 4,300 digits, lists in lists without end
         return f"a value of type {type(value).__name__} that is too long to write out"
-
-
-def _shortened(text: str) -> str:
     if len(text) <= LONGEST:
         return text
     return f"{text[: LONGEST // 2]} ... {text[-LONGEST // 4 :]} ({len(text)} characters)"

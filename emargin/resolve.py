@@ -70,7 +70,7 @@ class Resolved(Experiment):
     `Experiment` and `resolve`.
     """
 
-    def __init__(self, *values: Any, **named: Any):
+    def __init__(self, /, *values: Any, **named: Any):
         super().__init__(*values, **named)
         self._set("method", name_of(self.method))
         if ":" not in self.method:
