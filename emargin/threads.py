@@ -31,11 +31,11 @@ class limited:
     """
 
     def __init__(self, number: int = THREADS):
-        number = typed("threads", int, number)
-        in_range("threads", number, least=1, most=1024)
+        threads = typed("threads", int, number)
+        in_range("threads", threads, least=1, most=1024)
         self.before = torch.get_num_threads()
-        torch.set_num_threads(number)
-        self.libraries = threadpool_limits(number)
+        torch.set_num_threads(threads)
+        self.libraries = threadpool_limits(threads)
 
     def __enter__(self) -> None:
         pass
