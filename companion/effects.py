@@ -42,9 +42,7 @@ def without_effect(asked: Experiment) -> list[str]:
         with limited():
             for name in given.keys() & fields.keys():
                 if _is_idle(experiment, name, fields[name]):
-                    why[name] = (
-                        f"{experiment.method} computes the same with others in its place{_beside(experiment, name)}"
-                    )
+                    why[name] = f"{experiment.method} computes the same with others{_beside(experiment, name)}"
     return [f"{name} = {value} has no effect: {why[name]}" for name, value in given.items() if name in why]
 
 

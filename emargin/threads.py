@@ -4,6 +4,8 @@ Sums come out in another order with another number of threads, so most scores di
 encoder here a second thread gains nothing, and beside other processes it costs many times what it saves.
 """
 
+from typing import Any
+
 import torch
 from threadpoolctl import threadpool_limits
 
@@ -31,7 +33,7 @@ class limited:
     """
 
     def __init__(self, number: int = THREADS):
-        threads = typed("threads", int, number)
+        threads: Any = typed("threads", int, number)
         in_range("threads", threads, least=1, most=1024)
         self.before = torch.get_num_threads()
         torch.set_num_threads(threads)
