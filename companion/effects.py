@@ -36,7 +36,7 @@ def without_effect(asked: Experiment) -> list[str]:
     if entry_of(asked.dataset).has_series and experiment.sequence_length == settings_of(asked.dataset).sequence_length:
         why["stride"] = "a series is one sequence"
     if declared.untrained:
-        why |= dict.fromkeys((*TRAINING, "temperature"), f"{experiment.method} is not trained")
+        why |= dict.fromkeys((*TRAINING, "temperature", "fidelity"), f"{experiment.method} is not trained")
     elif experiment.method in METHODS:
         fields = {"temperature": Field(float, least=1e-6), **declared.fields_of(experiment.fidelity)}
         with limited():

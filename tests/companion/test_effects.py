@@ -33,6 +33,7 @@ def idle(**fields) -> list[str]:
         ({"method": "infonce", "temperature": 0.2, "sides": 1}, []),
         ({"method": "ts2vec", "temperature": 0.2, "iterations": 5}, ["temperature"]),
         ({"method": "random", "iterations": 5, "learning_rate": 1e-2, "seed": 2}, ["iterations", "learning_rate"]),
+        ({"method": "random-calibrated", "fidelity": "original", "batch_size": 4}, ["fidelity"]),
     ],
 )
 def test_what_cannot_matter_is_found(fields, names):
