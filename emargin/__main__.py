@@ -37,6 +37,9 @@ def execute(parser: argparse.ArgumentParser, arguments: list[str] | None) -> int
 
     A command that has `settings` by default gets there the words that are no flags of its own.
     """
+    flags = [word.partition("=")[0] for word in (sys.argv if arguments is None else arguments) if word[:2] == "--"]
+    if twice := [flag for flag in dict.fromkeys(flags) if flags.count(flag) > 1 and flag != "--"]:
+        parser.error(f"given twice: {', '.join(twice)}")
     options, settings = parser.parse_known_args(arguments)
     if settings and not hasattr(options, "settings"):
         parser.error(f"unrecognized arguments: {' '.join(settings)}")

@@ -239,6 +239,8 @@ def test_what_later_cells_compute_is_no_parameter_and_a_changed_parameter_is():
     assert in_cells(*cells, "seed = 4\nmargin = 2", ASKS) == Experiment(seed=4, margin=2)
     with pytest.raises(InputError, match=r"margn has the wrong type"):
         in_cells(*cells, "margn = [4]", ASKS)
+    with pytest.raises(InputError, match="temperature is out of range.*nan"):
+        in_cells(*cells, 'temperature = float("nan")  # as papermill writes it', ASKS)
 
 
 def test_in_one_cell_the_lines_before_are_parameters():
