@@ -2,20 +2,27 @@
 
     fetch("harth")    # emargin data fetch harth
 
-Archives are kept in `.downloads/` under the data folder until they are unpacked. PhysioNet's files go straight to the
-set's folder, each when its checksum is right. An interrupted download goes on where it stopped.
+Everything is downloaded and unpacked in `.downloads/` under the data folder, and the set's folder takes its place when
+it is whole: every file is right by the checksum that is known here or, where none was published, by the one first seen
+(`companion.fetch.seen`), and then the output says "not verified". An interrupted download goes on where it stopped.
 """
 
 import json
 import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from pkgutil import resolve_name
 
-from companion.fetch.download import download, unpack, unwritten
-from companion.fetch.sources import NIGHTS, public_of
-from companion.fetch.verify import SUMS, digest_of, published
+from filelock import FileLock, Timeout
+
+from companion.fetch.download import check_place, download, unpack, unwritten
+from companion.fetch.seen import check_seen, digests, seen
+from companion.fetch.sources import LIST_BYTES, NIGHTS, limits_of, public_of
+from companion.fetch.verify import SUMS, check_series, digest_of, listed, published
 from emargin.data.catalogue import Entry, data_root
 from emargin.errors import InputError, unreadable
 
@@ -39,21 +46,28 @@ def fetch(name: str) -> Path:
     Raises
     ------
     InputError
-        With the manual steps, where a server does not answer, a file is not the published one, or an archive cannot be
-        used; nothing half-written takes a set's place then.
+        With the manual steps, where a server does not answer, a file is not the published one or, where none was
+        published, not the one first fetched, or an archive cannot be used; nothing half-written takes a set's place
+        then. Also where the set's folder is a link, and where the set is being fetched already.
     """
     entry = public_of(name)
     folder = entry.folder
     if entry.download is None:
         raise InputError(f"{entry.name} cannot be fetched: {entry.unfetched}", todo=entry.instructions)
-    if entry.download.kind == "files":
-        _fetch_files(entry)
-    elif folder.is_dir() and any(folder.iterdir()):
-        print(f"{entry.name}: {folder} is there already; emargin data verify {entry.name} looks at it")
-        return folder
-    else:
-        _fetch_archive(entry)
-    print(f"{entry.name}: complete in {folder}")
+    for place in (folder, _downloads() / entry.name):
+        check_place(place, data_root())
+    if folder.is_file():
+        raise InputError(f"{folder}: a file", wanted="a folder, or nothing yet", todo="move it away")
+    seen(entry.name)  # so that one that cannot be read is refused before anything is downloaded
+    with _alone(entry):
+        if entry.download.kind == "files":
+            how = _fetch_files(entry)
+        elif folder.is_dir() and any(folder.iterdir()):
+            print(f"{entry.name}: {folder} is there already; emargin data verify {entry.name} looks at it")
+            return folder
+        else:
+            how = _fetch_archive(entry)
+    print(f"{entry.name}: complete in {folder}; {how}")
     return folder
 
 
@@ -65,9 +79,33 @@ def by_hand(entry: Entry) -> str:
     )
 
 
-def _fetch_files(entry: Entry) -> None:
-    """Get single files, each checked by its SHA-256."""
-    folder, address, manual = entry.folder, entry.download.address, by_hand(entry)
+def _downloads() -> Path:
+    return data_root() / ".downloads"
+
+
+@contextmanager
+def _alone(entry: Entry) -> Iterator[None]:
+    """Let no other process fetch the same set, whose bytes would end up in the same files."""
+    lock = FileLock(_downloads() / f"{entry.name}.lock")
+    try:
+        _downloads().mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise InputError(
+            f"{entry.name} is being fetched already", found=lock.lock_file, todo="wait until that is over"
+        ) from error
+    except OSError as error:
+        raise unwritten(_downloads(), error) from error
+    try:
+        yield
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)  # while it is held: who waits for it looks whether it is there
+        lock.release()
+
+
+def _fetch_files(entry: Entry) -> str:
+    """Get single files, each checked by its SHA-256, and put them in place when all are there."""
+    folder, manual, limits, staged = entry.folder, by_hand(entry), limits_of(entry), _downloads() / entry.name
     if entry is NIGHTS and any(folder.glob("[!.]*.pt")):
         raise InputError(
             f"{folder}: holds SleepEEG as TF-C prepared it",
@@ -75,48 +113,117 @@ def _fetch_files(entry: Entry) -> None:
             wanted="one kind of files",
             todo="move them to another folder first",
         )
-    if entry.download.checksums == SUMS:
-        download(address + SUMS, folder / SUMS, manual)
-    wanted = published(entry)
-    for number, (file, checksum) in enumerate(sorted(wanted.items()), 1):
-        title = f"{file} ({number} of {len(wanted)})"
-        download(address + file, folder / file, manual, checksum=f"sha256:{checksum}", title=title)
-
-
-def _fetch_archive(entry: Entry) -> None:
-    folder, manual, downloads = entry.folder, by_hand(entry), data_root() / ".downloads"
-    if entry.download.kind == "zenodo":
-        archives = _zenodo_archives(entry, downloads, manual)
-    else:
-        archives = [downloads / f"{entry.name}.zip"]
-        download(entry.download.address, archives[0], manual)
-    beside = folder.with_name(f"{folder.name}.{os.getpid()}.part")
+    known = entry.download.checksums != SUMS
+    wanted = published(entry) if known else _list_of_the_server(entry, staged)
+    digest = digest_of(entry)
+    for file in wanted:
+        check_place(folder / file, data_root())
+    missing = [
+        file
+        for file, checksum in sorted(wanted.items())
+        if not (folder / file).is_file() or digest(folder / file) != checksum
+    ]
+    for number, file in enumerate(missing, 1):
+        title = f"{file} ({number} of {len(missing)})"
+        checksum = f"sha256:{wanted[file]}"
+        download(entry.download.address + file, staged / file, manual, checksum=checksum, title=title, limits=limits)
+    how = f"{len(wanted)} files, each with its published checksum"
     try:
+        if not known:
+            files = {file: f"sha256:{checksum}" for file, checksum in wanted.items()}
+            how = f"not verified, since {SUMS} comes from the same server as the files: {check_seen(entry.name, files)}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in [*missing, SUMS]:
+            if (staged / file).is_file():
+                os.replace(staged / file, folder / file)
+        if staged.is_dir():
+            shutil.rmtree(staged)
+    except OSError as error:
+        raise unwritten(folder, error) from error
+    return how
+
+
+def _list_of_the_server(entry: Entry, staged: Path) -> dict[str, str]:
+    """Return PhysioNet's checksums, from the list beside the files or, if that is none, from the server."""
+    path = entry.folder / SUMS
+    check_place(path, data_root())
+    if path.is_file():
+        try:
+            return listed(entry, path)
+        except InputError as error:
+            print(f"{error} It is downloaded again.")
+    path = staged / SUMS
+    limits = replace(limits_of(entry), largest=LIST_BYTES)
+    try:
+        path.unlink(missing_ok=True)  # cheap to get again
+    except OSError as error:
+        raise unwritten(path, error) from error
+    download(entry.download.address + SUMS, path, by_hand(entry), limits=limits)
+    return listed(entry, path)
+
+
+def _fetch_archive(entry: Entry) -> str:
+    """Get the archives of a set and install it; once more from the server if what an earlier fetch left is no good."""
+    kept = {*_downloads().glob(f"{entry.name}.zip"), *_downloads().glob(f"{entry.name}-[0-9]*.zip")}
+    while True:
+        archives = _archives(entry)
+        try:
+            return _install(entry, archives)
+        except OSError as error:  # the disk's fault and not the archive's
+            raise unwritten(entry.folder, error) from error
+        except InputError as error:
+            for archive in archives:
+                archive.unlink(missing_ok=True)
+            if not kept.intersection(archives):
+                raise
+            print(f"{error} The archive was left by an earlier fetch, and is downloaded again.")
+            kept = set()
+
+
+def _archives(entry: Entry) -> list[Path]:
+    """Return the archives of a set, downloaded unless they are there."""
+    if entry.download.kind == "zenodo":
+        return _zenodo_archives(entry)
+    path = _downloads() / f"{entry.name}.zip"
+    download(entry.download.address, path, by_hand(entry), limits=limits_of(entry))
+    return [path]
+
+
+def _install(entry: Entry, archives: list[Path]) -> str:
+    """Unpack, check and convert the archives, and put the set in place, or nothing if anything is wrong with them."""
+    folder, beside = entry.folder, _downloads() / entry.name
+    try:
+        if beside.exists():  # of a fetch that was killed
+            shutil.rmtree(beside)
         (beside / "unpacked").mkdir(parents=True)
         for archive in archives:
-            unpack(archive, beside / "unpacked", manual)
+            unpack(archive, beside / "unpacked", by_hand(entry), most=limits_of(entry).unpacked)
         # A folder of the set's own name, because that is where some readers take names from.
         made = beside / folder.name
         if entry.download.install:
             resolve_name(entry.download.install)(beside / "unpacked", made)
         else:
             pick(beside / "unpacked", made, *entry.download.files)
-        _check(entry, made)
+        how = _check(entry, made)
+        folder.parent.mkdir(parents=True, exist_ok=True)
         made.rename(folder)
-    except OSError as error:
-        raise unwritten(folder, error) from error
+        for archive in archives:
+            archive.unlink()
     finally:
         if beside.exists():
             shutil.rmtree(beside)
-    for archive in archives:
-        archive.unlink()
+    return how
 
 
-def _zenodo_archives(entry: Entry, downloads: Path, manual: str) -> list[Path]:
+def _zenodo_archives(entry: Entry) -> list[Path]:
     """Return the zip archives of a Zenodo record, downloaded and checked by the MD5 that the record gives."""
-    address, record = entry.download.address, downloads / "zenodo.json"
-    record.unlink(missing_ok=True)  # cheap to get again, and what Zenodo says may change
-    download(address, record, manual)
+    address, manual, limits = entry.download.address, by_hand(entry), limits_of(entry)
+    record = _downloads() / f"{entry.name}.json"
+    try:
+        record.unlink(missing_ok=True)  # cheap to get again, and what Zenodo says may change
+    except OSError as error:
+        raise unwritten(record, error) from error
+    download(address, record, manual, limits=replace(limits, largest=LIST_BYTES))
     try:
         listed = [
             (file["key"], file["checksum"], file["links"]["self"])
@@ -126,7 +233,7 @@ def _zenodo_archives(entry: Entry, downloads: Path, manual: str) -> list[Path]:
             re.fullmatch(r"md5:[0-9a-f]{32}", checksum) and isinstance(link, str) for _, checksum, link in listed
         )
         archives = [(checksum, link) for key, checksum, link in listed if key.lower().endswith(".zip")]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise unreadable(
             f"{address}: not a record of Zenodo", error, "a JSON object that lists files", manual
         ) from error
@@ -136,26 +243,31 @@ def _zenodo_archives(entry: Entry, downloads: Path, manual: str) -> list[Path]:
         raise InputError(f"{address}: no zip archive with an MD5", found=[key for key, *_ in listed], todo=manual)
     paths = []
     for number, (checksum, link) in enumerate(archives):
-        paths.append(downloads / f"{entry.name}-{number}.zip")
-        download(link, paths[-1], manual, checksum=checksum)
+        paths.append(_downloads() / f"{entry.name}-{number}.zip")
+        download(link, paths[-1], manual, checksum=checksum, limits=limits, origin=address)
+        # Together they may be no larger than a single archive.
+        limits = replace(limits, largest=max(0, limits.largest - paths[-1].stat().st_size))
     return paths
 
 
-def _check(entry: Entry, made: Path) -> None:
-    """Compare the files of an archive with the published checksums or, where there are none, read the set."""
+def _check(entry: Entry, made: Path) -> str:
+    """Compare the files of an archive with the published checksums or, where there are none, with the first seen."""
     if entry.download.checksums is None:
         resolve_name(entry.reader_for("real"))(made)
-        return
+        check_series(entry, made)
+        return f"not verified, since no checksums were published: {check_seen(entry.name, digests(made))}"
     wanted, digest = published(entry), digest_of(entry)
-    wrong = [file for file in wanted if not (made / file).is_file() or digest(made / file) != wanted[file]]
+    present = {path.name for path in made.iterdir()}
+    wrong = [file for file in sorted(present | set(wanted)) if file not in wanted or file not in present]
+    wrong += [file for file in sorted(present & set(wanted)) if digest(made / file) != wanted[file]]
     if wrong:
         raise InputError(
-            f"the archive of {entry.name} does not hold the published files, and was kept",
-            found=f"other or missing: {', '.join(wrong)}",
+            f"the archive of {entry.name} does not hold the published files, and was deleted",
+            found=f"other, missing or too many: {', '.join(wrong)}",
             wanted="the published checksums",
-            todo=f"delete {data_root() / '.downloads' / f'{entry.name}.zip'} to get it again; to use it all the same, "
-            f"unpack its files into {entry.folder}",
+            todo=f"fetch it again; to use it all the same, {by_hand(entry)}",
         )
+    return f"{len(wanted)} files, each with its published checksum"
 
 
 def pick(unpacked: Path, made: Path, *patterns: str) -> None:

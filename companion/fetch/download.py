@@ -4,46 +4,62 @@ download("https://.../harth.zip", Path("harth.zip"), "get it by hand", checksum=
 unpack(Path("harth.zip"), Path("unpacked"), "get it by hand")
 """
 
-import functools
-import lzma
+import errno
+import io
 import os
+import shutil
 import stat
+import struct
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
+from companion.fetch.sources import MOST_FILES, Limits
 from emargin.errors import InputError, unreadable
 
-TIMEOUT = 60  # seconds without an answer, or without a byte
-BLOCK = 1 << 16  # bytes read at a time: what a cut connection may lose
-MOST = 8 << 30  # bytes that an archive may unpack to, far more than any set here needs
+DIRECTORY = 1 << 25  # bytes of the table of an archive, which is read as a whole
 # What zipfile raises on damaged archives and on those it cannot read (encrypted, unknown compression).
-DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, ValueError)
+DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
-def download(address: str, path: Path, manual: str, *, checksum: str | None = None, title: str | None = None) -> None:
+def download(
+    address: str,
+    path: Path,
+    manual: str,
+    *,
+    checksum: str | None = None,
+    title: str | None = None,
+    limits: Limits | None = None,
+    origin: str | None = None,
+) -> None:
     """Get one file, unless it is there with the right checksum; it takes its name when it is whole and right.
 
-    manual: what to do by hand, for the message. checksum: such as "sha256:...". Raises InputError.
+    manual: what to do by hand, for the message. checksum: such as "sha256:...". limits: what the server may ask of us.
+    origin: the address that named this one, if another did, whose host it must keep to. Raises InputError.
     """
     try:
         import pooch
         import requests
+
+        from companion.fetch.transfer import Refused, transfer
     except ImportError as error:
         raise InputError(
             "fetching data needs the package pooch", found="not installed", todo='pip install "emargin[data]"'
         ) from error
     pooch.get_logger().setLevel("ERROR")  # the progress bar says enough
     part = path.with_name(f"{path.name}.part")
+    for there in (path, part):
+        check_place(there)
+
+    def get(address: str, target: str, _: object) -> None:
+        transfer(address, part, title or path.name, limits or Limits(), origin or address)
+        os.replace(part, target)
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        pooch.retrieve(
-            address,
-            checksum,
-            fname=path.name,
-            path=path.parent,
-            downloader=functools.partial(_resume, part, title or path.name),
-        )
+        pooch.retrieve(address, checksum, fname=path.name, path=path.parent, downloader=get)
+    except Refused as error:
+        raise InputError(f"{address}: refused", found=error, wanted="what is known of the file", todo=manual) from error
     except requests.RequestException as error:
         size = part.stat().st_size if part.exists() else 0
         kept = f"; {size} bytes are kept, and the same command goes on from there" if size else ""
@@ -56,6 +72,23 @@ def download(address: str, path: Path, manual: str, *, checksum: str | None = No
         raise unwritten(path, error) from error
 
 
+def check_place(path: Path, root: Path | None = None) -> None:
+    """Refuse to write through a link, or over what is neither a file nor a folder.
+
+    root: a folder above `path`; what lies between the two must be no link either.
+    """
+    between = [] if root is None else [parent for parent in path.parents if root in parent.parents]
+    for place in (path, *between):
+        kind = "a link" if place.is_symlink() else "neither a file nor a folder"
+        if place.is_symlink() or place.exists() and not (place.is_file() or place.is_dir()):
+            raise InputError(
+                f"{place}: nothing is fetched to there",
+                found=kind,
+                wanted="a folder or file, or nothing yet",
+                todo="remove it, or name the folder that holds the data with EMARGIN_DATA",
+            )
+
+
 def unwritten(path: Path, error: OSError) -> InputError:
     """Return the error for a file or folder that the disk does not take."""
     return InputError(
@@ -66,57 +99,32 @@ def unwritten(path: Path, error: OSError) -> InputError:
     )
 
 
-def _resume(part: Path, title: str, address: str, target: str, pooch: object) -> None:
-    """Download to `part`, on from what is there if the server can, and rename it to the target: a pooch downloader.
+class _Archive(io.FileIO):
+    """An archive's file that gives no more at once than a table of a plausible size: zipfile reads it as a whole."""
 
-    That the server's file is still the one that `part` started with shows in its checksum, or in those of the archive.
-    """
-    import requests
-    from tqdm import tqdm
-
-    start = part.stat().st_size if part.exists() else 0
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
-    with requests.get(address, headers=headers, stream=True, timeout=TIMEOUT) as answer:
-        answered = answer.headers.get("Content-Range", "")
-        if start and (
-            answer.status_code == 416 or answer.status_code == 206 and not answered.startswith(f"bytes {start}-")
-        ):
-            part.unlink()  # longer than the file, or another range than was asked for
-            return _resume(part, title, address, target, pooch)
-        answer.raise_for_status()
-        resumed = answer.status_code == 206
-        size = answer.headers.get("Content-Length", "")
-        size = int(size) + resumed * start if size.isdigit() else None
-        with (
-            part.open("ab" if resumed else "wb") as file,
-            tqdm(
-                total=size, initial=resumed * start, desc=title, unit="B", unit_scale=True, leave=False, disable=None
-            ) as bar,
-        ):
-            for block in answer.iter_content(BLOCK):
-                file.write(block)
-                bar.update(len(block))
-    if size is not None and part.stat().st_size != size:
-        raise requests.ConnectionError(f"the connection was cut after {part.stat().st_size} of {size} bytes")
-    os.replace(part, target)
+    def read(self, size: int = -1, /) -> bytes:
+        if size > DIRECTORY:
+            raise zipfile.BadZipFile(f"a table of {size} bytes")
+        return super().read(size)
 
 
-def unpack(archive: Path, folder: Path, manual: str, *, most: int = MOST) -> None:
+def unpack(archive: Path, folder: Path, manual: str, *, most: int = Limits.unpacked) -> None:
     """Unpack a zip archive into a folder.
 
     Raises InputError, and deletes the archive so that it can be fetched again, if it is damaged, if an entry would lie
-    outside the folder or is no plain file (a link, a device), or if all would take more than `most` bytes.
+    outside the folder or is no plain file (a link, a device), or if all would take more than `most` bytes. Raises
+    OSError if the disk has no space for it.
     """
     try:
-        with zipfile.ZipFile(archive) as contents:
+        with _Archive(archive) as file, zipfile.ZipFile(file) as contents:
             entries = [entry for entry in contents.infolist() if not entry.is_dir()]
-            if len({entry.filename for entry in entries}) < len(entries):
-                raise zipfile.BadZipFile("two entries of one name")
-            for entry in entries:
-                _check_entry(entry)
+            _check_entries(entries)
             size = sum(entry.file_size for entry in entries)
             if size > most:
                 raise zipfile.BadZipFile(f"{size} bytes unpacked, more than {most}")
+            folder.mkdir(parents=True, exist_ok=True)
+            if shutil.disk_usage(folder).free < size:
+                raise OSError(errno.ENOSPC, f"no space for {size} bytes")
             contents.extractall(folder, entries)  # never more of an entry than the size that it declares
     except DAMAGE as error:
         archive.unlink()
@@ -125,9 +133,28 @@ def unpack(archive: Path, folder: Path, manual: str, *, most: int = MOST) -> Non
         ) from error
 
 
+def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
+    if len(entries) > MOST_FILES:
+        raise zipfile.BadZipFile(f"{len(entries)} entries, more than {MOST_FILES}")
+    for entry in entries:
+        _check_entry(entry)
+    # Some systems take names that differ in case alone for the same.
+    paths = [PurePosixPath(entry.filename.casefold()) for entry in entries]
+    if len(set(paths)) < len(paths):
+        raise zipfile.BadZipFile("two entries of one name")
+    folders = {parent for path in paths for parent in path.parents}
+    if both := folders.intersection(paths):
+        raise zipfile.BadZipFile(f"the entry {str(min(both))!r} is a file and a folder")
+
+
 def _check_entry(entry: zipfile.ZipInfo) -> None:
-    path, kind = PurePosixPath(entry.filename), stat.S_IFMT(entry.external_attr >> 16)
-    if path.is_absolute() or ".." in path.parts or "\\" in entry.filename or ":" in entry.filename:
-        raise zipfile.BadZipFile(f"the entry {entry.filename!r} leaves the folder")
+    name, kind = entry.filename, stat.S_IFMT(entry.external_attr >> 16)
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name:
+        raise zipfile.BadZipFile(f"the entry {name[:200]!r} leaves the folder")
+    if not path.parts or not name.isprintable() or max(len(part.encode()) for part in path.parts) > 255:
+        raise zipfile.BadZipFile(f"the entry {name[:200]!r} has no name that a file can have")
     if kind not in (0, stat.S_IFREG):  # 0 from systems that store no kind
-        raise zipfile.BadZipFile(f"the entry {entry.filename!r} is no plain file")
+        raise zipfile.BadZipFile(f"the entry {name[:200]!r} is no plain file")
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise NotImplementedError(f"the entry {name[:200]!r} is compressed in another way than by deflate")

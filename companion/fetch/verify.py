@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from companion.fetch.sources import NIGHTS, public_of
+from companion.fetch.seen import differences_to, digests, record_of, seen
+from companion.fetch.sources import FILES, NIGHTS, SERIES, public_of
 from emargin.data.catalogue import SETS, Entry, entry_of, series_there
+from emargin.data.readers.ucr import SIDES
 from emargin.data.recordings import RecordingSet
 from emargin.errors import InputError, MissingData
 
@@ -23,8 +25,9 @@ SUMS = "SHA256SUMS.txt"  # PhysioNet's own list, kept beside the files that it i
 def verify(name: str) -> list[str]:
     """Compare the files of a set with the published checksums and print what was found.
 
-    HARTH is compared by git blob id, Sleep-EDF by SHA-256 and PhysioNet's `ecg` and `mitbih` by the archive's own list
-    beside the files. Where nothing was published, that is said, and the set is read and described instead.
+    HARTH is compared by git blob id, Sleep-EDF and `mitbih` by SHA-256, with what is known here; `ecg` by PhysioNet's
+    own list beside the files, which must name all of them. Where nothing is known here, the output says "not verified":
+    the set is compared with what was first fetched, and read and described.
 
     Returns
     -------
@@ -46,15 +49,28 @@ def verify(name: str) -> list[str]:
         )
     if entry.subfolder == NIGHTS.subfolder and any(folder.glob("[!.]*.edf")):
         entry, name = NIGHTS, NIGHTS.name
-    if entry.download and entry.download.checksums:
+    checksums = entry.download.checksums if entry.download else None
+    if checksums:
         wanted = published(entry)
         problems = differences(entry, wanted)
         present = sum((folder / file).is_file() for file in wanted)
         print(f"{name}: {present} of {len(wanted)} published files in {folder}, {len(problems)} problems")
     else:
-        print(f"{name}: no checksums were published; read instead, from {folder}")
+        print(f"{name}: not verified, since no checksums were published; read instead, from {folder}")
         print(description(*_read(name)))
+        check_series(entry, folder)
         problems = []
+    if checksums in (None, SUMS):
+        first = seen(name)
+        since = "this set was not fetched here" if first is None else f"compared with what was fetched on {first.since}"
+        print(f"{name}: not verified by anything but what came with it; {since}")
+        if first is not None:
+            files = {file: f"sha256:{digest}" for file, digest in wanted.items()} if checksums else digests(folder)
+            problems += [
+                f"{folder / file}: not the file first fetched. Found: {now}. Wanted: {before}, by {record_of(name)}. "
+                f"What to do: move {folder} away and run emargin data fetch {name}."
+                for file, (now, before) in differences_to(first, files).items()
+            ]
     for problem in problems:
         print(problem)
     return problems
@@ -65,17 +81,53 @@ def published(entry: Entry) -> dict[str, str]:
     if entry.download.checksums != SUMS:
         table = resources.files("companion.fetch") / "published" / entry.download.checksums
         return _parse(table.read_text(encoding="ascii"), Path(str(table)))
-    path = entry.folder / SUMS
+    return listed(entry, entry.folder / SUMS)
+
+
+def listed(entry: Entry, path: Path) -> dict[str, str]:
+    """Return the checksums that a server's own list has of the files that a set is known to be made of.
+
+    Raises
+    ------
+    MissingData
+        Where the list is not there.
+    InputError
+        For a list that is none, or that does not name all files.
+    """
     if not path.is_file():
         raise MissingData(
             f"{path}: missing",
             wanted="PhysioNet's list of checksums, beside the files",
             todo=f"emargin data fetch {entry.name} gets it, and files that are missing",
         )
-    everything = _parse(path.read_text(encoding="utf-8", errors="replace"), path)
-    records = {file.removesuffix(".hea") for file in everything if file.endswith(".hea") and "/" not in file}
-    names = {"RECORDS"} | {f"{record}.{kind}" for record in records for kind in ("hea", "dat", "atr")}
-    return {file: digest for file, digest in everything.items() if file in names}
+    table, files = _parse(path.read_text(encoding="utf-8", errors="replace"), path), FILES[entry.name]
+    missing = sorted(files - set(table))
+    if missing:
+        raise InputError(
+            f"{path}: not the whole list of the set's checksums",
+            found=f"{len(files) - len(missing)} files, {missing[0]} not among them",
+            wanted=f"{len(files)} files",
+            todo=f"delete it and run emargin data fetch {entry.name}",
+        )
+    return {file: table[file] for file in sorted(files)}
+
+
+def check_series(entry: Entry, folder: Path) -> None:
+    """Refuse a set of the UCR archive that has other numbers of series than is known of it."""
+    series = folder.name
+    if not entry.has_series or series not in SERIES:
+        return
+    lines = []
+    for side in SIDES:
+        with (folder / f"{series}_{side}.tsv").open("rb") as stream:
+            lines.append(sum(bool(line.strip()) for line in stream))
+    if tuple(lines) != SERIES[series]:
+        raise InputError(
+            f"{folder}: not the whole set",
+            found=" and ".join(map(str, lines)) + " series for training and test",
+            wanted=" and ".join(map(str, SERIES[series])),
+            todo=f"move it away and run emargin data fetch {entry.name}",
+        )
 
 
 def differences(entry: Entry, wanted: dict[str, str]) -> list[str]:
@@ -178,7 +230,11 @@ def _parse(text: str, path: Path) -> dict[str, str]:
                 wanted="a checksum and the name of a file",
                 todo="delete it and get it again",
             )
-        table[file.strip().removeprefix("*")] = digest.lower()
+        name = file.strip().removeprefix("*")
+        if table.setdefault(name, digest.lower()) != digest.lower():
+            raise InputError(
+                f"{path}, line {number}: a second checksum for {name}", wanted="a line a file", todo="get it again"
+            )
     return table
 
 

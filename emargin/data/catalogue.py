@@ -88,8 +88,8 @@ class Download:
         "module:function", called as `function(unpacked, folder)`, makes the set's folder from the unpacked archive,
         where it takes more than to pick `files`.
     checksums : str or None
-        A table in `companion/fetch/published`, or `SHA256SUMS.txt`, the list that PhysioNet keeps beside the files.
-        None where nothing was published.
+        A table in `companion/fetch/published`, or `SHA256SUMS.txt`, the list that PhysioNet keeps beside the files,
+        where it is not known here. None where nothing was published.
     """
 
     address: str
@@ -296,7 +296,7 @@ SETS = (
         geometries={"mitbih-released": ECG_RELEASED},
         reader="emargin.data.readers.rhythms:load_mitbih",
         nearest="ecg",
-        download=replace(PHYSIONET, address=PHYSIONET.address.format("mitdb")),
+        download=replace(PHYSIONET, address=PHYSIONET.address.format("mitdb"), checksums="mitbih.sha256.txt"),
     ),
     Entry(
         name="dsads",

@@ -7,6 +7,7 @@ import pytest
 
 from companion.__main__ import main
 from companion.fetch import archives as fetch
+from companion.fetch import sources
 from companion.fetch.sources import public_of
 from emargin.data.catalogue import SETS
 
@@ -27,7 +28,8 @@ def test_list_is_a_table_of_all_sets(capsys):
     }
 
 
-def test_verify_is_0_for_the_published_files_and_2_for_others(data, capsys):
+def test_verify_is_0_for_the_published_files_and_2_for_others(data, capsys, monkeypatch):
+    monkeypatch.setitem(sources.FILES, "ecg", frozenset({"RECORDS"}))
     (data / "ecg").mkdir()
     (data / "ecg" / "RECORDS").write_bytes(b"100\n")
     (data / "ecg" / "SHA256SUMS.txt").write_text(f"{hashlib.sha256(b'100' + bytes([10])).hexdigest()} RECORDS\n")

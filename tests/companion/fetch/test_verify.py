@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from companion.fetch import verify
+from companion.fetch import sources, verify
 from companion.fetch.sources import NIGHTS, public_of
 from emargin.data.catalogue import SETS
 from emargin.data.readers.harth import SUBJECTS
@@ -86,13 +86,14 @@ def test_each_problem_names_the_file_what_was_found_what_is_wanted_and_what_to_d
 
 
 @pytest.fixture
-def mitbih(data):
+def afdb(data, monkeypatch):
     """Two records, one without signals, and a list that names other files, too."""
-    folder = data / "mitbih"
+    folder = data / "ecg"
     folder.mkdir()
     files = {"RECORDS": b"100", "100.hea": b"h", "100.dat": b"d", "100.atr": b"a", "101.hea": b"i", "101.atr": b"b"}
     for name, content in files.items():
         (folder / name).write_bytes(content)
+    monkeypatch.setitem(sources.FILES, "ecg", frozenset(files))
     listed = files | {"100.xws": b"", "100-0.atr": b"", "x_mitdb/x_100.hea": b"", "x_mitdb/RECORDS": b""}
     (folder / "SHA256SUMS.txt").write_text(
         "".join(f"{hashlib.sha256(content).hexdigest()} {name}\n" for name, content in listed.items())
@@ -100,24 +101,42 @@ def mitbih(data):
     return folder
 
 
-def test_physionet_s_list_beside_the_files_says_what_belongs_to_a_set(mitbih):
-    assert verify.verify("mitbih-released") == []
-    (mitbih / "101.atr").unlink()
-    (mitbih / "100.dat").write_bytes(b"D")
-    assert [problem.split(". ")[0] for problem in verify.verify("mitbih")] == [
-        f"{mitbih}/100.dat: not the published file",
-        f"{mitbih}/101.atr: missing",
+def test_physionet_s_list_beside_the_files_says_what_belongs_to_a_set(afdb, capsys):
+    assert verify.verify("ecg-released") == []
+    assert (
+        "ecg: not verified by anything but what came with it; this set was not fetched here" in capsys.readouterr().out
+    )
+    (afdb / "101.atr").unlink()
+    (afdb / "100.dat").write_bytes(b"D")
+    assert [problem.split(". ")[0] for problem in verify.verify("ecg")] == [
+        f"{afdb}/100.dat: not the published file",
+        f"{afdb}/101.atr: missing",
     ]
-    (mitbih / "SHA256SUMS.txt").unlink()
+    (afdb / "SHA256SUMS.txt").unlink()
     with pytest.raises(MissingData, match="SHA256SUMS.txt: missing"):
-        verify.verify("mitbih")
+        verify.verify("ecg")
+
+
+def test_a_list_that_was_cut_at_a_line_is_no_list_of_a_whole_set(afdb):
+    lines = (afdb / "SHA256SUMS.txt").read_text().splitlines(keepends=True)
+    for count in range(6):
+        (afdb / "SHA256SUMS.txt").write_text("".join(lines[:count]))
+        with pytest.raises(InputError, match=f"not the whole list.* found: {count} files.* wanted: 6 files"):
+            verify.verify("ecg")
+
+
+def test_a_list_with_two_checksums_for_a_file_is_refused(afdb):
+    with (afdb / "SHA256SUMS.txt").open("a") as file:
+        file.write(f"{'a' * 64} 100.dat\n")
+    with pytest.raises(InputError, match="line 11: a second checksum for 100.dat"):
+        verify.verify("ecg")
 
 
 @pytest.mark.parametrize("text", ["<html>\n", "abc 100.hea\n", f"{'g' * 64} 100.hea\n", f"{'a' * 64}\n"])
-def test_a_list_that_is_none_is_refused_by_its_line(mitbih, text):
-    (mitbih / "SHA256SUMS.txt").write_text(f"{'a' * 64} *100.hea\n{text}")
+def test_a_list_that_is_none_is_refused_by_its_line(afdb, text):
+    (afdb / "SHA256SUMS.txt").write_text(f"{'a' * 64} *100.hea\n{text}")
     with pytest.raises(InputError, match="SHA256SUMS.txt, line 2: no checksum"):
-        verify.verify("mitbih")
+        verify.verify("ecg")
 
 
 def test_of_sleep_edf_there_may_be_some_nights_each_with_both_files(data, monkeypatch):
@@ -161,7 +180,7 @@ def test_an_unknown_name_is_refused(name):
         verify.verify(name)
 
 
-def test_the_overview_says_what_is_there_and_reads_no_content(mitbih, data, monkeypatch):
+def test_the_overview_says_what_is_there_and_reads_no_content(afdb, data, monkeypatch):
     (data / "ucr" / "Small").mkdir(parents=True)
     (data / "dsads").mkdir()
     (data / "dsads" / "p1.npz").write_bytes(bytes(2_500_000))
@@ -169,7 +188,7 @@ def test_the_overview_says_what_is_there_and_reads_no_content(mitbih, data, monk
     rows = {row[0]: row for row in (re.split(r" {2,}", line) for line in verify.overview().splitlines())}
     assert rows["harth"] == ["harth", "simulated", "CC BY 4.0", "emargin data fetch harth"]
     assert rows["spsw-har"][1] == "missing"
-    assert rows["mitbih"][1] == "real" and rows["mitbih"][-1] == str(mitbih)
+    assert rows["ecg"][1] == "real" and rows["ecg"][-1] == str(afdb)
     assert rows["dsads"] == ["dsads", "real", "2.5 MB", "CC BY 4.0", str(data / "dsads")]
     assert rows["ucr-Small"][1:3] == ["real", "0.0 MB"]
     assert set(rows) == {"name", *(entry.name for entry in SETS), "ucr-Small"}
@@ -179,7 +198,7 @@ def test_the_overview_says_what_is_there_and_reads_no_content(mitbih, data, monk
 def test_the_real_mitbih_is_the_published_one(monkeypatch, capsys):
     monkeypatch.setenv("EMARGIN_DATA", str(REAL))
     assert verify.verify("mitbih") == []
-    assert "145 of 145 published files" in capsys.readouterr().out
+    assert "146 of 146 published files" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(not (REAL / "sleepedf-features").is_dir(), reason="needs sleepedf-features under EMARGIN_DATA")
