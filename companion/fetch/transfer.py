@@ -10,6 +10,7 @@ import http.client
 import queue
 import re
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from urllib.parse import urljoin
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
 from tqdm import tqdm
 from urllib3.util import parse_url
 
@@ -55,7 +57,8 @@ def transfer(address: str, part: Path, title: str, limits: Limits, origin: str) 
     if start >= limits.largest:
         part.unlink()
         start = 0
-    with closing(_in_time(_answer_and_blocks(address, start, limits, origin), limits)) as arriving:
+    line = _Line()
+    with closing(_in_time(_answer_and_blocks(line, address, start, limits, origin), line, limits)) as arriving:
         answer = next(arriving)
         begins, size = _range_of(answer, start)
         if start and (answer.status_code == 416 or answer.status_code == 206 and begins != start):
@@ -63,7 +66,7 @@ def transfer(address: str, part: Path, title: str, limits: Limits, origin: str) 
             arriving.close()
             return transfer(address, part, title, limits, origin)
         answer.raise_for_status()
-        if answer.status_code != (206 if begins else 200):
+        if answer.status_code != (206 if begins > 0 else 200):
             raise requests.HTTPError(f"status {answer.status_code} in place of the file")
         try:
             _check_answer(answer, size, limits)
@@ -112,10 +115,41 @@ def _check_answer(answer: requests.Response, size: int | None, limits: Limits) -
         raise Refused(f"{size} bytes, more than the {limits.largest} that this file may have")
 
 
-def _answer_and_blocks(address: str, start: int, limits: Limits, origin: str) -> Iterator:
+class _Line(HTTPAdapter):
+    """Connections that can be closed from another thread than the one that waits for them."""
+
+    def __init__(self) -> None:
+        self.sockets: list[socket.socket] = []
+        self.hung_up = False
+        super().__init__()
+
+    def get_connection_with_tls_context(self, *arguments, **options):
+        pool = super().get_connection_with_tls_context(*arguments, **options)
+        line = self
+
+        class Connection(pool.ConnectionCls):
+            def connect(self) -> None:
+                super().connect()
+                line.sockets.append(self.sock)
+                if line.hung_up:
+                    raise OSError("given up")
+
+        pool.ConnectionCls = Connection
+        return pool
+
+    def hang_up(self) -> None:
+        self.hung_up = True
+        for connected in self.sockets:
+            with suppress(OSError):  # closed already
+                connected.shutdown(socket.SHUT_RDWR)
+
+
+def _answer_and_blocks(line: _Line, address: str, start: int, limits: Limits, origin: str) -> Iterator:
     """Yield the answer without its body, then the blocks of the body as they come."""
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     with requests.Session() as session:
+        for scheme in PORTS:
+            session.mount(f"{scheme}://", line)
         for _ in range(REDIRECTS + 1):
             _check_address(address, origin, limits.hosts)
             with session.get(
@@ -146,7 +180,7 @@ def _check_address(address: str, origin: str, hosts: tuple[str, ...]) -> None:
         raise Refused(f"the address {address[:200]!r}, and not one at {wanted} by {' or '.join(schemes)}")
 
 
-def _in_time(source: Iterator, limits: Limits) -> Iterator:
+def _in_time(source: Iterator, line: _Line, limits: Limits) -> Iterator:
     """Yield what another thread takes from an answer and its blocks, and give up where that is too slow.
 
     A time limit of the connection itself does not do: it starts again with each byte, also inside of the headers.
@@ -160,12 +194,10 @@ def _in_time(source: Iterator, limits: Limits) -> Iterator:
             for item in source:
                 arrived.put(item)
                 if left.is_set():
-                    return
+                    break
         except Exception as error:  # raised where the items are taken
             end = error
         finally:
-            with suppress(Exception):
-                source.close()
             arrived.put(end)
 
     threading.Thread(target=work, daemon=True, name="download").start()
@@ -201,6 +233,7 @@ def _in_time(source: Iterator, limits: Limits) -> Iterator:
             yield item
     finally:
         left.set()
+        line.hang_up()
         with suppress(queue.Empty):  # so that the thread does not wait for room
             while True:
                 arrived.get_nowait()
