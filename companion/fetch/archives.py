@@ -26,6 +26,8 @@ from companion.fetch.verify import SUMS, check_series, digest_of, listed, publis
 from emargin.data.catalogue import Entry, data_root
 from emargin.errors import InputError, unreadable
 
+MOST_ARCHIVES = 9  # of a record of Zenodo
+
 
 def fetch(name: str) -> Path:
     """Get a public set and put its folder in place.
@@ -239,8 +241,12 @@ def _zenodo_archives(entry: Entry) -> list[Path]:
         ) from error
     finally:
         record.unlink()
-    if not usable or not archives:
-        raise InputError(f"{address}: no zip archive with an MD5", found=[key for key, *_ in listed], todo=manual)
+    if not usable or not 0 < len(archives) <= MOST_ARCHIVES:
+        raise InputError(
+            f"{address}: no zip archive with an MD5, or more than {MOST_ARCHIVES}",
+            found=repr([key for key, *_ in listed])[:200],
+            todo=manual,
+        )
     paths = []
     for number, (checksum, link) in enumerate(archives):
         paths.append(_downloads() / f"{entry.name}-{number}.zip")

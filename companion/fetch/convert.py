@@ -11,7 +11,7 @@ if anything is wrong with the source; one that is there already is never touched
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -67,6 +67,7 @@ SPSW = {
     "sampling_rate": 50,
     "unit": "m/s^2, rad/s",
 }
+SPSW_LONGEST = 3600  # seconds of an execution, which takes 9 to 15
 UNPACK_AGAIN = "unpack the public archive again, under its own names"
 
 
@@ -201,6 +202,13 @@ def _resampled(path: Path) -> tuple[np.ndarray, np.ndarray]:
     values, stamps, labels = _read_execution(path)
     order = np.argsort(stamps, kind="stable")
     seconds, values, labels = stamps[order] / 1000, values[order], labels[order]
+    if seconds[-1] - seconds[0] > SPSW_LONGEST:
+        raise InputError(
+            f"{path}: too long",
+            found=f"time stamps over {seconds[-1] - seconds[0]:g} s",
+            wanted=f"at most {SPSW_LONGEST} s",
+            todo=UNPACK_AGAIN,
+        )
     grid = np.arange(seconds[0], seconds[-1], 1 / SPSW["sampling_rate"])
     if len(grid) < 2:
         raise InputError(
@@ -216,27 +224,27 @@ def _read_execution(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     values, stamps, labels = [], [], []
     with path.open(encoding="utf-8", errors="replace", newline="") as stream:
         rows = csv.reader(stream)
-        header = next(rows, [])
+        header = _next_row(rows) or []
         if header != SPSW_HEADER:
             raise InputError(
                 f"{path}: other columns",
-                found=", ".join(header) or "an empty file",
+                found=", ".join(header)[:200] or "an empty file",
                 wanted=", ".join(SPSW_HEADER),
                 todo=UNPACK_AGAIN,
             )
-        for row in rows:
+        while (row := _next_row(rows)) is not None:
             try:
                 *numbers, stamp, label = row
                 values.append([float(number) for number in numbers])
                 stamps.append(int(stamp))
                 labels.append(SPSW["classes"].index(label))
-                usable = len(numbers) == 6 and np.isfinite(values[-1]).all()
+                usable = len(numbers) == 6 and np.isfinite(values[-1]).all() and abs(stamps[-1]) < 1 << 53
             except ValueError:  # too few columns, no number, or no such label
                 usable = False
             if not usable:
                 raise InputError(
                     f"{path}: line {rows.line_num} cannot be read",
-                    found=",".join(row),
+                    found=",".join(row)[:200],
                     wanted=f"six finite numbers, a time stamp in ms and one of {', '.join(SPSW['classes'])}",
                     todo=UNPACK_AGAIN,
                 )
@@ -248,6 +256,14 @@ def _read_execution(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             todo=UNPACK_AGAIN,
         )
     return np.array(values), np.array(stamps), np.array(labels, dtype=np.int8)
+
+
+def _next_row(rows: Iterator[list[str]]) -> list[str] | None:
+    """Return the next row, None at the end; one that csv cannot read, such as a field without end, as its message."""
+    try:
+        return next(rows, None)
+    except csv.Error as error:
+        return [str(error)]
 
 
 def _describe(folder: Path, description: dict) -> None:

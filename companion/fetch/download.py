@@ -59,17 +59,27 @@ def download(
         path.parent.mkdir(parents=True, exist_ok=True)
         pooch.retrieve(address, checksum, fname=path.name, path=path.parent, downloader=get)
     except Refused as error:
-        raise InputError(f"{address}: refused", found=error, wanted="what is known of the file", todo=manual) from error
+        raise InputError(
+            f"{_plain(address)}: refused", found=_plain(error), wanted="what is known of the file", todo=manual
+        ) from error
     except requests.RequestException as error:
         size = part.stat().st_size if part.exists() else 0
         kept = f"; {size} bytes are kept, and the same command goes on from there" if size else ""
         raise InputError(
-            f"{address}: cannot be downloaded{kept}", found=error, wanted="an answer with the file", todo=manual
+            f"{_plain(address)}: cannot be downloaded{kept}",
+            found=_plain(error),
+            wanted="an answer with the file",
+            todo=manual,
         ) from error
     except ValueError as error:  # pooch's way to say so; it has deleted what came
         raise InputError(f"{address}: not the published file", found=error, wanted=checksum, todo=manual) from error
     except OSError as error:
         raise unwritten(path, error) from error
+
+
+def _plain(what: object) -> str:
+    """Return text of a server's making without what a terminal would obey, and shortened."""
+    return "".join(letter if letter.isprintable() else "?" for letter in str(what)[:300])
 
 
 def check_place(path: Path, root: Path | None = None) -> None:

@@ -38,7 +38,8 @@ class Limits:
 
 LIST_BYTES = 1_000_000  # of a list of checksums, and of a record of Zenodo
 MOST_FILES = 20_000  # in an archive; DSADS has 9,120
-# Of the sets whose files are smaller or larger than most, and of the one whose archive lies with another host.
+LONGEST_NAME = 100  # of a set of the UCR archive
+# Well above what the files have. The archive of sleepeeg lies with another host than its address.
 LIMITS = {
     "harth": Limits(largest=1_000_000_000, unpacked=4_000_000_000),
     "sleepeeg": Limits(
@@ -51,6 +52,7 @@ LIMITS = {
     "mitbih": Limits(largest=4_000_000),  # a record has 2 MB
     "dsads": Limits(largest=512_000_000, unpacked=2_000_000_000),
     "spsw-har": Limits(largest=512_000_000, unpacked=2_000_000_000),
+    UCR: Limits(largest=512_000_000, unpacked=2_000_000_000),  # of each set of the archive, in several formats
 }
 
 # AFDB's records; the first two are published without signals.
@@ -110,15 +112,15 @@ def public_of(name: str) -> Entry:
     """
     with suppress(InputError):
         entry = NIGHTS if name == NIGHTS.name else entry_of(name)
-        if entry.reader and not entry.is_folder:
+        if entry.reader and not entry.is_folder and len(name) <= LONGEST_NAME:
             return DATASETS.get(entry.recordings, entry)
     raise InputError(
         "no public data set of this name",
-        found=repr(name),
+        found=repr(name[:200]),
         wanted=f"{', '.join(entry.name for entry in SETS)}, {NIGHTS.name} or {UCR}NAME",
     )
 
 
 def limits_of(entry: Entry) -> Limits:
     """Return what a server may ask of us for the files of a set."""
-    return LIMITS.get(entry.name, Limits())
+    return LIMITS[UCR if entry.has_series else entry.name]

@@ -97,8 +97,11 @@ def transfer(address: str, part: Path, title: str, limits: Limits, origin: str) 
 def _range_of(answer: requests.Response, start: int) -> tuple[int, int | None]:
     """Return at which byte of the file the answer begins (-1 where that is not said) and the size of the whole file."""
     if answer.status_code != 206:
-        length = answer.headers.get("Content-Length", "")
-        return 0, int(length) if re.fullmatch("[0-9]{1,18}", length) else None
+        length = answer.headers.get("Content-Length")
+        said = re.fullmatch(r"([0-9]{1,18})(?:, *\1)*", length or "")
+        if length is not None and not said:
+            raise requests.HTTPError(f"the length {length[:40]!r} in place of a number of bytes")
+        return 0, int(said[1]) if said else None
     said = re.fullmatch(
         r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)", answer.headers.get("Content-Range", "").strip()
     )
@@ -108,9 +111,10 @@ def _range_of(answer: requests.Response, start: int) -> tuple[int, int | None]:
 
 
 def _check_answer(answer: requests.Response, size: int | None, limits: Limits) -> None:
-    encoding = answer.headers.get("Content-Encoding", "").strip().lower()
-    if encoding not in ("", "identity"):
-        raise Refused(f"a body with the encoding {encoding[:40]!r}, which was not asked for")
+    for header, usable in (("Content-Encoding", ("", "identity")), ("Transfer-Encoding", ("", "chunked"))):
+        encoding = answer.headers.get(header, "").strip().lower()
+        if encoding not in usable:
+            raise Refused(f"a body with the encoding {encoding[:40]!r}, which was not asked for")
     if size is not None and size > limits.largest:
         raise Refused(f"{size} bytes, more than the {limits.largest} that this file may have")
 

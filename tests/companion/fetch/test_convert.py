@@ -231,6 +231,9 @@ def test_all_executions_of_all_people_are_converted_and_readable(tmp_path):
         ),
         (lambda path: path.write_text(""), "other columns.*an empty file"),
         (lambda path: write_execution(path, small(ROWS[-1:])), "too short.*0 s"),
+        (lambda path: write_execution(path, small([*ROWS, (10**9, *ROWS[-1][1:])])), "too long.* at most 3600 s"),
+        (lambda path: write_execution(path, small([*ROWS, (10**400, *ROWS[-1][1:])])), "line 8 cannot be read"),
+        (lambda path: path.open("a").write("x" * 200_000), "line 8 cannot be read.* field larger than field limit"),
     ],
 )
 def test_spsw_that_is_not_the_public_one_is_named_and_nothing_is_written(small_spsw, tmp_path, damage, message):

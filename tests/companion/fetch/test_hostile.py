@@ -130,10 +130,9 @@ def no_thread_waits():
     [
         (OK + b"\r\n", bytes(1000)),
         (OK + b"Transfer-Encoding: chunked\r\n\r\n", b"3e8\r\n" + bytes(1000) + b"\r\n"),
-        (OK + b"Content-Length: -1\r\n\r\n", bytes(1000)),
-        (OK + b"Content-Length: \xb2\r\n\r\n", bytes(1000)),
+        (OK + b"Content-Length: 1000\r\nTransfer-Encoding: chunked\r\n\r\n", b"3e8\r\n" + bytes(1000) + b"\r\n"),
     ],
-    ids=["until it closes", "chunked", "negative length", "odd length"],
+    ids=["until it closes", "chunked", "chunked with a length"],
 )
 def test_a_body_without_end_is_refused_at_the_largest_size(server, tmp_path, head, again):
     forever(server, head, again=again)
@@ -161,9 +160,10 @@ def test_the_largest_size_itself_is_taken(server, tmp_path):
     assert len(get(server, tmp_path, PATIENT)) == 20_000
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate, gzip", "br", "x-own"])
-def test_an_encoding_that_was_not_asked_for_is_refused(server, tmp_path, encoding):
-    answers(server, OK + f"Content-Encoding: {encoding}\r\n\r\n".encode(), BODY)
+@pytest.mark.parametrize("header", ["Content-Encoding", "Transfer-Encoding"])
+@pytest.mark.parametrize("encoding", ["gzip", "deflate, gzip", "br", "x-own", "gzip, chunked"])
+def test_an_encoding_that_was_not_asked_for_is_refused(server, tmp_path, header, encoding):
+    answers(server, OK + f"{header}: {encoding}\r\n\r\n".encode(), BODY)
     with pytest.raises(InputError, match=f"refused. found: a body with the encoding '{encoding}'"):
         get(server, tmp_path, PATIENT)
     assert left(tmp_path) == []
@@ -271,14 +271,25 @@ def test_an_interrupted_download_leaves_no_thread_and_no_file_of_its_name(server
         OK + b"X: " + b"y" * 100_000 + b"\r\n\r\n",
         OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
         OK + b"Content-Length: 100\r\nContent-Length: 3\r\n\r\n",
+        *(
+            OK + b"Content-Length: " + length + b"\r\n\r\n"
+            for length in (b"", b"-1", b"+10", b"0x10", b"\xb2", b"9" * 5000, b"10, 11")
+        ),
     ],
-    ids=range(14),
+    ids=range(21),
 )
 def test_an_answer_that_is_not_the_whole_file_is_not_taken_for_it(server, tmp_path, head):
     answers(server, head, b"." * 10)
     with pytest.raises(InputError, match="/a: cannot be downloaded.* what to do: by hand"):
         get(server, tmp_path, PATIENT)
     assert "a" not in left(tmp_path)
+
+
+def test_what_a_server_says_is_shown_short_and_cannot_steer_a_terminal(server, tmp_path):
+    answers(server, b"HTTP/1.1 404 \x1b[2J\x07" + b"no" * 3000 + b"\r\n\r\n")
+    with pytest.raises(InputError, match="404 Client Error") as caught:
+        get(server, tmp_path, PATIENT)
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 1000
 
 
 @pytest.mark.parametrize("said", ["bytes 5-9/100", "bytes 5-9/8", "bytes 5-/100", "5-9/10", "bytes 0-9/10", ""])
@@ -637,6 +648,33 @@ def test_a_record_that_sends_elsewhere_is_refused(server, data, monkeypatch, lin
     with pytest.raises(InputError, match="(refused. found: the address|cannot be downloaded)"):
         fetch.fetch("spsw-har")
     assert len(server.asked) == 1 and left(data) == []
+
+
+def test_a_record_with_more_archives_than_a_set_has_is_refused(server, data, monkeypatch):
+    file = {"key": "a.zip", "checksum": "md5:" + "0" * 32, "links": {"self": server.address + "/a.zip"}}
+    serve(server, {"/record": json.dumps({"files": [file] * 10}).encode()})
+    move(monkeypatch, "spsw-har", server.address + "/record")
+    with pytest.raises(InputError, match="more than 9"):
+        fetch.fetch("spsw-har")
+    assert len(server.asked) == 1
+
+
+def test_the_archives_of_a_record_are_together_no_larger_than_a_set(server, data, monkeypatch):
+    archive = zipped({"a": bytes(100)})
+    checksum = f"md5:{hashlib.md5(archive).hexdigest()}"
+    files = [{"key": "a.zip", "checksum": checksum, "links": {"self": f"{server.address}/{n}.zip"}} for n in range(3)]
+    body = json.dumps({"files": files}).encode()
+    serve(server, {"/record": body} | {f"/{number}.zip": archive for number in range(3)})
+    move(monkeypatch, "spsw-har", server.address + "/record")
+    monkeypatch.setattr(fetch, "limits_of", lambda entry: Limits(largest=2 * len(archive) + 1))
+    with pytest.raises(InputError, match=f"/2.zip: refused. found: {len(archive)} bytes, more than the 1 that"):
+        fetch.fetch("spsw-har")
+
+
+@pytest.mark.parametrize("action", [fetch.fetch, verify.verify])
+def test_a_name_that_no_folder_can_have_is_no_set(action):
+    with pytest.raises(InputError, match="no public data set of this name"):
+        action("ucr-" + "A" * 300)
 
 
 # Links and odd files in the data folder
