@@ -134,12 +134,18 @@ def _fetch_files(entry: Entry) -> str:
         if not known:
             files = {file: f"sha256:{checksum}" for file, checksum in wanted.items()}
             how = f"not verified, since {SUMS} comes from the same server as the files: {check_seen(entry.name, files)}"
-        folder.mkdir(parents=True, exist_ok=True)
-        for file in [*missing, SUMS]:
-            if (staged / file).is_file():
-                os.replace(staged / file, folder / file)
-        if staged.is_dir():
-            shutil.rmtree(staged)
+        if folder.is_dir() and any(folder.iterdir()):
+            for file in [*missing, SUMS]:
+                if (staged / file).is_file():
+                    os.replace(staged / file, folder / file)
+            if staged.is_dir():
+                shutil.rmtree(staged)
+        else:  # all at once, so that a fetch that is killed leaves no half of a set
+            for path in staged.iterdir():
+                if path.name not in (*wanted, SUMS):
+                    path.unlink()
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            staged.rename(folder)
     except OSError as error:
         raise unwritten(folder, error) from error
     return how

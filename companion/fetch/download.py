@@ -19,7 +19,10 @@ from emargin.errors import InputError, unreadable
 
 DIRECTORY = 1 << 25  # bytes of the table of an archive, which is read as a whole
 # What zipfile raises on damaged archives and on those it cannot read (encrypted, unknown compression).
-DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError),
+    IndexError,  # an entry without a name
+)
 
 
 def download(
@@ -110,7 +113,18 @@ def unwritten(path: Path, error: OSError) -> InputError:
 
 
 class _Archive(io.FileIO):
-    """An archive's file that gives no more at once than a table of a plausible size: zipfile reads it as a whole."""
+    """An archive's file that has no places before its start, and no table of contents that would fill the memory.
+
+    zipfile reads the table as a whole, and wherever it says that an entry lies.
+    """
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        try:
+            return super().seek(offset, whence)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            raise zipfile.BadZipFile(f"an entry at byte {offset}") from error
 
     def read(self, size: int = -1, /) -> bytes:
         if size > DIRECTORY:

@@ -8,9 +8,11 @@ import os
 import shutil
 import socketserver
 import stat
+import struct
 import threading
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -602,6 +604,20 @@ def test_a_cut_list_beside_the_files_is_downloaded_again(afdb, data, capsys):
     assert (data / "ecg" / "SHA256SUMS.txt").read_bytes() == afdb["/db/SHA256SUMS.txt"]
 
 
+def test_a_set_of_single_files_takes_its_place_in_one_step(afdb, data, monkeypatch):
+    (data / ".downloads" / "ecg").mkdir(parents=True)
+    (data / ".downloads" / "ecg" / "old.dat.part").write_text("of another fetch")
+    (data / "ecg").mkdir()
+
+    def move_beside(old, new):
+        assert data / "ecg" not in Path(new).parents, "a file of the set was moved alone"
+        os.rename(old, new)
+
+    monkeypatch.setattr(os, "replace", move_beside)
+    fetch.fetch("ecg")
+    assert len(list((data / "ecg").iterdir())) == 7 and not (data / ".downloads" / "ecg").exists()
+
+
 def test_a_list_that_changed_with_its_files_is_refused_after_the_first_fetch(afdb, data):
     fetch.fetch("ecg")
     shutil.rmtree(data / "ecg")
@@ -819,6 +835,21 @@ def test_an_archive_with_a_flipped_byte_gives_the_whole_files_or_the_usual_error
             unpack(tmp_path, bytes(damaged))
             assert {path.read_bytes()[-4:] for path in (tmp_path / "folder").iterdir()} <= {b"of a", b"of b"}
         shutil.rmtree(tmp_path / "folder", ignore_errors=True)
+
+
+def test_an_entry_that_lies_before_the_start_of_the_archive_is_damage_and_no_full_disk(tmp_path):
+    archive = zipped({"a": b"content"})
+    offset = archive.rindex(b"PK\5\6") + 16  # where the end says that the table is; entries are placed by it
+    archive = archive[:offset] + struct.pack("<I", struct.unpack("<I", archive[offset : offset + 4])[0] + 99) + bytes(2)
+    with pytest.raises(InputError, match="not a usable archive, and deleted"):
+        unpack(tmp_path, archive)
+
+
+def test_an_entry_without_a_name_is_damage(tmp_path):
+    archive = zipped({"a": b"content"}).replace(b"\x01\x00\x00\x00a", b"\x00\x00\x00\x00a")
+    table = archive.index(b"PK\1\2")
+    with pytest.raises(InputError, match="not a usable archive, and deleted"):
+        unpack(tmp_path, archive[: table + 28] + b"\0\0\1\0" + archive[table + 32 :])
 
 
 def test_nothing_that_is_unpacked_can_be_run(tmp_path):
