@@ -150,8 +150,7 @@ class _Line(HTTPAdapter):
 
 def _answer_and_blocks(line: _Line, address: str, start: int, limits: Limits, origin: str) -> Iterator:
     """Yield the answer without its body, then the blocks of the body as they come."""
-    # A connection a request: a kept one may be closed by the other side just when a redirect is followed.
-    headers = {"Accept-Encoding": "identity", "Connection": "close"} | ({"Range": f"bytes={start}-"} if start else {})
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     with requests.Session() as session:
         for scheme in PORTS:
             session.mount(f"{scheme}://", line)
@@ -168,6 +167,7 @@ def _answer_and_blocks(line: _Line, address: str, start: int, limits: Limits, or
                         yield block
                     return
                 address = urljoin(address, moved_to)
+            line.close()  # the other side may close a connection that was kept just when it is used again
     raise requests.TooManyRedirects(f"more than {REDIRECTS} redirects")
 
 
