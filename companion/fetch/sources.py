@@ -52,8 +52,9 @@ LIMITS = {
     "mitbih": Limits(largest=4_000_000),  # a record has 2 MB
     "dsads": Limits(largest=512_000_000, unpacked=2_000_000_000),
     "spsw-har": Limits(largest=512_000_000, unpacked=2_000_000_000),
-    UCR: Limits(largest=512_000_000, unpacked=2_000_000_000),  # of each set of the archive, in several formats
+    UCR: Limits(largest=512_000_000, unpacked=2_000_000_000),  # of any set of the archive, in several formats
 }
+UCR_LIMITS = Limits(largest=64_000_000, unpacked=256_000_000)  # of the book's sets, which have 1 to 5 MB in one format
 
 # AFDB's records; the first two are published without signals.
 AFDB_RECORDS = (
@@ -123,4 +124,6 @@ def public_of(name: str) -> Entry:
 
 def limits_of(entry: Entry) -> Limits:
     """Return what a server may ask of us for the files of a set."""
+    if entry.title in SERIES and entry.has_series:
+        return UCR_LIMITS
     return LIMITS[UCR if entry.has_series else entry.name]
