@@ -126,4 +126,4 @@ def limits_of(entry: Entry) -> Limits:
     """Return what a server may ask of us for the files of a set."""
     if entry.title in SERIES and entry.has_series:
         return UCR_LIMITS
-    return LIMITS[UCR if entry.has_series else entry.name]
+    return LIMITS.get(UCR if entry.has_series else entry.name, Limits())

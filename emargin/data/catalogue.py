@@ -89,7 +89,8 @@ class Download:
         where it takes more than to pick `files`.
     checksums : str or None
         A table in `companion/fetch/published`, or `SHA256SUMS.txt`, the list that PhysioNet keeps beside the files,
-        where it is not known here. None where nothing was published.
+        where it is not known here; `companion.fetch.sources.FILES` has the names then. None where nothing was
+        published.
     """
 
     address: str

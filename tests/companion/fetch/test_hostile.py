@@ -157,6 +157,13 @@ def test_more_than_the_length_that_was_stated_is_not_taken(server, tmp_path):
     assert get(server, tmp_path, PATIENT) == bytes(1000)
 
 
+def test_more_in_chunks_than_the_length_that_was_stated_is_not_kept(server, tmp_path):
+    answers(server, OK + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
+    with pytest.raises(InputError, match="the connection was cut after 5 of 3 bytes"):
+        get(server, tmp_path, PATIENT)
+    assert left(tmp_path) == []
+
+
 def test_the_largest_size_itself_is_taken(server, tmp_path):
     answers(server, OK + b"Content-Length: 20000\r\n\r\n", bytes(20_000))
     assert len(get(server, tmp_path, PATIENT)) == 20_000
@@ -242,6 +249,14 @@ def test_a_file_that_is_not_whole_in_its_time_is_given_up_and_what_came_is_kept(
         get(server, tmp_path, replace(PATIENT, seconds=0.2))
     assert left(tmp_path) == ["a.part"]
     no_thread_waits()
+
+
+def test_a_connection_that_comes_after_it_was_given_up_is_not_used(server):
+    line = transfer._Line()
+    line.hang_up()
+    with pytest.raises(transfer.requests.ConnectionError, match="given up"):
+        next(transfer._answer_and_blocks(line, f"{server.address}/a", 0, PATIENT, server.address))
+    assert server.asked == []
 
 
 def test_an_interrupted_download_leaves_no_thread_and_no_file_of_its_name(server, tmp_path, monkeypatch):
@@ -399,6 +414,10 @@ def test_a_connection_that_is_closed_after_a_redirect_does_no_harm(server, tmp_p
         ("https://other.org#@zenodo.org/", False),
         ("https://other.org\\.zenodo.org/", False),
         ("https://127.0.0.1/b", False),
+        ("https://zenodo.org/b\\@other.org", False),
+        ("https://zenodo.org/b\n", False),
+        ("https://zenodo.org/b c", False),
+        ("https://:word@zenodo.org/b", False),
         ("https://xn--zendo-kva.org/", False),
         ("file://zenodo.org/b", False),
         ("ftp://zenodo.org/b", False),
@@ -426,6 +445,7 @@ def test_the_address_of_every_set_is_https_and_its_limits_are_declared():
         if entry.download:
             assert entry.download.address.startswith("https://")
             assert entry.has_series or entry.name in sources.LIMITS
+            assert entry.download.checksums != verify.SUMS or entry.name in sources.FILES
             limits = sources.limits_of(entry)
             assert limits.largest <= 2e9 and limits.unpacked <= 4e9 and limits.speed * limits.window > 0
 
