@@ -10,6 +10,7 @@ from torch import Tensor
 
 from emargin.errors import InputError
 from emargin.losses.cosines import adjacent_cosines
+from emargin.losses.guards import check_zero_or_one, usable
 
 RULES = ("paper", "released")
 
@@ -26,7 +27,7 @@ def pseudo_labels(frames: Tensor, *, threshold: float, rule: str = "paper", wrap
     Parameters
     ----------
     frames : Tensor
-        `(..., T, D)`, input features, not embeddings.
+        `(..., T, D)`, input features, not embeddings. Cosines of float16 and bfloat16 are formed in float32.
     threshold : float
         theta, a cosine.
     rule : {"paper", "released"}
@@ -41,8 +42,13 @@ def pseudo_labels(frames: Tensor, *, threshold: float, rule: str = "paper", wrap
     Raises
     ------
     InputError
-        For a threshold outside [-1, 1] or an unknown rule.
+        For a threshold outside [-1, 1], an unknown rule, frames that are empty or not finite floating-point numbers.
     """
+    return _pseudo_labels(usable("frames", frames), threshold=threshold, rule=rule, wrap=wrap)
+
+
+def _pseudo_labels(frames: Tensor, *, threshold: float, rule: str = "paper", wrap: bool = False) -> Tensor:
+    """Compute `pseudo_labels` of float32 or float64 frames, unguarded."""
     if not -1 <= threshold <= 1:
         raise InputError("threshold is a cosine", found=threshold, wanted="a number from -1 to 1")
     if rule not in RULES:

@@ -3,6 +3,7 @@
 In the order of reading: `margin` (the map), `reference` (every loss of section 3, dense), `emargin` (the same from
 embeddings, fast). Behind the fast ones stand `log_sums`, `exponent`, `triangle` and `triangle_sums`, which take the
 cosines of `cosines` a block at a time, and `memory`, which says how large a block is. `hierarchical` is TS2Vec's loss.
+`guards` makes all of them fit for other training loops: half precision, autocast, rows of zeros, input that is wrong.
 """
 
 from emargin.losses.emargin import READINGS, SCOPES, emargin_loss, emargin_released, info_nce

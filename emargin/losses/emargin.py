@@ -11,17 +11,19 @@ Notation: S is the matrix of cosines, tau the temperature, m the margin, y_j the
 All sums are kept as logarithms. Section numbers refer to the method specification behind the companion's ledger.
 """
 
+from functools import partial
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from emargin.errors import InputError
 from emargin.losses import reference
 from emargin.losses.exponent import Exponent
+from emargin.losses.guards import check_frames, check_labels, check_number, outside_autocast, usable
 from emargin.losses.log_sums import PairLabels, log_sums
 from emargin.losses.margin import RELEASED_SCALE, MarginMap, parabolas_of, phi, psi
-
-SCOPES = ("sequence", "flattened")
-READINGS = ("anchor", "pair", "all-pairs")
+from emargin.losses.reference import READINGS, SCOPES
 
 
 def info_nce(embedding: Tensor, *, temperature: float, sides: int = 1, scope: str = "sequence") -> Tensor:
@@ -57,7 +59,14 @@ def info_nce(embedding: Tensor, *, temperature: float, sides: int = 1, scope: st
     Raises
     ------
     InputError
-        For fewer than 3 frames in a group, other sides or scopes, a temperature that is not positive.
+        For fewer than 3 frames in a group, other sides or scopes, a temperature that is not a positive number, and for
+        an embedding that is empty, not finite, or no tensor of floating-point numbers.
+
+    Notes
+    -----
+    Fit for any training loop: float16 and bfloat16 are summed in float32, under autocast too; the loss is float32, and
+    the gradient has the type of the embedding. Rows of zeros have gradient 0, rows of next to no length a bounded
+    one: see `emargin.losses.guards`.
 
     Examples
     --------
@@ -66,6 +75,13 @@ def info_nce(embedding: Tensor, *, temperature: float, sides: int = 1, scope: st
     >>> info_nce(torch.eye(6)[None], temperature=0.1)
     tensor(1.3863)
     """
+    rows = _checked(embedding, scope, temperature)
+    loss = partial(_info_nce, temperature=float(temperature), sides=sides, scope=scope)
+    return outside_autocast(loss, rows)
+
+
+def _info_nce(embedding: Tensor, *, temperature: float, sides: int = 1, scope: str = "sequence") -> Tensor:
+    """Compute `info_nce` of a float32 or float64 embedding, unguarded."""
     if sides not in (1, 2):
         raise InputError("sides of InfoNCE", found=sides, wanted="1 or 2")
     rows = _groups(embedding, scope, temperature)
@@ -130,7 +146,13 @@ def emargin_loss(
     Raises
     ------
     InputError
-        For an unknown reading or scope, for shapes that do not fit, for a temperature or margin that is not positive.
+        For an unknown reading or scope, for shapes or devices that do not fit, for a temperature or margin that is not
+        a positive number, for labels other than bool, 0 and 1, and for an embedding as in `info_nce`.
+
+    Notes
+    -----
+    Precision and short rows are as in `info_nce`, and `phi` gets cosines in float32. Only where `phi` is a map of your
+    own, call `backward()` outside of autocast, as torch asks: the map may have weights, whose gradients come then.
 
     Examples
     --------
@@ -142,6 +164,29 @@ def emargin_loss(
     >>> emargin_loss(embedding, labels, temperature=0.5, margin=5.0, phi=softplus_margin)
     tensor(1.3863)
     """
+    rows = _checked(embedding, scope, temperature, margin, labels)
+    settings: dict[str, Any] = {"temperature": float(temperature), "margin": float(margin), "phi": phi}
+    if reading == "all-pairs" and frames is not None:
+        settings |= {"frames": usable("frames", frames), "threshold": threshold}
+        check_frames(frames, threshold, rows)
+    loss = partial(_emargin_loss, labels=labels, reading=reading, scope=scope, **settings)
+    maybe_weights = parabolas_of(phi, settings["margin"]) is None  # in a map of the caller, with gradients of their own
+    return outside_autocast(loss, rows, at_once=not maybe_weights)
+
+
+def _emargin_loss(
+    embedding: Tensor,
+    labels: Tensor,
+    *,
+    temperature: float,
+    margin: float,
+    reading: str = "anchor",
+    scope: str = "sequence",
+    frames: Tensor | None = None,
+    threshold: float | None = None,
+    phi: MarginMap = phi,
+) -> Tensor:
+    """Compute `emargin_loss`, unguarded."""
     if reading not in READINGS:
         raise InputError("unknown reading of eMargin", found=repr(reading), wanted=", ".join(READINGS))
     rows = _groups(embedding, scope, temperature, margin)
@@ -149,7 +194,7 @@ def emargin_loss(
     parabolas = parabolas_of(phi, margin)
     if parabolas is None:
         pairs = _pair_labels(frames, threshold, rows).of(slice(None)) if reading == "all-pairs" else None
-        return reference.emargin(reference.cosine_matrix(rows), y, temperature, margin, reading, pairs, phi).mean()
+        return reference.emargin(reference._cosine_matrix(rows), y, temperature, margin, reading, pairs, phi).mean()
     exponent = Exponent(1 / temperature, margin, parabolas)
     if reading == "pair":
         negatives, _, cosines = log_sums(rows, Exponent(1 / temperature), exclude=(0, 1))
@@ -200,15 +245,28 @@ def emargin_released(
     Raises
     ------
     InputError
-        For other sides, shapes that do not fit, a temperature or margin that is not positive.
+        For other sides, and as in `emargin_loss`.
+
+    Notes
+    -----
+    Precision and short rows are as in `info_nce`.
     """
+    rows = _checked(embedding, "flattened", temperature, margin, labels)
+    loss = partial(_emargin_released, labels=labels, temperature=float(temperature), margin=float(margin), sides=sides)
+    return outside_autocast(loss, rows)
+
+
+def _emargin_released(
+    embedding: Tensor, labels: Tensor, *, temperature: float, margin: float, sides: int = 2
+) -> tuple[Tensor, Tensor]:
+    """Compute `emargin_released`, unguarded."""
     if sides not in (1, 2):
         raise InputError("sides of the released eMargin", found=sides, wanted="1 or 2")
     rows = _groups(embedding, "flattened", temperature, margin)
     y = _labels(labels, rows)
     parabolas = parabolas_of(psi if sides == 2 else phi, margin)
     if parabolas is None:
-        losses, excess = reference.released(reference.cosine_matrix(rows), y, temperature, margin, sides)
+        losses, excess = reference.released(reference._cosine_matrix(rows), y, temperature, margin, sides)
         return losses.mean(), (excess <= 0).to(rows.dtype).mean()
     y = torch.cat([y, y[:, -1:]], dim=1)  # the last frame is no anchor; with this label, labels that agree stay uniform
     exponent = Exponent(RELEASED_SCALE / temperature if sides == 2 else 1.0, margin, parabolas)
@@ -223,6 +281,17 @@ def emargin_released(
         positive = plain
         total, subtracted = (torch.logaddexp(sums, torch.zeros_like(sums)) + constant)[:, :-1], plain
     return (_log_difference(total, subtracted) - positive).mean(), (total <= subtracted).to(rows.dtype).mean()
+
+
+def _checked(embedding: Tensor, scope: str, temperature: float, margin: float = 1.0, *labels: Tensor) -> Tensor:
+    """Return the embedding as it can be used, `(B, T, C)`, once everything fits it."""
+    rows = usable("embedding", embedding, damped=True)
+    check_number("temperature", temperature)
+    check_number("margin", margin)
+    groups = _groups(rows.detach(), scope, temperature, margin)
+    for y in labels:
+        check_labels(y, groups)
+    return rows
 
 
 def _log_difference(a: Tensor, b: Tensor) -> Tensor:

@@ -6,11 +6,13 @@ specification behind the companion's ledger.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from emargin.errors import InputError
+from emargin.losses.guards import check_device, check_weights, outside_autocast, usable
 
 # A term below exp(-60) times the largest of its sum is set to that. No sum changes, not even in float64, and subnormal
 # numbers would make the matrix products of the gradient ten times slower.
@@ -41,8 +43,18 @@ def instance_contrast(first: Tensor, second: Tensor, weights: Tensor | None = No
     Raises
     ------
     InputError
-        For views of different shapes, and for weights that do not fit them.
+        For views of different shapes, for views that are empty, not finite, or no tensors of floating-point numbers,
+        and for weights that do not fit them, are not finite or require a gradient, which they would not get.
+
+    Notes
+    -----
+    Float16 and bfloat16 are summed in float32, under autocast too; gradients have the type of the views.
     """
+    return outside_autocast(partial(_instance_contrast, weights=weights), *_usable_views(first, second))
+
+
+def _instance_contrast(first: Tensor, second: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Compute `instance_contrast`, unguarded."""
     return _contrast(*_views(first.transpose(0, 1), second.transpose(0, 1)), weights)
 
 
@@ -68,6 +80,11 @@ def temporal_contrast(first: Tensor, second: Tensor, weights: Tensor | None = No
     InputError
         As `instance_contrast`.
     """
+    return outside_autocast(partial(_temporal_contrast, weights=weights), *_usable_views(first, second))
+
+
+def _temporal_contrast(first: Tensor, second: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Compute `temporal_contrast`, unguarded."""
     return _contrast(*_views(first, second), weights)
 
 
@@ -98,23 +115,32 @@ def hierarchical(
     InputError
         As `instance_contrast`.
     """
+    loss = partial(_hierarchical, instance_weights=instance_weights, temporal_weights=temporal_weights)
+    return outside_autocast(loss, *_usable_views(first, second))
+
+
+def _hierarchical(
+    first: Tensor, second: Tensor, *, instance_weights: Tensor | None = None, temporal_weights: Weights | None = None
+) -> Tensor:
+    """Compute `hierarchical`, unguarded."""
     first, second = _views(first, second)
     total, level = first.new_zeros(()), 0
     while first.shape[1] > 1:
         soft = temporal_weights(first.shape[1], level) if temporal_weights else None
         total = (
             total
-            + 0.5 * instance_contrast(first, second, instance_weights)
-            + 0.5 * temporal_contrast(first, second, soft)
+            + 0.5 * _instance_contrast(first, second, instance_weights)
+            + 0.5 * _temporal_contrast(first, second, soft)
         )
         first, second, level = _halved(first), _halved(second), level + 1
-    total = total + 0.5 * instance_contrast(first, second, instance_weights)
+    total = total + 0.5 * _instance_contrast(first, second, instance_weights)
     return total / (level + 1)
 
 
 def _contrast(first: Tensor, second: Tensor, weights: Tensor | None) -> Tensor:
     """Compute the weighted cross-entropy among the 2n vectors of each group of `(G, n, C)`; the mean over all."""
     n = first.shape[1]
+    check_weights(weights)
     if weights is None:
         weights = torch.eye(n)
     elif weights.shape != (n, n):
@@ -155,6 +181,15 @@ def _halved(view: Tensor) -> Tensor:
     """Take the larger of each two frames: `(B, T, C)` -> `(B, T // 2, C)`."""
     pairs = view[:, : view.shape[1] // 2 * 2].unflatten(1, (-1, 2))
     return pairs.max(2).values
+
+
+def _usable_views(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Return both views as they can be used; `_views` sees to their shapes."""
+    rows = [
+        usable(f"the {name} of two views to contrast", view) for name, view in (("first", first), ("second", second))
+    ]
+    check_device("the second view", rows[1], rows[0])
+    return rows[0], rows[1]
 
 
 def _views(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:

@@ -19,6 +19,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from emargin.losses.guards import check_floating, check_zero_or_one
+
 MarginMap = Callable[[Tensor, Tensor, float], Tensor]  # (cosines, labels, margin) -> values of the cosines' shape
 RELEASED_SCALE = 0.05  # gamma, the factor on psi in the released two-sided loss; the paper has none
 
@@ -45,6 +47,8 @@ def phi(s: Tensor, y: Tensor | int, margin: float) -> Tensor:
     >>> phi(torch.tensor([0.5, 0.5]), torch.tensor([0, 1]), margin=5.0)
     tensor([ 0.1250, 10.1250])
     """
+    check_floating("cosines", s)
+    check_zero_or_one(y)
     y = torch.as_tensor(y, dtype=s.dtype, device=s.device)
     return 0.5 * (1 - y) * s.square() + 0.5 * y * (margin - s).clamp(min=0).square()
 
@@ -62,6 +66,8 @@ def psi(s: Tensor, y: Tensor | int, margin: float) -> Tensor:
     Tensor
         -(1 - y) s^2 / 2 + y max(0, m - s)^2 / 2, of the shape and type of s.
     """
+    check_floating("cosines", s)
+    check_zero_or_one(y)
     y = torch.as_tensor(y, dtype=s.dtype, device=s.device)
     return -0.5 * (1 - y) * s.square() + 0.5 * y * (margin - s).clamp(min=0).square()
 
@@ -79,6 +85,8 @@ def phi_slope(s: Tensor, y: Tensor | int, margin: float) -> Tensor:
     Tensor
         (1 - y) s - y max(0, m - s), of the shape and type of s.
     """
+    check_floating("cosines", s)
+    check_zero_or_one(y)
     y = torch.as_tensor(y, dtype=s.dtype, device=s.device)
     return (1 - y) * s - y * (margin - s).clamp(min=0)
 
@@ -96,6 +104,8 @@ def psi_slope(s: Tensor, y: Tensor | int, margin: float) -> Tensor:
     Tensor
         -(1 - y) s - y max(0, m - s), of the shape and type of s.
     """
+    check_floating("cosines", s)
+    check_zero_or_one(y)
     y = torch.as_tensor(y, dtype=s.dtype, device=s.device)
     return -(1 - y) * s - y * (margin - s).clamp(min=0)
 

@@ -2,6 +2,7 @@
 
 Each is a function of S, the matrix of cosines `(..., N, N)`, and gives the loss of every anchor; their mean is the loss
 of the batch. So autograd gives its derivative by each cosine. All pairs are in memory, and sums are kept as logarithms.
+S is float32 or float64: `cosine_matrix` converts an embedding of less, and a cosine of less is refused.
 `emargin.losses.emargin` computes the same from embeddings without S. For example::
 
     s = cosine_matrix(embedding, scope="sequence")
@@ -10,18 +11,40 @@ of the batch. So autograd gives its derivative by each cosine. All pairs are in 
 Notation: tau is the temperature, m the margin, y_j the pseudo-label of the pair (j, j + 1), `(..., N - 1)`.
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from emargin.errors import InputError
+from emargin.losses.guards import (
+    check_choice,
+    check_floating,
+    check_matrix,
+    check_number,
+    check_zero_or_one,
+    outside_autocast,
+    usable,
+)
 from emargin.losses.margin import RELEASED_SCALE, MarginMap, phi, psi
 
+SCOPES = ("sequence", "flattened")
+READINGS = ("anchor", "pair", "all-pairs")
 PLAIN = -1  # label of an entry that keeps its cosine
 
 
 def cosine_matrix(embedding: Tensor, scope: str = "sequence") -> Tensor:
     """Return S of an embedding `(B, T, C)`: `(B, T, T)` for scope "sequence", `(1, B T, B T)` for "flattened"."""
+    rows = usable("embedding", embedding, damped=True)
+    if rows.ndim != 3 and scope != "sequence":
+        raise InputError("embedding", found=f"shape {tuple(rows.shape)}", wanted="(sequences, frames, channels)")
+    check_choice("scope", scope, SCOPES)
+    return outside_autocast(partial(_cosine_matrix, scope=scope), rows, at_once=False)
+
+
+def _cosine_matrix(embedding: Tensor, scope: str = "sequence") -> Tensor:
+    """Compute `cosine_matrix` of a float32 or float64 embedding, unguarded."""
     rows = embedding if scope == "sequence" else embedding.flatten(0, 1)[None]
     unit = normalize(rows, dim=-1)
     return unit @ unit.mT
@@ -39,6 +62,9 @@ def info_nce(s: Tensor, temperature: float, sides: int = 1) -> Tensor:
         l_j = -log(exp(S_{j,j-1}/tau) + exp(S_{j,j+1}/tau))
               + log(sum_{k not in {j-1, j, j+1}} exp(S_jk/tau) + sum_{k not in {j-1, j}} exp(S_{j-1,k}/tau))
     """
+    check_matrix(s)
+    check_number("temperature", temperature)
+    check_choice("number of sides", sides, (1, 2))
     exponents = s / temperature
     after = exponents.diagonal(1, dim1=-2, dim2=-1)  # S_{j,j+1}/tau, j = 0 .. N-2
     one_sided = _log_sums(exponents, 0, 1)
@@ -66,6 +92,8 @@ def emargin(
 
     Which entry has which label is the reading: see `label_matrix`. phi: any map of cosines, labels and the margin.
     """
+    check_matrix(s, y)
+    check_number("margin", margin)
     return info_nce(adjusted(s, label_matrix(y, reading, pairs), margin, phi), temperature)
 
 
@@ -75,6 +103,8 @@ def label_matrix(y: Tensor, reading: str, pairs: Tensor | None = None) -> Tensor
     "anchor": y_j for all of row j; "pair": y_j for the entry (j, j + 1), all others plain; "all-pairs": y_j for the
     entry (j, j + 1), all others as in `pairs`, `(..., N, N)`.
     """
+    check_zero_or_one(y)
+    check_choice("reading", reading, READINGS)
     n = y.shape[-1] + 1
     if reading == "all-pairs":
         assert pairs is not None, "reading all-pairs needs the labels of all pairs"
@@ -88,6 +118,7 @@ def label_matrix(y: Tensor, reading: str, pairs: Tensor | None = None) -> Tensor
 def adjusted(s: Tensor, labels: Tensor, margin: float, phi: MarginMap = phi) -> Tensor:
     """Return M, `(..., N, N)`: phi(S, label, m), or S where the label is PLAIN."""
     mapped = phi(s, labels == 1, margin)
+    check_floating("the values of a margin map", mapped)
     if mapped.shape != s.shape:
         raise InputError(
             "a margin map gives a value for each cosine",
@@ -112,6 +143,10 @@ def released(s: Tensor, y: Tensor, temperature: float, margin: float, sides: int
 
     With the argument a - b, the second value is log a - log b: it has the argument's sign, and does not overflow.
     """
+    check_matrix(s, y)
+    check_number("temperature", temperature)
+    check_number("margin", margin)
+    check_choice("number of sides", sides, (1, 2))
     y = _of_rows(y)[..., None]
     after = s.diagonal(1, dim1=-2, dim2=-1) / temperature
     if sides == 1:

@@ -13,7 +13,7 @@ from emargin.config import Experiment
 from emargin.encoders import EMBEDDING, FrameEncoder
 from emargin.errors import InputError
 from emargin.losses.cosines import unit_rows
-from emargin.losses.hierarchical import instance_contrast
+from emargin.losses.hierarchical import _instance_contrast as instance_contrast
 from emargin.methods.base import Method
 
 # Values of the official code, which the released code keeps except for alpha.

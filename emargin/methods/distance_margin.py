@@ -7,7 +7,7 @@ from emargin.fields import Field
 from emargin.losses.exponent import Exponent
 from emargin.losses.log_sums import log_sums
 from emargin.methods.repair import Repair, of_three_frames
-from emargin.pseudo_labels import pseudo_labels
+from emargin.pseudo_labels import _pseudo_labels as pseudo_labels
 
 
 class DistanceMargin(Repair):

@@ -4,9 +4,10 @@ import torch
 from torch import Tensor
 
 from emargin.fields import Field
-from emargin.losses import emargin_loss, emargin_released
+from emargin.losses.emargin import _emargin_loss as emargin_loss
+from emargin.losses.emargin import _emargin_released as emargin_released
 from emargin.methods.base import Method
-from emargin.pseudo_labels import pseudo_labels
+from emargin.pseudo_labels import _pseudo_labels as pseudo_labels
 
 
 class EMargin(Method):

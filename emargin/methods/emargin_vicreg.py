@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 
 from emargin.fields import Field
-from emargin.losses import emargin_released
 from emargin.losses.cosines import unit_rows
+from emargin.losses.emargin import _emargin_released as emargin_released
 from emargin.methods.repair import Repair, variance_covariance
-from emargin.pseudo_labels import pseudo_labels
+from emargin.pseudo_labels import _pseudo_labels as pseudo_labels
 
 
 class EMarginVICReg(Repair):

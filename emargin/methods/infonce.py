@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from emargin.fields import Field
-from emargin.losses import info_nce
+from emargin.losses.emargin import _info_nce as info_nce
 from emargin.methods.base import Method
 
 

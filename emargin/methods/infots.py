@@ -12,7 +12,7 @@ from emargin.augmentations.noise import cutout, jitter, scaling, subsequence, ti
 from emargin.config import Experiment
 from emargin.encoders import EMBEDDING, DilatedEncoder, MaskedEncoder, frame_mask
 from emargin.errors import InputError
-from emargin.losses.hierarchical import instance_contrast
+from emargin.losses.hierarchical import _instance_contrast as instance_contrast
 from emargin.methods.base import Method
 
 # Values of the official code, which the released code keeps.

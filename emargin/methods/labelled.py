@@ -10,9 +10,10 @@ from emargin.data.dataset import Sequences
 from emargin.encoders import EMBEDDING
 from emargin.errors import InputError
 from emargin.fields import Field
-from emargin.losses import emargin_released, info_nce
+from emargin.losses.emargin import _emargin_released as emargin_released
+from emargin.losses.emargin import _info_nce as info_nce
 from emargin.methods.repair import Repair
-from emargin.pseudo_labels import pseudo_labels
+from emargin.pseudo_labels import _pseudo_labels as pseudo_labels
 
 
 class Labelled(Repair):

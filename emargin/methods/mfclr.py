@@ -10,7 +10,7 @@ from emargin.config import Experiment
 from emargin.data.dataset import Sequences
 from emargin.encoders import EMBEDDING, MaskedEncoder, fresh_statistics, weight_average
 from emargin.errors import InputError
-from emargin.losses.hierarchical import instance_contrast
+from emargin.losses.hierarchical import _instance_contrast as instance_contrast
 from emargin.methods.base import Method
 
 FEATURE_WEIGHT = 1e-5  # beta, the default of MF-CLR's code; its alpha of 1 leaves the temporal contrast out

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from emargin.losses.hierarchical import hierarchical
+from emargin.losses.hierarchical import _hierarchical as hierarchical
 from emargin.methods.ts2vec import TS2Vec, shared
 
 INSTANCE_SHARPNESS = 5.0  # tau_I: median of SoftCLT's 128 shipped choices, which are made per data set

@@ -11,7 +11,7 @@ from emargin.augmentations.crops import overlapping_crops, random_window
 from emargin.config import Experiment
 from emargin.data.dataset import Sequences
 from emargin.encoders import MaskedEncoder, frame_mask, fresh_statistics, weight_average
-from emargin.losses.hierarchical import hierarchical
+from emargin.losses.hierarchical import _hierarchical as hierarchical
 from emargin.methods.base import Method
 
 LONGEST = {"released": 500, "original": 3000}  # frames of a sequence used in a step: released code, TS2Vec's scripts
