@@ -263,6 +263,25 @@ def test_float32_is_correct_at_low_temperature_and_large_margin(loss, m):
     assert values[1] == pytest.approx(values[0], rel=2e-6, abs=2e-4)
 
 
+@pytest.mark.parametrize("tau", [1 / 61, 1 / 89, 0.01, 1 / 590])
+@pytest.mark.parametrize("direction", [1, -1], ids=["alike", "opposite"])
+def test_exponents_that_float32_cannot_sum_as_they_are_lose_nothing(tau, direction):
+    """exp(89) is beyond float32, exp(-104) is 0 there."""
+    z = torch.tensor(0.1 * np.random.default_rng(1).standard_normal((1, 20, 8)) + 1.0)
+    z[:, ::2] *= direction
+    for loss in (
+        lambda z: info_nce(z[:, [0, 1, 3]], temperature=tau),  # anchor 0 has an opposite alone as its negative
+        lambda z: info_nce(z, temperature=tau, sides=2),
+        lambda z: emargin_loss(z, torch.arange(19)[None] % 2 == 0, temperature=10 * tau, margin=10.0),
+        lambda z: emargin_released(z, torch.ones(19), temperature=tau / 2, margin=5.0)[0],
+    ):
+        single, double = z.float().requires_grad_(), z.float().double().requires_grad_()
+        value, expected = loss(single), loss(double)
+        assert value.item() == pytest.approx(expected.item(), rel=1e-5, abs=1e-4)
+        (found,), (wanted,) = torch.autograd.grad(value, single), torch.autograd.grad(expected, double)
+        torch.testing.assert_close(found.double(), wanted, rtol=1e-3, atol=1e-4 * wanted.abs().max().item())
+
+
 def test_all_pairs_without_a_dissimilar_pair_are_not_measured_from_the_margins_constant():
     """In float32 a constant of m^2 / (2 tau) = 10^5 would swallow the second decimal."""
     values = []
