@@ -20,7 +20,7 @@ from torch import Tensor
 from emargin.errors import InputError
 from emargin.losses import reference
 from emargin.losses.exponent import Exponent
-from emargin.losses.guards import check_frames, check_labels, check_number, outside_autocast, usable
+from emargin.losses.guards import check_device, check_labels, check_number, check_shape, outside_autocast, usable
 from emargin.losses.log_sums import PairLabels, log_sums
 from emargin.losses.margin import RELEASED_SCALE, MarginMap, parabolas_of, phi, psi
 from emargin.losses.reference import READINGS, SCOPES
@@ -168,7 +168,10 @@ def emargin_loss(
     settings: dict[str, Any] = {"temperature": float(temperature), "margin": float(margin), "phi": phi}
     if reading == "all-pairs" and frames is not None:
         settings |= {"frames": usable("frames", frames), "threshold": threshold}
-        check_frames(frames, threshold, rows)
+        check_shape("frames", frames, (*rows.shape[:2], "features"))
+        check_device("frames", frames, rows)
+        if threshold is not None:
+            check_number("threshold is a cosine", threshold, -1, 1)
     loss = partial(_emargin_loss, labels=labels, reading=reading, scope=scope, **settings)
     maybe_weights = parabolas_of(phi, settings["margin"]) is None  # in a map of the caller, with gradients of their own
     return outside_autocast(loss, rows, at_once=not maybe_weights)
@@ -289,8 +292,10 @@ def _checked(embedding: Tensor, scope: str, temperature: float, margin: float = 
     check_number("temperature", temperature)
     check_number("margin", margin)
     groups = _groups(rows.detach(), scope, temperature, margin)
+    g, n = groups.shape[:2]
+    fitting = [(g, n - 1), (g, n)] + [(n - 1,), (n,)] * (g == 1)
     for y in labels:
-        check_labels(y, groups)
+        check_labels(y, rows, *fitting)
     return rows
 
 

@@ -21,7 +21,7 @@ elsewhere they are an error.
 
 from collections.abc import Callable
 from numbers import Real
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -59,13 +59,9 @@ def usable(what: str, rows: Tensor, *, damped: bool = False) -> Tensor:
     shortest, longest = (0.0, 0.0) if wide.is_cuda else map(float, torch.aminmax(lengths))
     if not longest < float("inf"):
         bad = (~lengths.isfinite()).nonzero()
-        raise InputError(
-            f"{what} with values that cannot be summed",
-            found=f"NaN, infinity or squares beyond them in {len(bad)} of {lengths.numel()} rows, the first at "
-            f"{tuple(bad[0].tolist())}",
-            wanted="finite numbers",
-            todo="look at the input of that step; lower the learning rate",
-        )
+        found = f"NaN, infinity or squares beyond them in {len(bad)} of {lengths.numel()} rows, the first at "
+        todo = "look at the input of that step; lower the learning rate"
+        raise InputError(what, found=f"{found}{tuple(bad[0].tolist())}", wanted="finite numbers", todo=todo)
     if damped and wide.requires_grad and shortest < SHORT:
         factor = (lengths / (SHORT * lengths.mean()).clamp(SHORTEST, SHORT)).square()[..., None].clamp(max=1)
         wide = wide.view_as(wide)
@@ -75,34 +71,34 @@ def usable(what: str, rows: Tensor, *, damped: bool = False) -> Tensor:
 
 def check_floating(what: str, values: object) -> None:
     """Raise InputError unless this is a dense tensor of floating-point numbers, with values."""
-    if not isinstance(values, Tensor):
-        raise InputError(what, found=f"a {type(values).__name__}", wanted="a tensor", todo="see torch.as_tensor")
-    if values.dtype not in TYPES or values.layout != torch.strided or values.is_meta:
-        raise InputError(
-            what,
-            found=f"{values.dtype}, {values.layout} on {values.device}",
-            wanted="a dense tensor of float16, bfloat16, float32 or float64",
-            todo="convert it with .float()",
-        )
+    dense = isinstance(values, Tensor) and values.layout == torch.strided and not values.is_meta
+    if not dense or cast(Tensor, values).dtype not in TYPES:
+        kind = f"{values.dtype}, {values.layout} on {values.device}" if isinstance(values, Tensor) else _kind(values)
+        wanted, todo = "a dense tensor of float16, bfloat16, float32 or float64", "see torch.as_tensor and .float()"
+        raise InputError(what, found=kind, wanted=wanted, todo=todo)
 
 
 def check_device(what: str, values: Tensor, like: Tensor) -> None:
     """Raise InputError unless both are on one device."""
     if values.device != like.device:
-        raise InputError(
-            f"{what} on another device",
-            found=f"{values.device} and {like.device}",
-            wanted="one device",
-            todo=f'move them with .to("{like.device}")',
-        )
+        devices = f"{values.device} and {like.device}"
+        raise InputError(f"{what} on another device", found=devices, wanted="one device", todo="move them with .to()")
 
 
-def check_number(what: str, value: object) -> None:
-    """Raise InputError unless this is a number that a temperature or a margin can be."""
-    if not isinstance(value, Real) or not SMALLEST <= value <= LARGEST:
-        raise InputError(
-            what, found=repr(value)[:80], wanted=f"a number from {SMALLEST:g} to {LARGEST:g}, not a tensor"
-        )
+def check_shape(what: str, values: Tensor, *fitting: tuple[object, ...]) -> None:
+    """Raise InputError unless the shape is one of these, where a text stands for any length."""
+    shape = tuple(values.shape)
+    if not any(
+        len(shape) == len(other) and all(isinstance(m, str) or n == m for n, m in zip(shape, other, strict=True))
+        for other in fitting
+    ):
+        raise InputError(f"{what} do not fit", found=f"shape {shape}", wanted=" or ".join(map(str, fitting)))
+
+
+def check_number(what: str, value: object, least: float = SMALLEST, most: float = LARGEST) -> None:
+    """Raise InputError unless this is a number between the two; by default one for a temperature or a margin."""
+    if not isinstance(value, Real) or not least <= float(value) <= most:
+        raise InputError(what, found=repr(value)[:80], wanted=f"a number from {least:g} to {most:g}, not a tensor")
 
 
 def check_choice(what: str, value: object, choices: tuple[object, ...]) -> None:
@@ -113,72 +109,38 @@ def check_choice(what: str, value: object, choices: tuple[object, ...]) -> None:
 
 def check_matrix(s: Tensor, labels: Tensor | None = None) -> None:
     """Raise InputError unless this is a matrix of cosines `(..., N, N)`, with labels `(..., N - 1)` where given."""
-    check_floating("the matrix of cosines", s)
+    what = "the matrix of cosines"
+    check_floating(what, s)
     if s.dtype in HALF:
-        raise InputError(
-            "the matrix of cosines",
-            found=f"{s.dtype}, which rounds a cosine near 1 to three digits",
-            wanted="float32 or float64",
-            todo="take it from cosine_matrix(embedding), which converts the embedding",
-        )
+        rounded, todo = f"{s.dtype}, which rounds cosines to three digits", "take it from cosine_matrix(embedding)"
+        raise InputError(what, found=rounded, wanted="float32 or float64", todo=todo)
     if s.ndim < 2 or s.shape[-2] != s.shape[-1] or s.shape[-1] < 3 or not s.numel():
-        raise InputError("the matrix of cosines", found=f"shape {tuple(s.shape)}", wanted="(..., N, N), N at least 3")
+        raise InputError(what, found=f"shape {tuple(s.shape)}", wanted="(..., N, N), N at least 3")
     if not s.is_cuda and not (s < float("inf")).all():
-        raise InputError("the matrix of cosines", found="NaN or infinity", wanted="finite numbers")
+        raise InputError(what, found="NaN or infinity", wanted="finite numbers")
     if labels is not None:
-        check_zero_or_one(labels)
-        if labels.shape[-1:] != (s.shape[-1] - 1,):
-            raise InputError(
-                "pseudo-labels do not fit the cosines",
-                found=f"shape {tuple(labels.shape)}",
-                wanted=f"(..., {s.shape[-1] - 1})",
-            )
-        check_device("pseudo-labels", labels, s)
+        check_labels(labels, s, tuple(s.shape[:-2]) + (s.shape[-1] - 1,))
 
 
 def check_zero_or_one(labels: object) -> None:
     """Raise InputError unless pseudo-labels are bool, or numbers that are 0 or 1."""
+    wanted, todo = "bool, or 0 (similar) and 1 (dissimilar)", "compare with a threshold, as emargin.pseudo_labels does"
     try:
         y = torch.as_tensor(labels).flatten()
     except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError("pseudo-labels", found=f"a {type(labels).__name__}", wanted="a tensor of bool") from error
+        raise InputError("pseudo-labels", found=_kind(labels), wanted=f"a tensor of {wanted}") from error
     others = y[(y != 0) & (y != 1)] if y.dtype != torch.bool else y[:0]
     if len(others):
-        raise InputError(
-            "pseudo-labels",
-            found=f"{y.dtype} with {others[0].item()}",
-            wanted="bool, or 0 (similar) and 1 (dissimilar)",
-            todo="compare with a threshold, as emargin.pseudo_labels does",
-        )
+        raise InputError("pseudo-labels", found=f"{y.dtype} with {others[0].item()}", wanted=wanted, todo=todo)
 
 
-def check_labels(labels: Tensor, rows: Tensor) -> None:
-    """Raise InputError unless these are pseudo-labels of the adjacent pairs of groups `(G, N, C)`."""
+def check_labels(labels: Tensor, like: Tensor, *fitting: tuple[int, ...]) -> None:
+    """Raise InputError unless these are pseudo-labels of such a shape, on the device of another tensor."""
     if not isinstance(labels, Tensor):
-        raise InputError("pseudo-labels", found=f"a {type(labels).__name__}", wanted="a tensor of bool")
-    groups, n, _ = rows.shape
-    fitting = [(groups, n - 1), (groups, n)] + [(n - 1,), (n,)] * (groups == 1)
-    if tuple(labels.shape) not in fitting:
-        raise InputError(
-            "pseudo-labels do not fit the embedding",
-            found=f"shape {tuple(labels.shape)}",
-            wanted=f"{groups} group(s) of {n - 1} pairs: " + " or ".join(map(str, fitting)),
-        )
-    check_device("pseudo-labels", labels, rows)
+        raise InputError("pseudo-labels", found=_kind(labels), wanted="a tensor of bool")
+    check_shape("pseudo-labels", labels, *fitting)
+    check_device("pseudo-labels", labels, like)
     check_zero_or_one(labels)
-
-
-def check_frames(frames: Tensor, threshold: float | None, embedding: Tensor) -> None:
-    """Raise InputError unless these are the input frames `(B, T, D)` of an embedding, and a cosine or None."""
-    if frames.shape[:-1] != embedding.shape[:-1]:
-        raise InputError(
-            "frames do not fit the embedding",
-            found=f"shape {tuple(frames.shape)}",
-            wanted=f"({embedding.shape[0]}, {embedding.shape[1]}, features)",
-        )
-    check_device("frames", frames, embedding)
-    if threshold is not None and not (isinstance(threshold, Real) and -1 <= threshold <= 1):
-        raise InputError("threshold is a cosine", found=repr(threshold)[:80], wanted="a number from -1 to 1")
 
 
 def check_weights(weights: Tensor | None) -> None:
@@ -186,14 +148,14 @@ def check_weights(weights: Tensor | None) -> None:
     if weights is None:
         return
     if not isinstance(weights, Tensor) or weights.is_complex() or weights.requires_grad:
-        raise InputError(
-            "soft weights",
-            found=f"a {type(weights).__name__}"
-            + " that requires a gradient" * getattr(weights, "requires_grad", False),
-            wanted="a tensor of numbers; a loss gives its weights no gradient",
-        )
+        wanted = "a tensor of real numbers that requires no gradient: it would get none"
+        raise InputError("soft weights", found=_kind(weights), wanted=wanted)
     if not weights.is_cuda and not weights.isfinite().all():
         raise InputError("soft weights", found="NaN or infinity", wanted="finite numbers")
+
+
+def _kind(value: object) -> str:
+    return f"a {type(value).__name__}" + " that requires a gradient" * getattr(value, "requires_grad", False)
 
 
 def outside_autocast(loss: Callable[..., Any], *rows: Tensor, at_once: bool = True) -> Any:
