@@ -3,6 +3,8 @@
 from torch import Tensor
 from torch.nn.functional import max_pool1d
 
+from emargin.losses.guards import check_labels
+
 
 def detection(labels: Tensor, classes: Tensor, *, tolerance: int = 0) -> dict[str, float]:
     """Measure how well label 1 marks a change of class between adjacent frames.
@@ -24,7 +26,14 @@ def detection(labels: Tensor, classes: Tensor, *, tolerance: int = 0) -> dict[st
         `ones`, the number of pairs labelled 1; `share`, their share of all pairs; `precision`, the share of them that
         is right; `recall`, the share of changes that is detected; `base`, the share of all pairs that would be right:
         the precision of labels drawn at random. A share of nothing is NaN.
+
+    Raises
+    ------
+    InputError
+        For labels other than bool, 0 and 1, and for shapes that do not fit.
     """
+    check_labels(labels, classes, tuple(classes[:, 1:].shape))
+    labels = labels.bool()
     counted = (classes[:, 1:] >= 0) & (classes[:, :-1] >= 0)
     changed = (classes[:, 1:] != classes[:, :-1]) & counted
     dissimilar = labels & counted

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from emargin.errors import InputError
 from emargin.losses.cosines import adjacent_cosines
-from emargin.losses.guards import check_labels, usable
+from emargin.losses.guards import usable
 
 RULES = ("paper", "released")
 

@@ -20,8 +20,8 @@ from emargin.evaluation.scoring import score
 from emargin.experiment import run
 from emargin.resolve import resolve
 from emargin.stages import code_versions
-from tests.conftest import make_dataset, without_further_probes
 from emargin.threads import limited
+from tests.conftest import make_dataset, without_further_probes
 
 METRICS = {
     "davies_bouldin",

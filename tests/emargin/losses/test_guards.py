@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from companion.detection import detection
 from emargin.errors import InputError
 from emargin.losses import READINGS, emargin_loss, emargin_released, guards, info_nce, phi, phi_slope, psi, psi_slope
 from emargin.losses import emargin as module
@@ -16,7 +17,7 @@ from emargin.losses.reference import adjusted, cosine_matrix, label_matrix
 from emargin.losses.reference import emargin as dense_emargin
 from emargin.losses.reference import info_nce as dense_info_nce
 from emargin.losses.reference import released as dense_released
-from emargin.pseudo_labels import detection, pseudo_labels
+from emargin.pseudo_labels import pseudo_labels
 from tests.emargin.losses.test_reference import softplus_margin
 
 HALF = [torch.float16, torch.bfloat16]
