@@ -29,6 +29,7 @@ from emargin.fields import known
 from emargin.paths import home
 
 UCR = "ucr-"  # what the name of a set of the UCR archive starts with
+TABLES = (".csv", ".tsv")  # how names end of files that `emargin data import` reads
 SIMULATE = "emargin.data.simulated:simulate"
 
 
@@ -401,10 +402,11 @@ def entry_of(dataset: str) -> Entry:
     Raises
     ------
     InputError
-        For any other name, and for the path of a folder that is not there.
+        For any other name, for the path of a folder that is not there, and for tables that are not imported yet.
     """
     if dataset.startswith(UCR):
         return _series(dataset)
+    check_imported(dataset)
     if dataset not in DATASETS and os.path.isdir(dataset):  # which a name that is too long is not
         return Entry(
             name=dataset,
@@ -419,6 +421,21 @@ def entry_of(dataset: str) -> Entry:
         raise InputError("the folder of recordings is not there", found=dataset, wanted=wanted)
     known("dataset", dataset, [*DATASETS, f"{UCR}NAME", "the path of a folder"])
     return DATASETS[dataset]
+
+
+def check_imported(dataset: str) -> None:
+    """Raise InputError for the path of a table, or of a folder with nothing but tables; it names the command."""
+    folder = Path(dataset)
+    if dataset in DATASETS or not os.path.isdir(folder) and not folder.name.lower().endswith(TABLES):
+        return
+    tables = any(path.name.lower().endswith(TABLES) for path in folder.glob("*"))
+    if not os.path.isdir(folder) or tables and not (folder / "dataset.json").exists():
+        raise InputError(
+            "tables are imported first",
+            found=dataset,
+            wanted="a folder with dataset.json and npz files",
+            todo=f"emargin data import {dataset} --time COLUMN --label COLUMN --subject COLUMN --rate HZ",
+        )
 
 
 def _series(dataset: str) -> Entry:
@@ -520,8 +537,9 @@ def own_settings(folder: Path) -> Settings:
     Frames that are features already are taken as they come. T is 100; all of it can be set in the Experiment.
     Raises InputError if `dataset.json` is missing or cannot be read, or its sampling rate is no positive number.
     """
-    from emargin.data.readers.npz import read_description, sampling_rate_of  # import numpy, as above
+    from emargin.data.readers.npz import check_files, read_description, sampling_rate_of  # import numpy, as above
 
+    check_files(folder)
     path = folder / "dataset.json"
     description = read_description(path)
     rate = None if description.get("sampling_rate") is None else sampling_rate_of(path, description, {})

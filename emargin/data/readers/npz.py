@@ -5,20 +5,26 @@
 A folder holds `dataset.json` with `classes` (names in label order) and, for signals, `sampling_rate` (Hz), optionally
 `channels` (one name a column), and one `*.npz` a subject: `signal` `(samples, channels)` and `labels` `(samples,)`, or
 `features` `(frames, D)` and `labels` `(frames,)`. Several recordings in one file carry a suffix: `signal_00` and
-`labels_00`, `signal_01` and `labels_01`, and so on. `companion.fetch.folder.save_folder` writes such a folder.
+`labels_00`, `signal_01` and `labels_01`, and so on; they come in the order of the files' names and of the suffixes.
+`time` `(samples,)`, in seconds or as datetime64, may stand beside a recording: it is checked for gaps and for its rate.
+`companion.fetch.folder.save_folder` writes such a folder, and `emargin data import` makes it of CSV files.
 """
 
 import json
-import math
 import re
+import stat
+import warnings
 import zipfile
 import zlib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
-from emargin.data.recordings import Recording, RecordingSet
+from emargin.data.recordings import UNLABELLED, Recording, RecordingSet
 from emargin.errors import InputError, MissingData, unreadable
 
 # What numpy and zipfile raise on a damaged archive: broken zip, broken stream, broken array header, absurd shape.
@@ -34,8 +40,18 @@ DAMAGE = (
     OverflowError,
     MemoryError,
 )
-ARRAY_NAME = re.compile(r"(signal|features|labels)(_\w+)?")
+ARRAY_NAME = re.compile(r"(signal|features|labels|time)(_\w+)?")
 LAYOUT = "signal and labels, or features and labels, with the same suffix where there are several"
+UNPRINTABLE = re.compile("[\0-\x1f\x7f\ud800-\udfff]")  # the last are bytes that were no UTF-8
+RATE_TOLERANCE = 0.01  # of the usual step
+LOST = 1.6  # usual steps: where two samples are farther apart, one is lost
+MOST_CLASSES = 1000  # nothing here could score more: clustering takes as many clusters, and frames of each
+MOST_CHARACTERS = 200  # of a name: file systems end at 255 bytes
+HIGHEST_RATE = 1e9  # Hz
+LARGEST_DESCRIPTION = 2**24  # bytes
+# Recordings shrink to a tenth when they are compressed, and zeros to a thousandth.
+LARGEST_EXPANSION, ALWAYS_UNPACKED = 200, 2**28  # times, bytes
+KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
 
 
 def load_folder(folder: Path) -> RecordingSet:
@@ -50,17 +66,18 @@ def load_folder(folder: Path) -> RecordingSet:
     -------
     RecordingSet
         Float32 signals `(samples, channels)` at `sampling_rate` Hz, or feature frames `(frames, D)` with `framed` set
-        and no sampling rate, in the unit of the files; labels int64, -1 for unlabelled.
+        and no sampling rate, in the unit of the files; labels int64, -1 for unlabelled, which NaN becomes.
 
     Raises
     ------
     MissingData
         For a folder without recordings or dataset.json.
     InputError
-        For a description or an archive that cannot be used. Pickled arrays are refused, because reading them would run
-        code from the file.
+        For a description or an archive that cannot be used, and for times with gaps or of another rate. Pickled arrays
+        are refused, because reading them would run code from the file.
     """
     folder = Path(folder)
+    check_files(folder)
     description = read_description(folder / "dataset.json")
     # Hidden files are not the reader's: macOS leaves a "._p1.npz" beside every p1.npz on foreign disks.
     paths = sorted(folder.glob("[!.]*.npz"))
@@ -71,13 +88,16 @@ def load_folder(folder: Path) -> RecordingSet:
             wanted="one *.npz a subject",
             todo=f"write them with save_folder of companion.fetch.folder, or with numpy.savez, each with {LAYOUT}",
         )
-    kinds, recordings, file_rates = set(), [], {}
+    kinds, recordings, file_rates, times = set(), [], {}, {}
     for path in paths:
+        check_archive(path)
         arrays = _read_arrays(path)
         if "sampling_rate" in arrays:
             file_rates[path] = arrays.pop("sampling_rate")
         for kind, suffix in _recordings_in(path, arrays):
             kinds.add(kind)
+            if "time" + suffix in arrays:
+                times[f"{path}: time{suffix}"] = arrays["time" + suffix], len(arrays["labels" + suffix])
             recordings.append(
                 Recording(
                     path.stem + suffix,
@@ -90,6 +110,8 @@ def load_folder(folder: Path) -> RecordingSet:
         raise InputError(f"{folder}: some recordings are signals and some features", wanted="one kind in a folder")
     framed = kinds == {"features"}
     rate = None if framed else sampling_rate_of(folder / "dataset.json", description, file_rates)
+    for where, (moments, samples) in times.items():
+        check_times(where, moments, samples, rate)
     columns, channels = recordings[0].values.shape[1], description.get("channels")
     if channels is not None and len(channels) != columns:
         raise InputError(
@@ -102,6 +124,34 @@ def load_folder(folder: Path) -> RecordingSet:
     )
 
 
+def check_files(folder: Path) -> None:
+    """Raise InputError for recordings that are no files, and for names that no result could be written under.
+
+    Other files that look like recordings are named in a warning.
+    """
+    others = []
+    for path in sorted(folder.glob("[!.]*")):
+        if path.suffix == ".npz" or path.name == "dataset.json":
+            check_file(path)
+        elif path.suffix not in ("", ".md", ".txt"):
+            others.append(ascii(path.name)[1:-1])
+    if others:
+        warnings.warn(f"{folder}: not read, since they are no *.npz: {', '.join(others[:8])}", stacklevel=3)
+
+
+def check_file(path: Path) -> None:
+    """Raise InputError for what is no regular file, which may never end, and for a name that is not UTF-8."""
+    what, todo = ascii(str(path))[1:-1], "move it out of the folder, or give it another name"
+    if UNPRINTABLE.search(path.name):
+        raise InputError(f"{what}: a name that cannot be printed", wanted="a name in UTF-8", todo=todo)
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:  # a link to nothing, or to itself
+        raise unreadable(f"{what}: cannot be read", error, "a file", todo) from error
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{what}: no file", found=KINDS.get(stat.S_IFMT(mode), "a device"), wanted="a file", todo=todo)
+
+
 def read_description(path: Path) -> dict:
     """Return the content of dataset.json, with `classes` and `channels` checked."""
     if not path.is_file():
@@ -110,37 +160,60 @@ def read_description(path: Path) -> dict:
             wanted='a description such as {"classes": ["rest", "walk"], "sampling_rate": 50}',
             todo="write it beside the *.npz files",
         )
+    check_size(path)
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid JSON", found=error, wanted="a JSON object in UTF-8") from error
     if not isinstance(description, dict) or "classes" not in description:
-        content = list(description) if isinstance(description, dict) else type(description).__name__
+        content = sorted(description)[:20] if isinstance(description, dict) else type(description).__name__
         raise InputError(f"{path}: no classes", found=content, wanted='an object with "classes"')
     check_names(path, description)
     return description
+
+
+def check_size(path: Path) -> None:
+    """Raise InputError for a description that is no text to be read at once."""
+    if (size := path.stat().st_size) > LARGEST_DESCRIPTION:
+        wanted = f"a JSON object of at most {LARGEST_DESCRIPTION} bytes"
+        raise InputError(f"{path}: too large", found=f"{size} bytes", wanted=wanted)
 
 
 def check_names(path: Path, description: dict) -> None:
     """Raise InputError for names of classes or channels that are no list of different names."""
     for key in ("classes", "channels"):
         names = description.get(key, ["unnamed"])
-        if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
-            raise InputError(f"{path}: {key} cannot be used", found=names, wanted="a list of names")
-        twice = sorted({name for name in names if names.count(name) > 1})
+        if not isinstance(names, list) or not names:
+            raise InputError(f"{path}: {key} cannot be used", found=_short(names), wanted="a list of names")
+        for number, name in enumerate(names):
+            if not isinstance(name, str) or UNPRINTABLE.search(name) or not 0 < len(name) <= MOST_CHARACTERS:
+                raise InputError(
+                    f"{path}: {key} cannot be used",
+                    found=f"{_short(name)}, number {number}",
+                    wanted=f"a list of names of 1 to {MOST_CHARACTERS} characters",
+                )
+        twice = sorted(name for name, times in Counter(names).items() if times > 1)
         if twice:
-            raise InputError(f"{path}: {key} named twice", found=twice, wanted="different names")
+            raise InputError(f"{path}: {key} named twice", found=_short(twice), wanted="different names")
+    if (classes := len(description["classes"])) > MOST_CLASSES:
+        todo = "check that the labels are classes, not measurements"
+        raise InputError(f"{path}: too many classes", found=classes, wanted=f"{MOST_CLASSES} or fewer", todo=todo)
+
+
+def _short(value: object) -> str:
+    text = ascii(value) if isinstance(value, str) else repr(value)
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}... ({len(text)} characters)"
 
 
 def sampling_rate_of(path: Path, description: dict, file_rates: dict[Path, np.ndarray]) -> float:
     """Return the sampling rate (Hz) of dataset.json, which a file that holds one too must agree with."""
     rate: Any = description.get("sampling_rate")
     # To Python true is a number, and its json reads NaN and Infinity.
-    if type(rate) not in (int, float) or not (math.isfinite(rate) and rate > 0):
+    if type(rate) not in (int, float) or not 0 < rate <= HIGHEST_RATE:
         raise InputError(
             f"{path}: sampling_rate is missing or cannot be used",
-            found=rate,
-            wanted="samples a second, above 0",
+            found=_short(rate),
+            wanted=f"samples a second, above 0, at most {HIGHEST_RATE:g}",
             todo="add the sampling_rate of the signals",
         )
     for file, file_rate in file_rates.items():
@@ -154,31 +227,65 @@ def sampling_rate_of(path: Path, description: dict, file_rates: dict[Path, np.nd
     return float(rate)
 
 
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of one file that have a name of the format; others are left unread."""
-    arrays = {}
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Yield a file as numpy opens it. Raises InputError for what numpy and zipfile raise on a damaged one."""
     try:
         with path.open("rb") as stream:  # opened here, because numpy leaves a damaged file open
             if not zipfile.is_zipfile(stream):  # numpy would take it for a pickle and say so
                 raise zipfile.BadZipFile("not a zip archive, or cut off")
             stream.seek(0)
             with np.load(stream, allow_pickle=False) as archive:
-                for name in archive.files:
-                    if ARRAY_NAME.fullmatch(name) or name == "sampling_rate":
-                        arrays[name] = np.asarray(archive[name])
+                yield archive
+    except InputError:
+        raise
     except DAMAGE as error:
-        if "Object arrays" in str(error):
-            raise InputError(
-                f"{path}: {name} is a pickled object array, and pickled arrays are refused",
-                found="dtype object",
-                wanted="numbers",
-                todo="save it as float32 or int; recordings of different lengths go into arrays of "
-                "their own with a suffix each",
-            ) from error
         raise unreadable(
             f"{path}: cannot be read", error, "an .npz as numpy.savez writes it", "write or copy the file again"
         ) from error
+
+
+def check_archive(path: Path) -> None:
+    """Raise InputError for an archive that unpacks to far more than recordings do; warn of arrays that are not read."""
+    with _opened(path) as archive:
+        unpacked, packed = sum(member.file_size for member in archive.zip.infolist()), path.stat().st_size
+        if unpacked > max(ALWAYS_UNPACKED, LARGEST_EXPANSION * packed):
+            raise InputError(
+                f"{path}: unpacks to far more than recordings do",
+                found=f"{unpacked} bytes from {packed}",
+                wanted=f"at most {LARGEST_EXPANSION} times its size",
+                todo="write the file again without compression (numpy.savez) if it is right",
+            )
+        unread = [name for name in archive.files if not ARRAY_NAME.fullmatch(name) and name != "sampling_rate"]
+    if unread:
+        names = ", ".join(map(_short, unread[:8]))
+        warnings.warn(f"{path}: arrays with no meaning here are not read: {names}", stacklevel=3)
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of one file that have a name of the format; others are left unread."""
+    arrays = {}
+    with _opened(path) as archive:
+        for name in archive.files:
+            if ARRAY_NAME.fullmatch(name) or name == "sampling_rate":
+                try:
+                    arrays[name] = np.asarray(archive[name])
+                except ValueError as error:
+                    check_unpickled(path, name, error)
+                    raise
     return arrays
+
+
+def check_unpickled(path: Path, name: str, error: ValueError) -> None:
+    """Raise InputError where numpy's error is about an array that only unpickling could read."""
+    if "Object arrays" in str(error):
+        raise InputError(
+            f"{path}: {name} is a pickled object array, and pickled arrays are refused",
+            found="dtype object",
+            wanted="numbers",
+            todo="save it as float32 or int; recordings of different lengths go into arrays of "
+            "their own with a suffix each",
+        ) from error
 
 
 def _recordings_in(path: Path, arrays: dict) -> list[tuple[str, str]]:
@@ -188,7 +295,7 @@ def _recordings_in(path: Path, arrays: dict) -> list[tuple[str, str]]:
         kind, suffix = cast(re.Match[str], ARRAY_NAME.fullmatch(name)).groups("")
         held.setdefault(suffix, set()).add(kind)
     for suffix, kinds in held.items():
-        if len(kinds) != 2 or "labels" not in kinds:
+        if len(kinds - {"time"}) != 2 or "labels" not in kinds:
             raise InputError(
                 f"{path}: incomplete or ambiguous recording",
                 found=", ".join(sorted(kind + suffix for kind in kinds)),
@@ -197,33 +304,81 @@ def _recordings_in(path: Path, arrays: dict) -> list[tuple[str, str]]:
             )
     if not held:
         raise InputError(f"{path}: neither signal nor features", wanted=LAYOUT)
-    return [((held[suffix] - {"labels"}).pop(), suffix) for suffix in sorted(held)]
+    return [((held[suffix] - {"labels", "time"}).pop(), suffix) for suffix in sorted(held)]
+
+
+def check_times(where: str, times: np.ndarray, samples: int, rate: float | None) -> None:
+    """Raise InputError for times of samples that do not follow each other at one rate.
+
+    Parameters
+    ----------
+    where : str
+        What errors call them.
+    times : ndarray
+        `(samples,)`, numbers of seconds, or datetime64.
+    samples : int
+        How many there should be.
+    rate : float or None
+        In Hz; None where any will do.
+    """
+    if times.dtype.kind not in "iufMm" or times.shape != (samples,):
+        found, wanted = f"{times.dtype} of shape {times.shape}", f"seconds or datetime64, shape ({samples},)"
+        raise InputError(f"{where} cannot be used", found=found, wanted=wanted)
+    second = np.timedelta64(1, "s") if times.dtype.kind in "Mm" else 1.0
+    steps = np.diff(times) / second
+    if samples < 2:
+        return
+    if (falls := ~(steps > 0)).any():
+        at = int(np.argmax(falls))
+        raise InputError(
+            f"{where}: times do not rise",
+            found=f"{times[at + 1]} after {times[at]}, at sample {at + 1}",
+            wanted="each later than the one before",
+            todo="sort the samples by time; of CSV files, emargin data import does so",
+        )
+    usual = float(steps[steps <= LOST * np.median(steps)].mean())
+    if rate is not None and abs(usual * rate - 1) > RATE_TOLERANCE:
+        raise InputError(
+            f"{where}: samples are of another rate",
+            found=f"{1 / usual:g} Hz, one every {usual:g} s",
+            wanted=f"{rate:g} Hz, the sampling_rate of the set",
+            todo="resample all to one rate; of CSV files, emargin data import does so",
+        )
+    if (gaps := steps > LOST * usual).any():
+        at = int(np.argmax(steps))
+        raise InputError(
+            f"{where}: {int(gaps.sum())} gaps in time",
+            found=f"{steps[at]:g} s after sample {at}, where {usual:g} s are usual",
+            wanted="samples without a gap",
+            todo="cut the recording there, with a suffix for each piece; of CSV files, emargin data import does so",
+        )
 
 
 def values_of(path: Path | str, name: str, arrays: dict) -> np.ndarray:
     """Return an array as float32 `(samples, channels)` or `(frames, D)`. Raises InputError for anything else."""
     values = arrays[name]
-    if values.dtype.kind not in "iuf" or values.ndim != 2:
+    if values.dtype.kind not in "iuf" or values.ndim != 2 or values.shape[1] == 0:
         raise InputError(
             f"{path}: {name} cannot be used",
             found=f"{values.dtype} of shape {values.shape}",
-            wanted="numbers, two-dimensional: (samples, channels) or (frames, D)",
+            wanted="numbers, two-dimensional, at least one column: (samples, channels) or (frames, D)",
         )
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and Recording refuses that
         return np.ascontiguousarray(values, dtype=np.float32)
 
 
 def labels_of(path: Path | str, name: str, arrays: dict) -> np.ndarray:
-    """Return an array as int64. Raises InputError for what is no whole number."""
+    """Return an array as int64, with NaN as unlabelled. Raises InputError for what is no whole number."""
     labels = arrays[name]
     if labels.dtype.kind not in "iuf":
         raise InputError(f"{path}: {name} are not numbers", found=labels.dtype, wanted="integers")
-    with np.errstate(invalid="ignore"):  # NaN and what does not fit come out different, which the next lines see
+    labels = np.where(np.isnan(labels), UNLABELLED, labels) if labels.dtype.kind == "f" else labels
+    with np.errstate(invalid="ignore"):  # what does not fit comes out different, which the next lines see
         integers = labels.astype(np.int64)
     if not (integers == labels).all():
         raise InputError(
             f"{path}: {name} are not integers",
             found=labels[integers != labels][0],
-            wanted="an index into classes, or -1 for unlabelled",
+            wanted="an index into classes, or -1 or NaN for unlabelled",
         )
     return integers

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from companion.fetch.folder import save_folder
@@ -72,7 +73,15 @@ def test_a_hundred_recordings_of_one_subject_come_back_in_order(tmp_path):
         ({"a": (SIGNAL, LABELS[:-1])}, {}, "recording a: labels do not match the samples"),
         ({"a": (SIGNAL[:, 0], LABELS)}, {}, "a: signal cannot be used. found: float64 of shape (30,)"),
         ({"a": (SIGNAL, LABELS + 1)}, {}, "recording a: label outside the classes. found: 2 at sample 2"),
-        ({"a": (SIGNAL, ["walk"] * 29 + ["wlak"])}, {}, "recording a: no such class. found: 'wlak' at sample 29"),
+        ({"a": (SIGNAL, ["walk"] * 29 + ["wlak"])}, {}, "recording a: 1 labels are no class. found: 'wlak' (1), first"),
+        ({"a": (SIGNAL, ["wlak", "run"] * 15)}, {}, "30 labels are no class. found: 'wlak' (15), 'run' (15), first at"),
+        ({"a": (SIGNAL, np.array([True] * 30, dtype=object))}, {}, "30 labels are no class. found: True (30)"),
+        ({"a": (SIGNAL, LABELS / 2)}, {}, "a: labels are not integers. found: -0.5"),
+        ({"a": (SIGNAL[:, :0], LABELS)}, {}, "at least one column"),
+        ({"a" * 5000: (SIGNAL, LABELS)}, {}, "wanted: a name of at most 200 characters"),
+        ({"a\udcff": (SIGNAL, LABELS)}, {}, "a subject cannot name a file. found: 'a\\udcff'"),
+        ({"a": (SIGNAL, LABELS)}, {"sampling_rate": 10**40}, "sampling_rate is missing or cannot be used. found: 1000"),
+        ({"a": (SIGNAL, LABELS)}, {"classes": [str(n) for n in range(100_000)]}, "too many classes. found: 100000"),
         ({"a": (np.where(LABELS[:, None] > 0, np.nan, SIGNAL), LABELS)}, {}, "30 samples are not finite"),
         ({"a": (SIGNAL, LABELS), "b": (SIGNAL[:, :2], LABELS)}, {}, "recordings differ in their number of channels"),
         ({"a": (SIGNAL, LABELS)}, {"sampling_rate": -1}, "sampling_rate is missing or cannot be used. found: -1"),
@@ -83,6 +92,89 @@ def test_a_hundred_recordings_of_one_subject_come_back_in_order(tmp_path):
 def test_what_could_not_be_loaded_is_refused_and_leaves_nothing(tmp_path, recordings, fields, message):
     with pytest.raises(InputError) as caught:
         save_folder(tmp_path / "mine", recordings, **{"classes": CLASSES, "sampling_rate": 50} | fields)
+    assert message in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_masked_and_missing_labels_are_unlabelled(tmp_path):
+    wanted = np.where(LABELS < 0, -1, LABELS)
+    gaps = pd.Series(np.where(LABELS < 0, np.nan, LABELS))
+    names = pd.Series([None if label < 0 else CLASSES[label] for label in LABELS])
+    given = {
+        "masked": np.ma.masked_array(np.abs(LABELS), mask=LABELS < 0),
+        "masked names": np.ma.masked_array(np.array(CLASSES)[np.abs(LABELS)], mask=LABELS < 0),
+        "float": gaps,
+        "Int64": gaps.astype("Int64"),
+        "Float64": gaps.astype("Float64"),
+        "string": names.astype("string"),
+        "object": names.astype(object),
+        "category": names.astype("category"),
+        "StringDType": np.array(
+            [name if isinstance(name, str) else None for name in names], dtype=np.dtypes.StringDType(na_object=None)
+        ),
+        "list": gaps.tolist(),
+    }
+    save_folder(
+        tmp_path / "mine", {name: (SIGNAL, labels) for name, labels in given.items()}, classes=CLASSES, sampling_rate=50
+    )
+    for recording in load_folder(tmp_path / "mine").recordings:
+        np.testing.assert_array_equal(recording.labels, wanted, err_msg=recording.name)
+
+
+def test_masked_values_are_refused_and_an_empty_mask_is_not(tmp_path):
+    masked = np.ma.masked_array(SIGNAL, mask=np.zeros_like(SIGNAL, dtype=bool))
+    save_folder(tmp_path / "mine", {"a": (masked, LABELS)}, classes=CLASSES, sampling_rate=50)
+    masked[12:15, 1] = np.ma.masked
+    with pytest.raises(InputError, match="recording a: 3 values are masked. found: the first at sample 12"):
+        save_folder(tmp_path / "other", {"a": (masked, LABELS)}, classes=CLASSES, sampling_rate=50)
+
+
+def table(start="2026-01-01", rate=50, columns=("x", "y", "z"), **keywords):
+    """A table of three channels whose index holds the times."""
+    index = pd.date_range(start, periods=len(SIGNAL), freq=pd.Timedelta(seconds=1 / rate), **keywords)
+    return pd.DataFrame(SIGNAL, index=index, columns=list(columns))
+
+
+def test_tables_give_their_times_and_the_names_of_channels(tmp_path):
+    save_folder(
+        tmp_path / "mine",
+        {"a": (table(tz="Europe/Berlin"), LABELS), "b": (table().reset_index(drop=True), LABELS)},
+        classes=CLASSES,
+        sampling_rate=50,
+    )
+    assert json.loads((tmp_path / "mine" / "dataset.json").read_text())["channels"] == ["x", "y", "z"]
+    with np.load(tmp_path / "mine" / "a.npz") as archive:
+        assert archive["time"][0] == np.datetime64("2025-12-31T23:00:00")
+    assert len(load_folder(tmp_path / "mine").recordings) == 2
+
+
+@pytest.mark.parametrize(
+    ("recordings", "message"),
+    [
+        (
+            {"a": (table(), LABELS), "b": (table(rate=25), LABELS)},
+            "recording b: samples are of another rate. found: 25 Hz, one every 0.04 s. wanted: 50 Hz",
+        ),
+        (
+            {"a": (pd.concat([table()[:15], table("2026-01-01 00:00:20")[15:]]), LABELS)},
+            "recording a: 1 gaps in time. found: 20.02 s after sample 14, where 0.02 s are usual",
+        ),
+        ({"a": (SIGNAL, LABELS, np.delete(np.arange(31) / 50, 7))}, "recording a: 1 gaps in time. found: 0.04 s after"),
+        ({"a": (SIGNAL, LABELS, np.arange(30)[::-1] / 50)}, "recording a: times do not rise. found: 0.56 after 0.58"),
+        ({"a": (SIGNAL, LABELS, np.zeros(30))}, "recording a: times do not rise"),
+        ({"a": (SIGNAL, LABELS, np.full(30, np.nan))}, "recording a: times do not rise"),
+        ({"a": (SIGNAL, LABELS, np.arange(29) / 50)}, "recording a cannot be used. found: float64 of shape (29,)"),
+        ({"a": (SIGNAL, LABELS, ["noon"] * 30)}, "recording a cannot be used. found: "),
+        (
+            {"a": (table(), LABELS), "b": (table(columns="zyx"), LABELS)},
+            "the tables have different columns. found: ['z', 'y', 'x'] of b, ['x', 'y', 'z'] of a",
+        ),
+        ({"a": (table().assign(y="high"), LABELS)}, "recording a: column y cannot be used. found: dtype str"),
+    ],
+)
+def test_tables_that_do_not_fit_are_refused(tmp_path, recordings, message):
+    with pytest.raises(InputError) as caught:
+        save_folder(tmp_path / "mine", recordings, classes=CLASSES, sampling_rate=50)
     assert message in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
