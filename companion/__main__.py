@@ -116,6 +116,44 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         named.set_defaults(command=command)
         named.add_argument("name", metavar="NAME", help="a set of `emargin data list`, sleepedf, or ucr-NAME")
     actions.add_parser("list", help="what is there of each set").set_defaults(command=_list)
+    _add_import(actions.add_parser("import", help="make a data set of CSV files"))
+
+
+def _add_import(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_import)
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILES", help="CSV files, or folders of them")
+    parser.add_argument("--label", required=True, metavar="COLUMN", help="the column of the classes")
+    parser.add_argument("--rate", required=True, type=float, metavar="HZ", help="samples a second of the data set")
+    parser.add_argument(
+        "--time",
+        metavar="COLUMN",
+        help="the column of the times: ISO dates, seconds, or since 1970 (default: rows are samples at the rate)",
+    )
+    parser.add_argument("--subject", metavar="COLUMN", help="the column of the people (default: a file is a person)")
+    parser.add_argument(
+        "--gap",
+        type=float,
+        metavar="SECONDS",
+        help="cut recordings where no row comes for so long (default: 1, or three steps between rows if that is more)",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="the folder to write (default: the first file's name and -set)"
+    )
+    parser.add_argument(
+        "--channels", nargs="+", metavar="COLUMN", help="the columns of measurements (default: all others)"
+    )
+    parser.add_argument(
+        "--classes", nargs="+", metavar="LABEL", help="labels that are classes; others become unlabelled (default: all)"
+    )
+    parser.add_argument("--time-unit", choices=("s", "ms", "us", "ns"), help="of times that are numbers")
+    parser.add_argument("--time-format", metavar="PATTERN", help="of dates that are not ISO 8601, as strptime has it")
+    parser.add_argument("--encoding", metavar="NAME", help="of the files, such as cp1252 (default: UTF-8)")
+    parser.add_argument(
+        "--repeated",
+        choices=("refuse", "first"),
+        default="refuse",
+        help="what to do with rows of one time that differ: refuse them (default), or take the first",
+    )
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -297,6 +335,32 @@ def _list(options: argparse.Namespace) -> int:
     from companion.fetch.verify import overview
 
     print(overview())
+    return 0
+
+
+def _import(options: argparse.Namespace) -> int:
+    from companion.importing.sets import import_tables
+
+    first = options.files[0].resolve()
+    out = options.out or Path(f"{first.name if first.is_dir() else first.stem}-set")
+    report = import_tables(
+        options.files,
+        out,
+        rate=options.rate,
+        label=options.label,
+        time=options.time,
+        subject=options.subject,
+        channels=options.channels,
+        classes=options.classes,
+        gap=options.gap,
+        unit=options.time_unit,
+        pattern=options.time_format,
+        encoding=options.encoding,
+        repeated=options.repeated,
+    )
+    print(report, end="")
+    place = out if out.is_absolute() or len(out.parts) > 1 else f"./{out}"
+    print(f"next: emargin run --dataset {place}")
     return 0
 
 
