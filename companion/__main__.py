@@ -1,6 +1,7 @@
 """The installed command `emargin`, also `python -m companion`: experiments, grids, choices of settings, and data."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -341,8 +342,8 @@ def _list(options: argparse.Namespace) -> int:
 def _import(options: argparse.Namespace) -> int:
     from companion.importing.sets import import_tables
 
-    first = options.files[0].resolve()
-    out = options.out or Path(f"{first.name if first.is_dir() else first.stem}-set")
+    first = Path(os.path.abspath(options.files[0]))
+    out = options.out or Path(f"{first.name if os.path.isdir(first) else first.stem}-set")
     report = import_tables(
         options.files,
         out,

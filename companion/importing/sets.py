@@ -314,12 +314,11 @@ def _summary(
     number = sum(map(len, recordings.values()))
     lines = [
         f"{counted(len(recordings), 'subject')}, {counted(number, 'recording')} at {rate:g} Hz",
-        "classes: " + ", ".join(f"{name} {counts[name]}" for name in classes),
+        f"classes: {listed([f'{name} {counts[name]}' for name in classes])}",
     ]
     if others:
-        lines.append(
-            "labels that are no class, now unlabelled: " + ", ".join(f"{n} {c}" for n, c in others.most_common(20))
-        )
+        counted_others = [f"{name} {number}" for name, number in others.most_common()]
+        lines.append(f"labels that are no class, now unlabelled: {listed(counted_others)}")
     alike: dict[str, list[str]] = {}
     for name in classes:
         alike.setdefault(name.casefold(), []).append(name)

@@ -123,11 +123,11 @@ def _counted(table: Table, column: str, cells: pd.Series, numbers: np.ndarray, u
             )
         else:
             dated = True
-            outside = np.abs(numbers) * UNITS[unit] / 1e9 < FIRST
+            outside = np.abs(numbers) < FIRST * 1e9 / UNITS[unit]
             what = f"a number in another unit than most, which are {NAMES[unit]} since 1970"
             _check(table, column, outside, what, "times in one unit")
     # The size that is given could overflow: 2**63 ns are 292 years.
-    _check(table, column, np.abs(numbers) * UNITS[unit] > 9e18, f"beyond all times in {NAMES[unit]}", ISO)
+    _check(table, column, np.abs(numbers) > 9e18 / UNITS[unit], f"beyond all times in {NAMES[unit]}", ISO)
     if cells.str.fullmatch(r"[+-]?\d{1,19}").all():
         times = cells.astype(np.int64).to_numpy() * UNITS[unit]
     else:
