@@ -175,5 +175,5 @@ def _nearest(times: np.ndarray, grid: np.ndarray) -> np.ndarray:
 def _method(on_grid: set[bool], reduction: int) -> str:
     if reduction > 1:
         first = "" if on_grid == {True} else "linear interpolation, "
-        return f"by {first}a low-pass filter, and every {reduction}th of its samples"
+        return f"by {first}a low-pass filter and one sample in {reduction}"
     return "as they are" if on_grid == {True} else "by linear interpolation"

@@ -36,6 +36,7 @@ LINES_BEFORE = 100  # that may stand before the header
 EMPTY = ["", "NA", "N/A", "n/a", "NaN", "nan", "<NA>", "null", "NULL", "None", "-"]  # of a channel: not measured
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 SHOWN = 60  # characters of a cell
+ENOUGH = 20  # rows that rise one after the other by no accident
 
 
 @dataclass
@@ -121,6 +122,12 @@ def read_table(
     for name, column in zip(chosen, table.values.T, strict=True):
         _check_varies(path, name, column)
     table.notes.append(f"{counted(len(lines), 'row')}; {encoded}, separated by {SEPARATORS[separator]}, {decimal}")
+    table.notes.append(f"channels {listed(chosen)}")
+    rising = [name for name, column in zip(chosen, table.values.T, strict=True) if (np.diff(column) > 0).all()]
+    if rising and len(lines) >= ENOUGH:
+        table.notes.append(
+            f"take care: {listed(rising)} rises in every row, as a counter does; --channels leaves it out"
+        )
     if header_line > 1:
         table.notes.append(f"{counted(header_line - 1, 'line')} before the header left out")
     table.unused = [name for name in header if name not in {*chosen, *named.values()}]

@@ -425,17 +425,12 @@ def entry_of(dataset: str) -> Entry:
 
 def check_imported(dataset: str) -> None:
     """Raise InputError for the path of a table, or of a folder with nothing but tables; it names the command."""
-    folder = Path(dataset)
-    if dataset in DATASETS or not os.path.isdir(folder) and not folder.name.lower().endswith(TABLES):
-        return
-    tables = any(path.name.lower().endswith(TABLES) for path in folder.glob("*"))
-    if not os.path.isdir(folder) or tables and not (folder / "dataset.json").exists():
-        raise InputError(
-            "tables are imported first",
-            found=dataset,
-            wanted="a folder with dataset.json and npz files",
-            todo=f"emargin data import {dataset} --time COLUMN --label COLUMN --subject COLUMN --rate HZ",
-        )
+    names = os.listdir(dataset) if os.path.isdir(dataset) else [dataset]
+    has_tables = any(name.lower().endswith(TABLES) for name in names)
+    if dataset not in DATASETS and has_tables and "dataset.json" not in names:
+        todo = f"emargin data import {dataset} --time COLUMN --label COLUMN --subject COLUMN --rate HZ"
+        wanted = "a folder with dataset.json and npz files"
+        raise InputError("tables are imported first", found=dataset, wanted=wanted, todo=todo)
 
 
 def _series(dataset: str) -> Entry:

@@ -28,18 +28,8 @@ from emargin.data.recordings import UNLABELLED, Recording, RecordingSet
 from emargin.errors import InputError, MissingData, unreadable
 
 # What numpy and zipfile raise on a damaged archive: broken zip, broken stream, broken array header, absurd shape.
-DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    ValueError,
-    EOFError,
-    OSError,
-    KeyError,
-    NotImplementedError,
-    RuntimeError,
-    OverflowError,
-    MemoryError,
-)
+DAMAGE: tuple[type[Exception], ...] = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, KeyError)
+DAMAGE += (NotImplementedError, RuntimeError, OverflowError, MemoryError)
 ARRAY_NAME = re.compile(r"(signal|features|labels|time)(_\w+)?")
 LAYOUT = "signal and labels, or features and labels, with the same suffix where there are several"
 UNPRINTABLE = re.compile("[\0-\x1f\x7f\ud800-\udfff]")  # the last are bytes that were no UTF-8
@@ -82,12 +72,8 @@ def load_folder(folder: Path) -> RecordingSet:
     # Hidden files are not the reader's: macOS leaves a "._p1.npz" beside every p1.npz on foreign disks.
     paths = sorted(folder.glob("[!.]*.npz"))
     if not paths:
-        raise MissingData(
-            f"{folder}: no recordings",
-            found="no *.npz",
-            wanted="one *.npz a subject",
-            todo=f"write them with save_folder of companion.fetch.folder, or with numpy.savez, each with {LAYOUT}",
-        )
+        todo = f"write them with save_folder of companion.fetch.folder, or with numpy.savez, each with {LAYOUT}"
+        raise MissingData(f"{folder}: no recordings", found="no *.npz", wanted="one *.npz a subject", todo=todo)
     kinds, recordings, file_rates, times = set(), [], {}, {}
     for path in paths:
         check_archive(path)
@@ -114,11 +100,8 @@ def load_folder(folder: Path) -> RecordingSet:
         check_times(where, moments, samples, rate)
     columns, channels = recordings[0].values.shape[1], description.get("channels")
     if channels is not None and len(channels) != columns:
-        raise InputError(
-            f"{folder / 'dataset.json'}: channels do not match the recordings",
-            found=f"{len(channels)} names",
-            wanted=f"{columns}, one a column",
-        )
+        what, wanted = f"{folder / 'dataset.json'}: channels do not match the recordings", f"{columns}, one a column"
+        raise InputError(what, found=f"{len(channels)} names", wanted=wanted)
     return RecordingSet(
         folder.resolve().name, "real", tuple(description["classes"]), rate, tuple(recordings), framed=framed
     )
@@ -142,25 +125,26 @@ def check_files(folder: Path) -> None:
 def check_file(path: Path) -> None:
     """Raise InputError for what is no regular file, which may never end, and for a name that is not UTF-8."""
     what, todo = ascii(str(path))[1:-1], "move it out of the folder, or give it another name"
-    if UNPRINTABLE.search(path.name):
+    if UNPRINTABLE.search(str(path)):
         raise InputError(f"{what}: a name that cannot be printed", wanted="a name in UTF-8", todo=todo)
     try:
-        mode = path.stat().st_mode
+        found = path.stat()
     except OSError as error:  # a link to nothing, or to itself
         raise unreadable(f"{what}: cannot be read", error, "a file", todo) from error
-    if not stat.S_ISREG(mode):
-        raise InputError(f"{what}: no file", found=KINDS.get(stat.S_IFMT(mode), "a device"), wanted="a file", todo=todo)
+    if not stat.S_ISREG(found.st_mode):
+        kind = KINDS.get(stat.S_IFMT(found.st_mode), "a device")
+        raise InputError(f"{what}: no file", found=kind, wanted="a file", todo=todo)
+    if path.suffix == ".json" and found.st_size > LARGEST_DESCRIPTION:
+        wanted = f"a JSON object of at most {LARGEST_DESCRIPTION} bytes"
+        raise InputError(f"{what}: too large", found=f"{found.st_size} bytes", wanted=wanted)
 
 
 def read_description(path: Path) -> dict:
     """Return the content of dataset.json, with `classes` and `channels` checked."""
     if not path.is_file():
-        raise MissingData(
-            f"{path}: missing",
-            wanted='a description such as {"classes": ["rest", "walk"], "sampling_rate": 50}',
-            todo="write it beside the *.npz files",
-        )
-    check_size(path)
+        wanted = 'a description such as {"classes": ["rest", "walk"], "sampling_rate": 50}'
+        raise MissingData(f"{path}: missing", wanted=wanted, todo="write it beside the *.npz files")
+    check_file(path)
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -172,26 +156,16 @@ def read_description(path: Path) -> dict:
     return description
 
 
-def check_size(path: Path) -> None:
-    """Raise InputError for a description that is no text to be read at once."""
-    if (size := path.stat().st_size) > LARGEST_DESCRIPTION:
-        wanted = f"a JSON object of at most {LARGEST_DESCRIPTION} bytes"
-        raise InputError(f"{path}: too large", found=f"{size} bytes", wanted=wanted)
-
-
 def check_names(path: Path, description: dict) -> None:
     """Raise InputError for names of classes or channels that are no list of different names."""
     for key in ("classes", "channels"):
         names = description.get(key, ["unnamed"])
+        what, wanted = f"{path}: {key} cannot be used", f"a list of names of 1 to {MOST_CHARACTERS} characters"
         if not isinstance(names, list) or not names:
-            raise InputError(f"{path}: {key} cannot be used", found=_short(names), wanted="a list of names")
+            raise InputError(what, found=_short(names), wanted=wanted)
         for number, name in enumerate(names):
             if not isinstance(name, str) or UNPRINTABLE.search(name) or not 0 < len(name) <= MOST_CHARACTERS:
-                raise InputError(
-                    f"{path}: {key} cannot be used",
-                    found=f"{_short(name)}, number {number}",
-                    wanted=f"a list of names of 1 to {MOST_CHARACTERS} characters",
-                )
+                raise InputError(what, found=f"{_short(name)}, number {number}", wanted=wanted)
         twice = sorted(name for name, times in Counter(names).items() if times > 1)
         if twice:
             raise InputError(f"{path}: {key} named twice", found=_short(twice), wanted="different names")
@@ -210,20 +184,18 @@ def sampling_rate_of(path: Path, description: dict, file_rates: dict[Path, np.nd
     rate: Any = description.get("sampling_rate")
     # To Python true is a number, and its json reads NaN and Infinity.
     if type(rate) not in (int, float) or not 0 < rate <= HIGHEST_RATE:
-        raise InputError(
-            f"{path}: sampling_rate is missing or cannot be used",
-            found=_short(rate),
-            wanted=f"samples a second, above 0, at most {HIGHEST_RATE:g}",
-            todo="add the sampling_rate of the signals",
+        what, wanted = (
+            "sampling_rate is missing or cannot be used",
+            f"samples a second, above 0, at most {HIGHEST_RATE:g}",
         )
+        raise InputError(f"{path}: {what}", found=_short(rate), wanted=wanted, todo="add the rate of the signals")
     for file, file_rate in file_rates.items():
         if file_rate.dtype.kind not in "iuf" or not np.isclose(file_rate, rate).all():
-            raise InputError(
-                f"{file}: sampling_rate differs from dataset.json",
-                found=file_rate,
-                wanted=rate,
-                todo="resample the recording, or correct the wrong number",
+            what, todo = (
+                "sampling_rate differs from dataset.json",
+                "resample the recording, or correct the wrong number",
             )
+            raise InputError(f"{file}: {what}", found=file_rate, wanted=rate, todo=todo)
     return float(rate)
 
 
@@ -240,9 +212,8 @@ def _opened(path: Path) -> Iterator[Any]:
     except InputError:
         raise
     except DAMAGE as error:
-        raise unreadable(
-            f"{path}: cannot be read", error, "an .npz as numpy.savez writes it", "write or copy the file again"
-        ) from error
+        wanted, todo = "an .npz as numpy.savez writes it", "write or copy the file again"
+        raise unreadable(f"{path}: cannot be read", error, wanted, todo) from error
 
 
 def check_archive(path: Path) -> None:
@@ -250,12 +221,12 @@ def check_archive(path: Path) -> None:
     with _opened(path) as archive:
         unpacked, packed = sum(member.file_size for member in archive.zip.infolist()), path.stat().st_size
         if unpacked > max(ALWAYS_UNPACKED, LARGEST_EXPANSION * packed):
-            raise InputError(
-                f"{path}: unpacks to far more than recordings do",
-                found=f"{unpacked} bytes from {packed}",
-                wanted=f"at most {LARGEST_EXPANSION} times its size",
-                todo="write the file again without compression (numpy.savez) if it is right",
+            what, todo = (
+                "unpacks to far more than recordings do",
+                "write it with numpy.savez, uncompressed, if it is right",
             )
+            found, wanted = f"{unpacked} bytes from {packed}", f"at most {LARGEST_EXPANSION} times its size"
+            raise InputError(f"{path}: {what}", found=found, wanted=wanted, todo=todo)
         unread = [name for name in archive.files if not ARRAY_NAME.fullmatch(name) and name != "sampling_rate"]
     if unread:
         names = ", ".join(map(_short, unread[:8]))
@@ -279,13 +250,9 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
 def check_unpickled(path: Path, name: str, error: ValueError) -> None:
     """Raise InputError where numpy's error is about an array that only unpickling could read."""
     if "Object arrays" in str(error):
-        raise InputError(
-            f"{path}: {name} is a pickled object array, and pickled arrays are refused",
-            found="dtype object",
-            wanted="numbers",
-            todo="save it as float32 or int; recordings of different lengths go into arrays of "
-            "their own with a suffix each",
-        ) from error
+        what = f"{path}: {name} is a pickled object array, and pickled arrays are refused"
+        todo = "save it as float32 or int; recordings of different lengths go into arrays with a suffix each"
+        raise InputError(what, found="dtype object", wanted="numbers", todo=todo) from error
 
 
 def _recordings_in(path: Path, arrays: dict) -> list[tuple[str, str]]:
@@ -296,12 +263,9 @@ def _recordings_in(path: Path, arrays: dict) -> list[tuple[str, str]]:
         held.setdefault(suffix, set()).add(kind)
     for suffix, kinds in held.items():
         if len(kinds - {"time"}) != 2 or "labels" not in kinds:
-            raise InputError(
-                f"{path}: incomplete or ambiguous recording",
-                found=", ".join(sorted(kind + suffix for kind in kinds)),
-                wanted=LAYOUT,
-                todo="label what is not labelled with -1",
-            )
+            what, held_here = "incomplete or ambiguous recording", ", ".join(sorted(kind + suffix for kind in kinds))
+            todo = "label what is not labelled with -1"
+            raise InputError(f"{path}: {what}", found=held_here, wanted=LAYOUT, todo=todo)
     if not held:
         raise InputError(f"{path}: neither signal nor features", wanted=LAYOUT)
     return [((held[suffix] - {"labels", "time"}).pop(), suffix) for suffix in sorted(held)]
@@ -324,45 +288,32 @@ def check_times(where: str, times: np.ndarray, samples: int, rate: float | None)
     if times.dtype.kind not in "iufMm" or times.shape != (samples,):
         found, wanted = f"{times.dtype} of shape {times.shape}", f"seconds or datetime64, shape ({samples},)"
         raise InputError(f"{where} cannot be used", found=found, wanted=wanted)
-    second = np.timedelta64(1, "s") if times.dtype.kind in "Mm" else 1.0
-    steps = np.diff(times) / second
     if samples < 2:
         return
-    if (falls := ~(steps > 0)).any():
-        at = int(np.argmax(falls))
-        raise InputError(
-            f"{where}: times do not rise",
-            found=f"{times[at + 1]} after {times[at]}, at sample {at + 1}",
-            wanted="each later than the one before",
-            todo="sort the samples by time; of CSV files, emargin data import does so",
-        )
+    dated = times.dtype.kind in "Mm"
+    steps = np.diff(times) / np.timedelta64(1, "s") if dated else np.diff(times.astype(np.float64))
+    todo = "of CSV files, emargin data import sorts, resamples and cuts them"
+    if not (steps > 0).all():
+        at = int(np.argmin(steps > 0))
+        found = f"{times[at + 1]} after {times[at]}, at sample {at + 1}"
+        raise InputError(f"{where}: times do not rise", found=found, wanted="each after the one before", todo=todo)
     usual = float(steps[steps <= LOST * np.median(steps)].mean())
     if rate is not None and abs(usual * rate - 1) > RATE_TOLERANCE:
-        raise InputError(
-            f"{where}: samples are of another rate",
-            found=f"{1 / usual:g} Hz, one every {usual:g} s",
-            wanted=f"{rate:g} Hz, the sampling_rate of the set",
-            todo="resample all to one rate; of CSV files, emargin data import does so",
-        )
-    if (gaps := steps > LOST * usual).any():
+        found, wanted = f"{1 / usual:g} Hz, one every {usual:g} s", f"{rate:g} Hz, the sampling_rate of the set"
+        raise InputError(f"{where}: samples are of another rate", found=found, wanted=wanted, todo=todo)
+    if gaps := int((steps > LOST * usual).sum()):
         at = int(np.argmax(steps))
-        raise InputError(
-            f"{where}: {int(gaps.sum())} gaps in time",
-            found=f"{steps[at]:g} s after sample {at}, where {usual:g} s are usual",
-            wanted="samples without a gap",
-            todo="cut the recording there, with a suffix for each piece; of CSV files, emargin data import does so",
-        )
+        found = f"{steps[at]:g} s after sample {at}, where {usual:g} s are usual"
+        wanted = "recordings without a gap, each piece with a suffix of its own"
+        raise InputError(f"{where}: {gaps} gaps in time", found=found, wanted=wanted, todo=todo)
 
 
 def values_of(path: Path | str, name: str, arrays: dict) -> np.ndarray:
     """Return an array as float32 `(samples, channels)` or `(frames, D)`. Raises InputError for anything else."""
     values = arrays[name]
     if values.dtype.kind not in "iuf" or values.ndim != 2 or values.shape[1] == 0:
-        raise InputError(
-            f"{path}: {name} cannot be used",
-            found=f"{values.dtype} of shape {values.shape}",
-            wanted="numbers, two-dimensional, at least one column: (samples, channels) or (frames, D)",
-        )
+        found, wanted = f"{values.dtype} of shape {values.shape}", "numbers, (samples, channels) or (frames, D)"
+        raise InputError(f"{path}: {name} cannot be used", found=found, wanted=wanted)
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and Recording refuses that
         return np.ascontiguousarray(values, dtype=np.float32)
 
@@ -376,9 +327,6 @@ def labels_of(path: Path | str, name: str, arrays: dict) -> np.ndarray:
     with np.errstate(invalid="ignore"):  # what does not fit comes out different, which the next lines see
         integers = labels.astype(np.int64)
     if not (integers == labels).all():
-        raise InputError(
-            f"{path}: {name} are not integers",
-            found=labels[integers != labels][0],
-            wanted="an index into classes, or -1 or NaN for unlabelled",
-        )
+        wanted = "an index into classes, or -1 or NaN for unlabelled"
+        raise InputError(f"{path}: {name} are not integers", found=labels[integers != labels][0], wanted=wanted)
     return integers

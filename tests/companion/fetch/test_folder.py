@@ -77,7 +77,7 @@ def test_a_hundred_recordings_of_one_subject_come_back_in_order(tmp_path):
         ({"a": (SIGNAL, ["wlak", "run"] * 15)}, {}, "30 labels are no class. found: 'wlak' (15), 'run' (15), first at"),
         ({"a": (SIGNAL, np.array([True] * 30, dtype=object))}, {}, "30 labels are no class. found: True (30)"),
         ({"a": (SIGNAL, LABELS / 2)}, {}, "a: labels are not integers. found: -0.5"),
-        ({"a": (SIGNAL[:, :0], LABELS)}, {}, "at least one column"),
+        ({"a": (SIGNAL[:, :0], LABELS)}, {}, "signal cannot be used. found: float64 of shape (30, 0)"),
         ({"a" * 5000: (SIGNAL, LABELS)}, {}, "wanted: a name of at most 200 characters"),
         ({"a\udcff": (SIGNAL, LABELS)}, {}, "a subject cannot name a file. found: 'a\\udcff'"),
         ({"a": (SIGNAL, LABELS)}, {"sampling_rate": 10**40}, "sampling_rate is missing or cannot be used. found: 1000"),

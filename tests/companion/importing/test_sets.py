@@ -81,10 +81,11 @@ def test_files_of_many_kinds_become_one_set(here, capsys):
     for part in (
         "csv: not read, since they are no tables: notes.pdf",
         "1000 rows; UTF-8 with a byte order mark, separated by semicolons, decimal commas",
+        "channels x, y",
         "sorted by time, since 99",
         "cut at 1 gap: 8.04 s before line 401",
         "2 recordings, 800 samples, 32 s; 1 interpolated; 332 without a label",
-        "rate found 100 Hz, made 25 Hz by a low-pass filter, and every 4th of its samples",
+        "rate found 100 Hz, made 25 Hz by a low-pass filter and one sample in 4",
         "4 subjects, 5 recordings at 25 Hz",
         "classes: rest ",
         "next: emargin run --dataset ./csv-set",
@@ -172,6 +173,15 @@ def test_labels_become_classes_or_are_counted(here, capsys, labels, options, cla
     assert do("anna.csv", *options) == 0
     assert said in capsys.readouterr().out
     assert load_folder(here / "anna-set").classes == classes
+
+
+def test_a_counter_among_the_channels_is_pointed_out(here, capsys):
+    walk().assign(number=np.arange(1000)).to_csv("anna.csv", index=False)
+    assert do("anna.csv") == 0
+    assert "take care: number rises in every row, as a counter does" in capsys.readouterr().out
+    assert do("anna.csv", "--channels", "x", "y", "--out", "chosen") == 0
+    said = capsys.readouterr().out
+    assert "columns left out: number" in said and "take care: number" not in said
 
 
 def test_what_cannot_be_imported_is_refused_and_leaves_nothing(here, capsys):

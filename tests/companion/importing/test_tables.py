@@ -72,7 +72,7 @@ def test_lines_are_those_of_the_file(tmp_path):
     content = "# one\n# two\n" + text(ROWS[:1]) + "\n" + text(ROWS[1:]).partition("\n")[2]
     table = read(tmp_path, content)
     assert table.lines.tolist() == [4, 6, 7]
-    assert table.notes[1:] == ["2 lines before the header left out", "1 empty line left out"]
+    assert table.notes[2:] == ["2 lines before the header left out", "1 empty line left out"]
     broken = text([["0.0", "1", "2", '"sit\ndown"'], *ROWS[1:]])
     assert read(tmp_path, broken).lines.tolist() == [3, 4, 5], "a cell with a line break ends in the line below"
 
