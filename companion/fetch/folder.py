@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -74,13 +75,15 @@ def save_folder(
     columns_of = _columns_of(recordings)
     if channels is None and columns_of and all(isinstance(name, str) for name in columns_of):
         channels = columns_of
-    description = {"classes": list(classes)} | ({} if channels is None else {"channels": list(channels)})
+    description: dict[str, Any] = {"classes": list(classes)}
+    description |= {} if channels is None else {"channels": list(channels)}
     check_names(folder, description)
     rate = None
     if sampling_rate is not None:
         rate = sampling_rate.item() if isinstance(sampling_rate, np.generic) else sampling_rate
         rate = description["sampling_rate"] = sampling_rate_of(folder, {"sampling_rate": rate}, {})
-    files, checked = {}, []
+    files: dict[str, dict[str, Any]] = {}
+    checked = []
     for subject, several in recordings.items():
         _check_subject(subject)
         several = several if isinstance(several, list) else [several]
@@ -185,10 +188,11 @@ def _numbers(where: str, values: ArrayLike) -> np.ndarray:
                     f"{where}: column {name} cannot be used", found=f"dtype {column.dtype}", wanted="numbers"
                 )
         return values.to_numpy(dtype=np.float64, na_value=np.nan)
-    if masked := int(np.ma.count_masked(values)) if np.ma.isMaskedArray(values) else 0:
+    masked = np.ma.getmaskarray(np.ma.asarray(values))
+    if masked.any():
         raise InputError(
-            f"{where}: {masked} values are masked",
-            found=f"the first at sample {int(np.argwhere(np.ma.getmaskarray(values))[0][0])}",
+            f"{where}: {int(masked.sum())} values are masked",
+            found=f"the first at sample {int(np.argwhere(masked)[0][0])}",
             wanted="measured values",
             todo="cut the recording there, or fill short stretches by interpolation",
         )
@@ -213,9 +217,9 @@ def _as_numbers(where: str, labels: ArrayLike, classes: list[str]) -> np.ndarray
     Raises InputError for labels that are no class, all of which it counts and lists.
     """
     listed = np.asarray(labels)
-    masked = np.ma.getmaskarray(labels) if np.ma.isMaskedArray(labels) else np.zeros(listed.shape, bool)
+    masked = np.ma.getmaskarray(np.ma.asarray(labels))
     if listed.dtype.kind not in "OUT" or listed.ndim != 1:
-        return np.where(masked, UNLABELLED, listed) if masked.any() else listed
+        return np.where(masked, np.int64(UNLABELLED), listed) if masked.any() else listed
     missing = masked | pd.isna(listed.astype(object))
     numbers: dict = {name: number for number, name in enumerate(classes)}
     numbers |= {number: number for number in range(UNLABELLED, len(classes))}

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -339,7 +340,7 @@ def _save(
 ) -> None:
     """Write the folder, or leave it where it holds the same recordings."""
     several: dict[str, list] = dict(sorted(recordings.items()))
-    rest = {"classes": classes, "sampling_rate": rate, "channels": channels, "report": report}
+    rest: dict[str, Any] = {"classes": classes, "sampling_rate": rate, "channels": channels, "report": report}
     if not out.exists():
         save_folder(out, several, **rest)
         return

@@ -102,6 +102,7 @@ def test_masked_and_missing_labels_are_unlabelled(tmp_path):
     names = pd.Series([None if label < 0 else CLASSES[label] for label in LABELS])
     given = {
         "masked": np.ma.masked_array(np.abs(LABELS), mask=LABELS < 0),
+        "masked uint8": np.ma.masked_array(np.abs(LABELS).astype(np.uint8), mask=LABELS < 0),
         "masked names": np.ma.masked_array(np.array(CLASSES)[np.abs(LABELS)], mask=LABELS < 0),
         "float": gaps,
         "Int64": gaps.astype("Int64"),
