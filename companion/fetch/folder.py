@@ -113,8 +113,8 @@ def save_folder(
         )
     with new_folder(folder) as beside:
         (beside / "dataset.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
-        for subject, arrays in files.items():
-            np.savez_compressed(beside / f"{subject}.npz", **arrays)
+        for subject, held in files.items():
+            np.savez_compressed(beside / f"{subject}.npz", **held)
         if report is not None:
             (beside / "report.txt").write_text(report, encoding="utf-8")
 
