@@ -10,12 +10,12 @@ import numpy as np
 from scipy.signal import resample_poly
 
 from companion.importing.tables import counted
+from emargin.data.readers.npz import usual_step
 from emargin.errors import InputError
 
 SECOND = 10**9  # nanoseconds
 ON_GRID, ON_COARSE_GRID = 0.1, 0.4  # samples: rows as near to the grid as this are taken as they are
 SAME_RATE = 0.01  # rates that differ by less need no filter
-LOST = 1.6  # usual steps: where rows are farther apart, some are missing
 MOST_MADE_UP = 20  # samples a row
 MOST_REDUCED = 1000  # rows a sample
 
@@ -95,11 +95,10 @@ def resampled(rows: Rows, rate: float, gap: float | None) -> Resampled:
         For fewer than two rows, a rate that is far from that of the rows, and a gap shorter than the usual step.
     """
     if len(rows.times) < 2:
-        raise InputError(
-            f"{rows.where}: too few samples", found=counted(len(rows.times), "complete row"), wanted="2 or more"
-        )
+        found, wanted = counted(len(rows.times), "complete row"), "2 or more, with a number in each channel"
+        raise InputError(f"{rows.where}: too few samples", found=found, wanted=wanted)
     steps = np.diff(rows.times) / SECOND
-    usual = float(steps[steps <= LOST * np.median(steps)].mean())
+    usual = usual_step(np.concatenate([[0.0], np.cumsum(steps)]))
     longest = max(1.0, 3 * usual) if gap is None else gap
     done = Resampled(found=1 / usual)
     _check_rate(rows, done.found, rate)

@@ -20,7 +20,7 @@ from companion.importing.resampling import Resampled, Rows, resampled
 from companion.importing.tables import Table, counted, listed, read_table, shown
 from companion.importing.times import UNITS, Times, parse_times
 from emargin.data.checksums import files_digest
-from emargin.data.readers.npz import HIGHEST_RATE, UNPRINTABLE, check_file
+from emargin.data.readers.npz import HIGHEST_RATE, MOST_CHARACTERS, UNPRINTABLE, check_file
 from emargin.data.recordings import UNLABELLED
 from emargin.errors import InputError
 
@@ -112,7 +112,7 @@ def import_tables(
         person: [(values, np.array([numbers.get(name, UNLABELLED) for name in labels])) for values, labels in several]
         for person, several in recordings.items()
     }
-    there = out.exists()
+    there = os.path.exists(out)
     _save(out, numbered, list(names), rate, first.channels if first else [], text)
     return text + (f"{out}: there already, with the same content\n" if there else f"{out}: written\n")
 
@@ -339,13 +339,15 @@ def _save(
     report: str,
 ) -> None:
     """Write the folder, or leave it where it holds the same recordings."""
+    if len(os.fsencode(out.name)) > MOST_CHARACTERS:
+        raise InputError("too long a name", found=shown(out.name), wanted=f"at most {MOST_CHARACTERS} characters")
     several: dict[str, list] = dict(sorted(recordings.items()))
     rest: dict[str, Any] = {"classes": classes, "sampling_rate": rate, "channels": channels, "report": report}
     if not out.exists():
         save_folder(out, several, **rest)
         return
     with TemporaryDirectory(prefix=f"{out.name}.", dir=out.parent) as beside:
-        again = Path(beside) / out.name
+        again = Path(beside) / "again"
         save_folder(again, several, **rest)
         if not out.is_dir() or _content(again) != _content(out):
             raise InputError(

@@ -59,7 +59,8 @@ def parse_times(table: Table, column: str, *, unit: str | None = None, pattern: 
     """
     cells = table.cells["time"]
     _check(table, column, cells.eq("").to_numpy(), "no time", "a time in each row")
-    dotted = cells.str.replace(",", ".", regex=False)  # a decimal comma, as in Python's log files, too
+    # A decimal comma, as in Python's log files, too; ISO 8601 knows UTC as Z.
+    dotted = cells.str.replace(",", ".", regex=False).str.replace(r"\s*(?:UTC|GMT)$", "Z", regex=True)
     if pattern is not None:
         moments = pd.to_datetime(cells, format=pattern, errors="coerce", utc=True)
         _check(table, column, moments.isna().to_numpy(), "no time of the given form", pattern)

@@ -34,6 +34,7 @@ ARRAY_NAME = re.compile(r"(signal|features|labels|time)(_\w+)?")
 LAYOUT = "signal and labels, or features and labels, with the same suffix where there are several"
 UNPRINTABLE = re.compile("[\0-\x1f\x7f\ud800-\udfff]")  # the last are bytes that were no UTF-8
 RATE_TOLERANCE = 0.01  # of the usual step
+FEW = 100  # samples that may be lost in a step that still says how long each is
 LOST = 1.6  # usual steps: where two samples are farther apart, one is lost
 MOST_CLASSES = 1000  # nothing here could score more: clustering takes as many clusters, and frames of each
 MOST_CHARACTERS = 200  # of a name: file systems end at 255 bytes
@@ -297,7 +298,7 @@ def check_times(where: str, times: np.ndarray, samples: int, rate: float | None)
         at = int(np.argmin(steps > 0))
         found = f"{times[at + 1]} after {times[at]}, at sample {at + 1}"
         raise InputError(f"{where}: times do not rise", found=found, wanted="each after the one before", todo=todo)
-    usual = float(steps[steps <= LOST * np.median(steps)].mean())
+    usual = usual_step(np.concatenate([[0.0], np.cumsum(steps)]))
     if rate is not None and abs(usual * rate - 1) > RATE_TOLERANCE:
         found, wanted = f"{1 / usual:g} Hz, one every {usual:g} s", f"{rate:g} Hz, the sampling_rate of the set"
         raise InputError(f"{where}: samples are of another rate", found=found, wanted=wanted, todo=todo)
@@ -306,6 +307,16 @@ def check_times(where: str, times: np.ndarray, samples: int, rate: float | None)
         found = f"{steps[at]:g} s after sample {at}, where {usual:g} s are usual"
         wanted = "recordings without a gap, each piece with a suffix of its own"
         raise InputError(f"{where}: {gaps} gaps in time", found=found, wanted=wanted, todo=todo)
+
+
+def usual_step(times: np.ndarray) -> float:
+    """Return the seconds between two samples, of rising times `(samples,)`, whatever a few gaps and jitter add."""
+    few = max(1, min(20, len(times) // 4))  # steps of whole milliseconds differ, their sums hardly do
+    rough = float(np.median(times[few:] - times[:-few])) / few
+    steps = np.diff(times)
+    samples = np.rint(steps / rough)  # of a step, where some are lost
+    near = samples <= FEW
+    return float(steps[near].sum() / samples[near].sum()) if samples[near].any() else rough
 
 
 def values_of(path: Path | str, name: str, arrays: dict) -> np.ndarray:

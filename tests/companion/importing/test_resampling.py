@@ -64,6 +64,12 @@ def test_a_higher_rate_is_filtered_so_that_nothing_is_folded_down(found):
     np.testing.assert_allclose(values[25:-25], np.sin(2 * np.pi * 2 * np.arange(500) / 25)[25:-25], atol=0.05)
 
 
+def test_neither_jitter_nor_lost_rows_change_the_rate_that_is_found():
+    times = np.sort(np.arange(2000) / 25 + RNG.normal(0, 0.008, 2000))
+    done = resampled(rows(np.delete(times, range(100, 2000, 100))), 25, None)
+    assert done.found == pytest.approx(25, rel=0.005) and done.method == "by linear interpolation"
+
+
 def test_labels_are_those_of_the_nearest_row_and_of_the_earlier_of_two():
     labels = ["a"] * 10 + ["b"] * 10
     ten = resampled(rows(np.arange(20) / 10, labels=labels), 20, None).recordings[0][1]

@@ -202,6 +202,7 @@ def test_what_cannot_be_imported_is_refused_and_leaves_nothing(here, capsys):
     for words, message in (
         (["gone.csv"], "no such file. found: gone.csv"),
         (["x" * 5000], "no such file. found: xxx"),
+        (["anna.csv", "--out", "o" * 5000], "too long a name. found: ooo"),
         (["empty"], "empty: no tables. found: nothing"),
         (["twice"], "twice/b.csv: the same content as twice/a.csv"),
         (["odd"], "a name that cannot be printed. wanted: a name in UTF-8"),

@@ -42,6 +42,7 @@ def counts(unit):
         (MOMENTS.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), "dates with a zone", True),
         (MOMENTS.strftime("%Y-%m-%d %H:%M:%S.%f+01:00"), "dates with a zone", True),
         (MOMENTS.strftime("%Y-%m-%d %H:%M:%S.%f-0530"), "dates with a zone", True),
+        (MOMENTS.strftime("%Y-%m-%d %H:%M:%S.%f UTC"), "dates with a zone", True),
         (MOMENTS.strftime("%H:%M:%S.%f"), "times of a clock", False),
     ],
 )
