@@ -72,6 +72,9 @@ def save_folder(
     """
     folder = Path(folder)
     kind = "features" if sampling_rate is None else "signal"
+    for subject, several in recordings.items():
+        _check_subject(subject)
+        _check_recordings(subject, several)
     columns_of = _columns_of(recordings)
     if channels is None and columns_of and all(isinstance(name, str) for name in columns_of):
         channels = columns_of
@@ -85,7 +88,6 @@ def save_folder(
     files: dict[str, dict[str, Any]] = {}
     checked = []
     for subject, several in recordings.items():
-        _check_subject(subject)
         several = several if isinstance(several, list) else [several]
         width = max(2, len(str(len(several) - 1)))  # read in the order of the suffixes, as text
         files[subject] = {}
@@ -159,6 +161,17 @@ def _check_subject(subject: object) -> None:
             found=text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}...",
             wanted=f"a name of at most {MOST_CHARACTERS} characters without / and \\ that does not start with a dot",
         )
+
+
+def _check_recordings(subject: str, several: object) -> None:
+    """Raise InputError for what is neither values with labels nor a list of these."""
+    for recording in several if isinstance(several, list) else [several]:
+        if not isinstance(recording, tuple | list) or len(recording) not in (2, 3):
+            found = f"{type(recording).__name__}" + (
+                f" of {len(recording)}" if isinstance(recording, tuple | list) else ""
+            )
+            wanted = "(values, labels) or (values, labels, times), or a list of these"
+            raise InputError(f"{subject}: no recording", found=found, wanted=wanted)
 
 
 def _columns_of(recordings: Mapping[str, tuple[ArrayLike, ...] | list]) -> list:

@@ -113,6 +113,7 @@ def changed(row, column, cell):
         (text().replace("x,y,", "").replace("1.5,-2,", ""), "anna.csv: no channels. found: columns t, what"),
         (changed(7, 1, "abc"), "anna.csv, line 9, column x: not a number. found: 'abc'; 1 such cell. .*--channels"),
         (changed(7, 2, "True"), "anna.csv, line 9, column y: not a number. found: 'True'"),
+        (text([[row[0], "False" if row[3] else "True", *row[2:]] for row in ROWS]), "line 2, column x: not a.*False"),
         (changed(7, 2, "1_000"), "anna.csv, line 9, column y: not a number. found: '1_000'"),
         (changed(7, 2, "a" * 5000), r"line 9, column y: not a number. found: 'a{60}... \(5000 characters\)'"),
         (changed(7, 2, "0x1f"), "anna.csv, line 9, column y: not a number. found: '0x1f'"),
