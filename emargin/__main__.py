@@ -6,6 +6,7 @@ book's results.
 
 import argparse
 import sys
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -46,6 +47,7 @@ def execute(parser: argparse.ArgumentParser, arguments: list[str] | None) -> int
     options.settings = settings
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # where a reader's own methods are, which the installed command leaves out
+    usual, warnings.formatwarning = warnings.formatwarning, lambda remark, *_: f"emargin: {remark}\n"
     try:
         return options.command(options)
     except (InputError, NonFiniteGradient, OSError) as error:  # at a full disk, too, nothing half-written is left
@@ -54,6 +56,8 @@ def execute(parser: argparse.ArgumentParser, arguments: list[str] | None) -> int
     except KeyboardInterrupt:
         print("emargin: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
         return 130
+    finally:
+        warnings.formatwarning = usual
 
 
 def add_run(commands: argparse._SubParsersAction, what: str = "run one experiment") -> argparse.ArgumentParser:
@@ -96,7 +100,7 @@ def run_experiment(options: argparse.Namespace, remarks: Callable[[Experiment], 
         raise InputError("results would be overwritten", found=others, wanted="a folder of its own", todo=todo)
     run(experiment, folder=folder, device=options.device, threads=options.threads)
     for row in read_rows(folder / "rows.csv").itertuples():
-        print(f"{row.metric:28s} {row.value:10.4f}   n {row.n}")
+        print(f"{row.metric:28s} {row.value:10.4f}   {row.note if row.value != row.value else f'n {row.n}'}")
     print(f"written to {folder}")
     return 0
 

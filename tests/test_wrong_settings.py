@@ -90,6 +90,8 @@ def raw_errors(way, number: int, folder: Path) -> list[str]:
         except InputError as error:
             if len(str(error)) > 3000:
                 found.append(f"long: {str(error)[:200]}")
+        except UserWarning:
+            continue  # which the tests turn into an exception
         except Exception:
             found.append(traceback.format_exc()[-500:])
     return found

@@ -1,6 +1,7 @@
 """What the labels do not allow is said before the training, leaves rows with the reason, and spoils nothing else."""
 
 import math
+import sys
 import warnings
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from emargin.__main__ import main
 from emargin.config import Experiment
 from emargin.data.loading import load
 from emargin.errors import InputError
@@ -142,6 +144,19 @@ def test_series_are_counted_by_series(ucr):
     with pytest.warns(UserWarning, match="no mlp: one training frame of 2"):
         rows = run(experiment, dataset=dataset, device="cpu", progress=False).rows.set_index("metric").value
     assert math.isnan(rows["series_mlp_accuracy"]) and rows.drop([m for m in rows.index if "mlp" in m]).notna().all()
+
+
+def test_the_command_says_it_in_a_line_and_in_place_of_the_values(small, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("emargin.experiment.load", lambda cell: relabelled(test=without(2)))
+    words = ["--sequence-length", "10", "--batch-size", "3", "--iterations", "2", "--device", "cpu"]
+    # as Python shows a warning; the tests collect them
+    monkeypatch.setattr(warnings, "showwarning", lambda *said: sys.stderr.write(warnings.formatwarning(*said[:4])))
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert main(["run", "--dataset", "ecg-sim", *words, "--out", str(tmp_path / "run")]) == 0
+    printed = capsys.readouterr()
+    assert "emargin: small: no clustering: no test frame of c: " in printed.err and "UserWarning" not in printed.err
+    assert "nan   no test frame of c: " in printed.out
 
 
 @pytest.mark.parametrize("side", ["training", "test"])
