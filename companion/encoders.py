@@ -27,10 +27,12 @@ from filelock import FileLock
 from companion.grid.plan import cell_folder, once
 from emargin.config import Experiment
 from emargin.data.loading import checksum_of
-from emargin.encoder_files import EXACT, training_code, write_state
+from emargin.encoder_files import EXACT, read_curve, write_state
 from emargin.errors import InputError
+from emargin.files import clear, names_to_disk, to_disk, unfinished
 from emargin.resolve import resolve
 from emargin.rows import writable_folder
+from emargin.state import read_state, training_code
 from emargin.training import build
 
 FORMAT = "emargin encoders 1"
@@ -86,9 +88,8 @@ def pack(folder: Path, archive: Path, dtype: str = EXACT) -> Outcome:
     _check_dtype(dtype, "an archive of encoders")
     files = sorted(folder.glob("*/encoder.pt"))
     outcome, entries = Outcome(), {}
-    beside = archive.with_name(f"{archive.name}.{os.getpid()}.part")
-    writable_folder(archive.parent)
-    try:
+    clear(writable_folder(archive.parent))
+    with unfinished(archive) as beside:
         with zipfile.ZipFile(beside, "w") as archived:
             for file in files:
                 state, cell = _read(file)
@@ -115,11 +116,11 @@ def pack(folder: Path, archive: Path, dtype: str = EXACT) -> Outcome:
             manifest = {"format": FORMAT, "dtype": dtype, "encoders": entries}
             archived.writestr(_info(MANIFEST), json.dumps(manifest, indent=1, sort_keys=True))
         outcome.number = len(entries)
-        with beside.open("rb") as stream:
+        with beside.open("rb+") as stream:
             outcome.checksum = hashlib.file_digest(stream, "sha256").hexdigest()
+            to_disk(stream)
         os.replace(beside, archive)
-    finally:
-        beside.unlink(missing_ok=True)
+    names_to_disk(archive.parent)
     return outcome
 
 
@@ -166,7 +167,7 @@ def unpack(archive: Path, folder: Path) -> Outcome:
                 if _is_there(place / "encoder.pt", state):
                     outcome.present += 1
                 else:
-                    write_state(place, state, curve)
+                    write_state(place, state | {"digest": cell.digest}, curve)
                     outcome.number += 1
     return outcome
 
@@ -176,24 +177,9 @@ def unpack(archive: Path, folder: Path) -> Outcome:
 
 def _read(file: Path) -> tuple[dict, Experiment]:
     """Return what an `encoder.pt` holds, and its experiment."""
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-        cell = resolve(Experiment.from_json(state["experiment"]))
-        if missing := {*KEPT, "method", "standardisation"} - set(state):
-            raise KeyError(", ".join(sorted(missing)))
-        if {"code", "data"} - dict(state["origin"]).keys():
-            raise KeyError("origin")
-        _check_dtype(state["weights"], f"encoder {file}")
-    except InputError:
-        raise
-    except Exception as error:  # torch.load reports damage by many types, in words that advise to unpickle
-        raise InputError(
-            f"encoder {file} cannot be read",
-            found=f"{type(error).__name__}",
-            wanted="an encoder that this program wrote",
-            todo="delete it, and run its cell again",
-        ) from error
-    return state, cell
+    state = read_state("encoder", file)
+    _check_dtype(state["weights"], f"encoder {file}")
+    return state, resolve(Experiment.from_json(state["experiment"]))
 
 
 def _members_of(state: dict, cell: Experiment, file: Path, dtype: str) -> dict[str, bytes]:
@@ -214,7 +200,7 @@ def _members_of(state: dict, cell: Experiment, file: Path, dtype: str) -> dict[s
         members[f"method/{name}.npy"] = _npy(tensor)
     for name, tensor in zip(("mean", "std"), state["standardisation"] or (), strict=False):
         members[f"standardisation/{name}.npy"] = _npy(tensor)
-    members["curve.csv"] = (file.parent / "curve.csv").read_bytes()
+    members["curve.csv"] = read_curve(file.parent, state)
     return dict(sorted(members.items()))
 
 

@@ -87,17 +87,14 @@ def run_experiment(options: argparse.Namespace, remarks: Callable[[Experiment], 
     """Run one experiment, print its rows; return the exit status. remarks: on what is asked, for standard error."""
     from emargin.experiment import default_folder, run
     from emargin.resolve import resolve
-    from emargin.rows import read_rows, writable_folder
+    from emargin.rows import read_rows
 
     asked = Experiment.from_dict(fields_of(options) | settings_from(options.settings))
     experiment = resolve(asked)
     print(experiment)
     for remark in remarks(asked) if remarks else ():
         print(f"emargin: {remark}", file=sys.stderr)
-    folder = writable_folder(options.out or default_folder(experiment))
-    if (folder / "rows.csv").exists() and set(read_rows(folder / "rows.csv").digest) != {experiment.digest}:
-        others, todo = f"rows of other experiments in {folder}", "name another one with --out, or leave --out away"
-        raise InputError("results would be overwritten", found=others, wanted="a folder of its own", todo=todo)
+    folder = options.out or default_folder(experiment)
     run(experiment, folder=folder, device=options.device, threads=options.threads)
     for row in read_rows(folder / "rows.csv").itertuples():
         print(f"{row.metric:28s} {row.value:10.4f}   {row.note if row.value != row.value else f'n {row.n}'}")

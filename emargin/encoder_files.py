@@ -1,10 +1,13 @@
 """The encoder that a run leaves in its folder, with the curve of its training: to score again, or to go on from.
 
 `encoder.pt` holds the experiment; the fingerprint of its training, `origin`; the weights and the precision that they
-were kept in; and what a user of the encoder needs besides: names of the classes, the number of features, and the mean
-and standard deviation of each feature that frames are standardised with. It is read without unpickling.
+were kept in; the checksum of `curve.csv`; and what a user of the encoder needs besides: names of the classes, the
+number of features, and the mean and standard deviation of each feature that frames are standardised with. It is written
+and read as `emargin.state` says.
 """
 
+import hashlib
+import io
 from pathlib import Path
 
 import pandas as pd
@@ -15,27 +18,18 @@ from emargin.data.dataset import Dataset
 from emargin.errors import InputError
 from emargin.methods import Method
 from emargin.rows import write_text
-from emargin.stages import code_versions
-from emargin.training import Curve, build, load_checkpoint, save_atomically
+from emargin.state import check_experiment, origin_of, others, place_of, read_state, save_atomically, say
+from emargin.training import Curve, build
 
 EXACT = "float32"  # the precision of weights that are as the training left them
-
-
-def origin_of(experiment: Experiment, dataset: Dataset) -> dict:
-    """Return what weights come from: the checksum of the data, and the code that reads these and trains on them."""
-    return {"data": dataset.checksum, "code": training_code(experiment)}
-
-
-def training_code(experiment: Experiment) -> list[str]:
-    """Return the fingerprints of the code that reads a cell's data and that trains on them."""
-    code = code_versions(experiment)
-    return [code["data"], code["train"]]
 
 
 def write_encoder(folder: Path, experiment: Experiment, dataset: Dataset, method: Method, curve: Curve) -> None:
     """Put `curve.csv` and, last, `encoder.pt` into the folder; remove what an interrupted training left there."""
     state = {
         "experiment": experiment.to_json(),
+        "digest": experiment.digest,
+        "place": place_of(experiment),
         "origin": origin_of(experiment, dataset),
         "method": method.state_dict(),
         "weights": EXACT,
@@ -44,33 +38,55 @@ def write_encoder(folder: Path, experiment: Experiment, dataset: Dataset, method
         "standardisation": None if dataset.standardisation is None else list(dataset.standardisation),
     }
     write_state(folder, state, pd.DataFrame(curve).to_csv(index=False))
-    for name in ("resume.pt", "origin.json"):
-        (folder / name).unlink(missing_ok=True)
+    (folder / "resume.pt").unlink(missing_ok=True)
 
 
 def write_state(folder: Path, state: dict, curve: str) -> None:
     """Put a curve and, last, what an `encoder.pt` holds into the folder."""
     write_text(folder / "curve.csv", curve)
-    save_atomically(state, folder / "encoder.pt")
+    save_atomically(state | {"curve": _sha(curve.encode())}, folder / "encoder.pt")
+
+
+def read_curve(folder: Path, state: dict) -> bytes:
+    """Return the content of `curve.csv`. Raise InputError where it is not the one of the encoder beside it."""
+    path, wanted = folder / "curve.csv", f"checksum {state['curve']}"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read", found=error.strerror, wanted=wanted) from error
+    if _sha(content) != state["curve"]:
+        raise InputError(f"{path} is damaged", found=f"checksum {_sha(content)}", wanted=wanted)
+    return content
 
 
 def read_encoder(
     folder: Path, experiment: Experiment, dataset: Dataset, device: torch.device | str = "cpu"
 ) -> tuple[Method, pd.DataFrame] | None:
-    """Return the method in evaluation mode, and the curve; None where there is none of this code, data, experiment.
+    """Return the method in evaluation mode, and the curve; None where there is none of this code and these data.
 
-    Weights that were rounded since are none of these. An encoder of another experiment, or that is damaged, is removed.
+    Weights that were rounded since are none of these. A line on stderr says why an encoder that is there is none.
+
+    Raises
+    ------
+    InputError
+        For an encoder of another experiment.
     """
     file = folder / "encoder.pt"
-    try:
-        state = load_checkpoint(file, experiment, device)
-        if state["origin"] != origin_of(experiment, dataset) or state["weights"] != EXACT:
-            return None
-        curve = pd.read_csv(folder / "curve.csv") if experiment.iterations else pd.DataFrame()
-        return _method_of(state, experiment, dataset, device), curve
-    except (InputError, KeyError, RuntimeError, OSError, pd.errors.EmptyDataError):
-        file.unlink(missing_ok=True)
+    if not file.exists():
         return None
+    try:
+        state = read_state("encoder", file, device)
+        curve = read_curve(folder, state)
+    except InputError as error:
+        say(f"{error} The encoder is made again.")
+        return None
+    what, origin = f"encoder {file}", origin_of(experiment, dataset)
+    if not check_experiment(what, state, experiment) or state["origin"] != origin:
+        return say(f"{what} is {others(state['origin'], origin)}; it is made again")
+    if state["weights"] != EXACT:
+        return say(f"{what} is rounded to {state['weights']}; it is made again")
+    table = pd.read_csv(io.BytesIO(curve)) if experiment.iterations else pd.DataFrame()
+    return _method_of(state, experiment, dataset, device), table
 
 
 def load_encoder(
@@ -97,21 +113,20 @@ def load_encoder(
     Raises
     ------
     InputError
-        For a file that is damaged, or of another experiment, code or data.
+        For a file that is damaged, or of another version, experiment, code or data.
     """
-    what, state = f"encoder {file}", load_checkpoint(file, experiment, device)
-    try:
-        origin, weights = state["origin"], state["weights"]
-        if origin == origin_of(experiment, dataset):
-            return _method_of(state, experiment, dataset, device), weights
-    except (KeyError, RuntimeError, TypeError) as error:
-        wanted, todo = "an encoder that this program wrote", "delete it, and run the cell again"
-        raise InputError(f"{what} cannot be read", found=type(error).__name__, wanted=wanted, todo=todo) from error
-    wanted = f"{origin_of(experiment, dataset)}"
-    raise InputError(f"{what} is of another training", found=f"{origin}", wanted=wanted, todo="run the cell again")
+    what, state, origin = f"encoder {file}", read_state("encoder", file, device), origin_of(experiment, dataset)
+    if not check_experiment(what, state, experiment) or state["origin"] != origin:
+        wanted, todo = f"{origin}", "run the cell again"
+        raise InputError(f"{what} is of another training", found=f"{state['origin']}", wanted=wanted, todo=todo)
+    return _method_of(state, experiment, dataset, device), state["weights"]
 
 
 def _method_of(state: dict, experiment: Experiment, dataset: Dataset, device: torch.device | str) -> Method:
     method = build(experiment, dataset.n_features, device)
     method.load_state_dict(state["method"])
     return method.eval()
+
+
+def _sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,6 +1,7 @@
 """Errors that tell a reader what to do next."""
 
 from collections.abc import Callable
+from typing import Any
 
 LONGEST = 500  # characters of a part of a message; the middle of a longer one is left out
 
@@ -46,6 +47,16 @@ def unreadable(what: str, error: Exception, wanted: str, todo: str) -> InputErro
 
 class MissingData(InputError):
     """A real data set was asked for and its files are not there."""
+
+
+class Unwritable(OSError):
+    """A file could not be written, such as on a full disk; what was there before is as it was.
+
+    Parameters are those of `InputError`.
+    """
+
+    def __init__(self, what: str, **parts: Any):
+        super().__init__(str(InputError(what, **parts)))
 
 
 class NonFiniteGradient(ArithmeticError):

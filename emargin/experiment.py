@@ -1,6 +1,7 @@
 """Run an experiment: data, training, scores, files. No notebook needed."""
 
 import json
+import signal
 import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -12,18 +13,19 @@ import torch
 
 from emargin import rows as results
 from emargin.config import Experiment
+from emargin.data.catalogue import entry_of
 from emargin.data.dataset import Dataset
 from emargin.data.loading import load
-from emargin.encoder_files import origin_of, read_encoder, write_encoder
-from emargin.errors import InputError
+from emargin.encoder_files import read_encoder, write_encoder
+from emargin.errors import InputError, unreadable
 from emargin.evaluation.needs import remarks_on
 from emargin.evaluation.scoring import score, timed
+from emargin.files import clear, short
 from emargin.methods import Method
-from emargin.paths import home
 from emargin.resolve import resolving
 from emargin.stages import MAP_NAME, metrics_of
 from emargin.threads import THREADS, limited
-from emargin.training import default_device, device_of, train
+from emargin.training import default_device, device_of, stops_call, train
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,7 @@ class Result:
 
 
 @resolving
+@stops_call(signal.default_int_handler)  # until training, and after it
 def run(
     experiment: Experiment,
     *,
@@ -78,7 +81,7 @@ def run(
         Where to write `encoder.pt`, `curve.csv`, `arrays.npz`, `provenance.json` and, last, `rows.csv`; nothing is
         written without it. An interrupted run leaves `resume.pt` there and goes on from it, unless code or data have
         changed; a finished one deletes it. An encoder there that the same code trained on the same data is not trained
-        again.
+        again. What is not gone on from is said on stderr. SIGTERM and SIGHUP interrupt as Ctrl-C does.
     progress
         Show a bar while it trains.
     metrics
@@ -96,27 +99,39 @@ def run(
     Raises
     ------
     InputError
-        A side of the data has fewer sequences than a batch; the folder cannot be written to; the data cannot be used.
+        A side of the data has fewer sequences than a batch; the folder cannot be written to, or holds what another
+        experiment or other data gave; the data cannot be used.
     MissingData
         Real recordings are asked for and not there.
     NonFiniteGradient
         The training met a gradient that is not finite.
+    Unwritable
+        The disk is full. The last checkpoint is kept.
     """
     device = default_device() if device is None else device_of(device)
+    digest = experiment.digest
     folder = None if folder is None else results.writable_folder(Path(folder))
+    if folder is not None:
+        clear(folder)
+        check_free(folder, experiment)
     seconds: dict[str, float] = {}
     wanted = [*(metrics_of() if metrics is None else metrics), *[MAP_NAME] * maps]
     with limited(threads):
         with timed(seconds, "data"):
             dataset = dataset or load(experiment)
+        if experiment.digest != digest:
+            what = f"the recordings in {experiment.dataset} changed while they were read"
+            raise InputError(what, todo="run it again")
         check_sequences(experiment, dataset)
+        if folder is not None:
+            check_free(folder, experiment, dataset.checksum)
         for remark in remarks_on(experiment, dataset, wanted):
             warnings.warn(remark, stacklevel=3)  # above `resolving`
         with timed(seconds, "train"):
             method, curve = _trained(experiment, dataset, device, folder, progress)
         scored = score(experiment, method, dataset, device, metrics=metrics, maps=maps)
         record = results.provenance(experiment, dataset, device, seconds | scored.seconds, metrics=metrics, maps=maps)
-    rows = results.table(scored.rows)
+    rows = results.table(scored.rows).assign(digest=digest)  # of what was read, whatever has become of it
     result = Result(experiment, dataset, method, curve, rows, record, scored.drawn, scored.arrays)
     if folder is not None:
         _write(result, folder)
@@ -136,15 +151,36 @@ def check_sequences(experiment: Experiment, dataset: Dataset) -> None:
             raise InputError(what, found=number, wanted=wanted, todo=todo)
 
 
-@resolving
-def default_folder(experiment: Experiment) -> Path:
-    """`runs/DATASET-METHOD-FIDELITY-seedN-DIGEST` in the checkout, where git ignores it.
+def check_free(folder: Path, experiment: Experiment, data: str | None = None) -> None:
+    """Raise InputError where a folder has results of another experiment, or of data with another checksum."""
+    if not (folder / "rows.csv").exists():
+        return
+    todo = "name another folder with --out, leave --out away, or delete this one"
+    for row in results.read_rows(folder / "rows.csv").itertuples():
+        if row.digest != experiment.digest:
+            theirs = f"{row.dataset}, {row.method} {row.fidelity}, seed {row.seed}, digest {row.digest}"
+            what = f"the results in {folder} are of another experiment"
+            wanted = f"{experiment}, digest {experiment.digest}"
+            raise InputError(what, found=theirs, wanted=wanted, todo=todo)
+    try:
+        theirs = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["data"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise unreadable(f"{folder / 'provenance.json'}: damaged", error, "the record of the results", todo) from error
+    if data not in (None, theirs):
+        what, found = f"the results in {folder} are of other data", f"{experiment.dataset} with checksum {theirs}"
+        raise InputError(what, found=found, wanted=f"{experiment.dataset} with checksum {data}", todo=todo)
 
-    Of a method that goes by its place, "package.module:Class", the class alone.
+
+@resolving
+def default_folder(experiment: Experiment, root: Path | None = None) -> Path:
+    """Return `runs/DATASET-METHOD-FIDELITY-seedN-DIGEST` in the working directory, or below another `root` than `runs`.
+
+    Of a method that goes by its place, "package.module:Class", the class alone; of long names the start.
     """
-    data, method = Path(experiment.dataset).name, experiment.method.rpartition(":")[2]
-    name = f"{data}-{method}-{experiment.fidelity}-seed{experiment.seed}-{experiment.digest[:8]}"
-    return home() / "runs" / name
+    entry, method = entry_of(experiment.dataset), experiment.method.rpartition(":")[2]
+    data = entry.folder.resolve().name if entry.is_folder else experiment.dataset
+    name = f"{short(data)}-{short(method)}-{experiment.fidelity}-seed{experiment.seed}-{experiment.digest[:8]}"
+    return (root or Path.cwd() / "runs") / name
 
 
 def _trained(
@@ -153,21 +189,11 @@ def _trained(
     """Return the method and its curve: from the folder, or else trained and put there."""
     if folder and (kept := read_encoder(folder, experiment, dataset, device)):
         return kept
-    checkpoint = _checkpoint(folder, experiment, dataset) if folder else None
+    checkpoint = folder / "resume.pt" if folder else None
     method, curve = train(experiment, dataset, device=device, checkpoint=checkpoint, progress=progress)
     if folder:
         write_encoder(folder, experiment, dataset, method, curve)
     return method, pd.DataFrame(curve)
-
-
-def _checkpoint(folder: Path, experiment: Experiment, dataset: Dataset) -> Path:
-    """Return the file of an interrupted training; remove what other data or code left: it would be neither's result."""
-    checkpoint, origin_file = folder / "resume.pt", folder / "origin.json"
-    origin = json.dumps(origin_of(experiment, dataset))
-    if not origin_file.exists() or origin_file.read_text() != origin:
-        checkpoint.unlink(missing_ok=True)
-        results.write_text(origin_file, origin)
-    return checkpoint
 
 
 def _write(result: Result, folder: Path) -> None:

@@ -12,12 +12,11 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from emargin.config import CORE, RECORDED, Experiment
 from emargin.data.catalogue import DATASETS, Settings, entry_of, settings_of
-from emargin.data.checksums import files_digest
+from emargin.data.checksums import FileState, files_digest, state_of
 from emargin.errors import InputError
 from emargin.fields import known
 from emargin.methods import METHODS, declaration, name_of
@@ -91,6 +90,11 @@ class Resolved(Experiment):
             raise InputError(what, found=self.dataset, wanted=names, todo="choose one of these, or another source")
         if real:
             self._set("quick", False)
+        if entry.is_folder:
+            for name in (self.dataset, *(path.name for path in entry.paths)):
+                if name != (printable := name.encode(errors="replace").decode()):
+                    what, todo = "a name that is not UTF-8 among the recordings", "rename it"
+                    raise InputError(what, found=printable, wanted="names that tables can hold", todo=todo)
         return settings_of(self.dataset)
 
     def _complete_data(self, settings: Settings) -> None:
@@ -142,9 +146,17 @@ class Resolved(Experiment):
         values = {name: value for name, value in vars(self).items() if value is not None}
         entry = entry_of(self.dataset)
         if entry.is_folder:
-            stats = [(path, path.stat()) for path in sorted(entry.paths)]
-            values["dataset"] = _checksum(tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in stats))
+            values["dataset"] = _checksum(tuple(map(state_of, sorted(entry.paths))))
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether both are one experiment; a folder is the same by whatever path it is named."""
+        if not isinstance(other, Resolved) or vars(self) == vars(other):
+            return super().__eq__(other)
+        return vars(self) | {"dataset": other.dataset} == vars(other) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(frozenset((vars(self) | {"dataset": ""}).items()))
 
     def for_method(self, method: str | type, fidelity: str = "released") -> Self:
         """Return the same data, seed and training for another method, whose settings are left to it.
@@ -168,6 +180,6 @@ class Resolved(Experiment):
 
 
 @functools.cache
-def _checksum(files: tuple[tuple[Path, int, int], ...]) -> str:
-    """Return the checksum of files with their sizes and times of change: read again once these are others."""
+def _checksum(files: tuple[FileState, ...]) -> str:
+    """Return the checksum of files as they are: read again once one of them has changed."""
     return files_digest(path for path, *_ in files)

@@ -3,7 +3,6 @@
 import importlib.metadata
 import io
 import json
-import os
 import platform
 import resource
 import subprocess
@@ -18,6 +17,7 @@ import torch
 from emargin.config import Experiment
 from emargin.data.dataset import Dataset
 from emargin.errors import InputError
+from emargin.files import unfinished, write_bytes
 from emargin.stages import MAP_NAME, NEEDED, code_versions, map_version
 
 IDENTITY = ("dataset", "source", "surrogate", "protocol", "fold", "method", "fidelity", "reading", "labels", "seed")
@@ -126,9 +126,8 @@ def writable_folder(folder: Path) -> Path:
     """Make the folder. Raises InputError where it cannot be made or written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".{os.getpid()}.part"
-        probe.touch()
-        probe.unlink()
+        with unfinished(folder / "probe"):
+            pass
     except OSError as error:
         what, reason = f"results cannot be written to {folder}", error.strerror or error
         wanted, todo = "a folder with write permission", "name another one with --out"
@@ -137,23 +136,13 @@ def writable_folder(folder: Path) -> Path:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write beside the target, then rename: a reader never meets half a file."""
+    """Write a file as a whole (`emargin.files.write_bytes`)."""
     write_bytes(path, text.encode())
 
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write a compressed npz file, in single precision at most, beside the target, then rename."""
+    """Write a compressed npz file, in single precision at most, as a whole."""
     single = {name: array.astype(np.float32) if array.dtype == np.float64 else array for name, array in arrays.items()}
     stream = io.BytesIO()
     np.savez_compressed(stream, **cast(dict[str, Any], single))
     write_bytes(path, stream.getbuffer())
-
-
-def write_bytes(path: Path, content: bytes | memoryview) -> None:
-    """Write beside the target, then rename."""
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_bytes(content)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -1,12 +1,14 @@
 """One training loop for every method."""
 
-import os
+import functools
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -19,11 +21,13 @@ from emargin.evaluation.collapse import mean_cosine, participation_ratio
 from emargin.methods import METHODS, Method
 from emargin.optimiser import AdamW
 from emargin.resolve import resolving
+from emargin.state import Checkpoint, origin_of
 
 LOG_EVERY = 10  # steps between two points of the curve
 SAVE_EVERY = 50  # steps between two checkpoints: what a killed run can lose
 
 Curve = list[dict[str, float]]
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def default_device() -> torch.device:
@@ -68,7 +72,19 @@ def build(experiment: Experiment, n_features: int, device: torch.device | str = 
         return METHODS[experiment.method](experiment, n_features).to(device)
 
 
+def _checkpointing(function: Function) -> Function:
+    """Return the function `train`, which gets a `Checkpoint` that knows code and data in place of a file."""
+
+    @functools.wraps(function)
+    def trained(experiment: Experiment, dataset: Dataset, *, checkpoint: Path | None = None, **named: Any) -> Any:
+        known = Checkpoint(checkpoint, experiment, origin_of(experiment, dataset)) if checkpoint else None
+        return function(experiment, dataset, checkpoint=known, **named)
+
+    return cast(Function, trained)
+
+
 @resolving
+@_checkpointing
 def train(
     experiment: Experiment,
     dataset: Dataset,
@@ -91,7 +107,8 @@ def train(
     device : torch.device or str
     checkpoint : Path, optional
         A file to resume from if it is there, and to write every 50 steps and on interruption. On the CPU a resumed run
-        equals an uninterrupted run bit for bit.
+        equals an uninterrupted run bit for bit. One that other code or other data left is not resumed from; a line on
+        stderr says so.
     progress : bool
         Show a bar.
 
@@ -106,7 +123,7 @@ def train(
     Raises
     ------
     InputError
-        For fewer sequences than a batch, or a checkpoint of another experiment.
+        For fewer sequences than a batch, or a checkpoint of another experiment or version, or that is damaged.
     NonFiniteGradient
         For a gradient that is NaN or infinite.
     """
@@ -123,7 +140,9 @@ def train(
         method.train()
         method.prepare(dataset.train, draws)
         if experiment.iterations:
-            curve = _steps(method, experiment, dataset.train, draws, device, checkpoint, progress)
+            curve = _steps(
+                method, experiment, dataset.train, draws, device, cast(Checkpoint | None, checkpoint), progress
+            )
         else:
             curve = []
     return method.eval(), curve
@@ -135,7 +154,7 @@ def _steps(
     sequences: Sequences,
     draws: torch.Generator,
     device: torch.device | str,
-    checkpoint: Path | None,
+    checkpoint: Checkpoint | None,
     progress: bool,
 ) -> Curve:
     parameters = [p for p in method.trained_parameters() if p.requires_grad]
@@ -241,10 +260,9 @@ class _State:
     experiment: Experiment
     device: torch.device | str
 
-    def save(self, path: Path, step: int, curve: Curve) -> None:
+    def save(self, checkpoint: Checkpoint, step: int, curve: Curve) -> None:
         """Write the checkpoint after so many steps."""
         state = {
-            "experiment": self.experiment.to_json(),
             "step": step,
             "curve": curve,
             "method": self.method.state_dict(),
@@ -257,13 +275,13 @@ class _State:
         }
         if torch.device(self.device).type == "cuda":
             state["cuda"] = torch.cuda.get_rng_state(self.device)
-        save_atomically(state, path)
+        checkpoint.save(state)
 
-    def resume(self, path: Path) -> tuple[int, Curve]:
-        """Take up a checkpoint; return the steps done and the curve so far, (0, []) where there is no checkpoint."""
-        if not path.exists():
+    def resume(self, checkpoint: Checkpoint) -> tuple[int, Curve]:
+        """Take up a checkpoint; return the steps done and the curve so far, (0, []) where none can be gone on from."""
+        state = checkpoint.load(self.device)
+        if state is None:
             return 0, []
-        state = load_checkpoint(path, self.experiment, self.device)
         self.method.load_state_dict(state["method"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.order.epoch, self.order.position = state["epoch"].cpu(), state["position"]
@@ -275,63 +293,40 @@ class _State:
         return state["step"], state["curve"]
 
 
-def save_atomically(state: dict, path: Path) -> None:
-    """Save beside the target, then rename: a reader never meets half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        torch.save(state, beside)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+@contextmanager
+def stops_call(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """Let the signals that end a program call a function: Ctrl-C, a scheduler's SIGTERM, SIGHUP of a lost connection.
 
-
-def load_checkpoint(path: Path, experiment: Experiment, device: torch.device | str = "cpu") -> dict:
-    """Return a checkpoint of this very experiment.
-
-    Raises
-    ------
-    InputError
-        For a checkpoint of another experiment, or a file that cannot be read.
+    The last two are left alone where somebody handles or ignores them already, as `nohup` does. Only a process's main
+    thread hears signals; elsewhere nothing changes.
     """
-    what = f"checkpoint {path}"
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number == signal.SIGINT or signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                before[number] = signal.signal(number, handler)
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
-        theirs = Experiment.from_json(state["experiment"])
-    except InputError:
-        raise
-    except Exception as error:  # torch.load reports damage by many types, in words that advise to unpickle
-        wanted, todo = "a checkpoint that this program wrote", f"delete {path}; training starts again"
-        raise InputError(f"{what} cannot be read", found=type(error).__name__, wanted=wanted, todo=todo) from error
-    if theirs != experiment:
-        values = [(name, value, getattr(experiment, name)) for name, value in vars(theirs).items()]
-        differing = "; ".join(f"{name} {value!r} instead of {ours!r}" for name, value, ours in values if value != ours)
-        wanted, todo = f"digest {experiment.digest}", "choose another folder or delete the checkpoint"
-        raise InputError(f"{what} belongs to another experiment", found=differing, wanted=wanted, todo=todo)
-    return state
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 @contextmanager
 def _interrupts_wait() -> Iterator[list[int]]:
-    """Note Ctrl-C in the list that this yields, for it must not break into a step: half a step cannot be resumed from.
+    """Note such a signal in the list that this yields, for it must not break into a step: half a step is no state.
 
-    A second Ctrl-C breaks in all the same. Only a process's main thread hears signals; elsewhere nothing is noted.
+    A second Ctrl-C breaks in all the same; a scheduler or a terminal may say its word twice.
     """
     noted: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield noted
-        return
 
-    def note(number, frame):
-        if noted:
+    def note(number: int, frame: FrameType | None) -> None:
+        if noted and number == signal.SIGINT:
             raise KeyboardInterrupt
         noted.append(number)
 
-    before = signal.signal(signal.SIGINT, note)
-    try:
+    with stops_call(note):
         yield noted
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

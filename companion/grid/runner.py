@@ -34,8 +34,9 @@ from emargin.errors import InputError, MissingData, NonFiniteGradient
 from emargin.experiment import run
 from emargin.resolve import resolve
 from emargin.stages import code_versions, metrics_of
+from emargin.state import check_experiment, read_state
 from emargin.threads import THREADS, limited
-from emargin.training import default_device, load_checkpoint
+from emargin.training import default_device
 
 DATA_FIELDS = (
     "dataset",
@@ -312,7 +313,7 @@ def _discard_damaged(checkpoint: Path, cell: Experiment) -> None:
     """A checkpoint that cannot be read costs a cell its steps, not the grid a cell."""
     if checkpoint.exists():
         try:
-            load_checkpoint(checkpoint, cell)
+            check_experiment(f"checkpoint {checkpoint}", read_state("checkpoint", checkpoint), cell)
         except InputError as error:
             print(f"{error} Starting again.", file=sys.stderr)
             shutil.move(checkpoint, checkpoint.with_name("damaged.pt"))

@@ -3,13 +3,13 @@
     recordings, checksum = framed("harth", files, read, n_fft=50, hop=25, joined=False)
 
 Each set and framing has one folder under `runs/cache` in the checkout, or under $EMARGIN_CACHE. It holds `frames.npy`,
-`labels.npy` and `header.json`, and can be deleted at any time. Results are the same with and without it.
+`labels.npy` and `header.json`, with the checksums of both, and can be deleted at any time. Results are the same with
+and without it.
 """
 
 import hashlib
 import json
 import os
-import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -21,14 +21,20 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from emargin.data.checksums import files_digest
+from emargin.data.checksums import files_digest, state_of
 from emargin.data.framing import frame_labels, stft_frames
 from emargin.data.recordings import Recording, RecordingSet
+from emargin.files import clear, names_to_disk, short, to_disk, unfinished, write_bytes
 from emargin.paths import home
 
+FORMAT = 2  # of a cache
+ARRAYS = ("frames.npy", "labels.npy")
 SMALLEST = 32_000_000  # bytes of files; smaller sets are read and framed in a second or two
 Checked = tuple[RecordingSet, str]  # recordings, and the checksum of the files that they were read from
 COMPUTING = ("numpy", "scipy", "torch")  # packages whose versions may change the last bits of a frame
+
+
+_verified: set[object] = set()  # arrays that this process has read as a whole and found as they were written
 
 
 class Frames(Recording):
@@ -47,9 +53,10 @@ def framed(
 ) -> Checked:
     """Return a set of recordings as frames, and its checksum: from the cache, or else read, framed and put there.
 
-    Files count as unchanged while their names, sizes and modification times are; with other times, the content decides.
-    A cache that is out of date or damaged is built again, and one line on stderr says so. Small sets are not cached,
-    and one that cannot be written only gives a warning: the recordings are returned as they were read then.
+    Files count as unchanged while their names, sizes and times are; with other times, the content decides. What is in
+    the cache is compared with its checksums once a process. A cache that is out of date or damaged is built again, and
+    one line on stderr says so. Small sets are not cached, and one that cannot be written only gives a warning: the
+    recordings are returned as they were read then. What a killed process left beside the caches is removed.
 
     Parameters
     ----------
@@ -68,7 +75,8 @@ def framed(
         return read()
     folder = files[0].parent.resolve()
     framing = {"dataset": name, "folder": str(folder), "n_fft": n_fft, "hop": hop, "joined": joined}
-    place = cache_root() / f"{folder.name}-{_digest(framing)[:12]}"
+    place = cache_root() / f"{short(folder.name)}-{_digest(framing)[:12]}"
+    clear(place.parent)
     if place.exists():
         try:
             return _load(place, files)
@@ -81,6 +89,7 @@ def framed(
     for warning in caught:
         warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     header = {
+        "format": FORMAT,
         "code": code(),
         "files": times,
         "checksum": checksum,
@@ -127,9 +136,8 @@ def _pieces(recordings: RecordingSet, n_fft: int | None, hop: int | None, joined
 
 def _save(place: Path, header: dict[str, Any], pieces: Iterator[Frames]) -> None:
     """Write a cache beside its place, then rename it. Raises OSError and leaves nothing of it then."""
-    beside, old = (place.with_name(f"{place.name}.{os.getpid()}.{end}") for end in ("part", "old"))
-    try:
-        beside.mkdir(parents=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with unfinished(place, Path.mkdir) as beside:
         listed: list[tuple[str, str, int]] = []
         labels = []
         with (beside / "frames.npy").open("wb") as file:
@@ -142,17 +150,16 @@ def _save(place: Path, header: dict[str, Any], pieces: Iterator[Frames]) -> None
                 labels.append(piece.labels)
             file.seek(0)  # the header takes the same space for any number of rows
             _write_npy_header(file, sum(frames for _, _, frames in listed), piece.values.shape[1])
-            _to_disk(file)
+            to_disk(file)
         with (beside / "labels.npy").open("wb") as file:
             np.save(file, np.concatenate(labels))
-            _to_disk(file)
-        _write_header(beside, header | {"pieces": listed})
+            to_disk(file)
+        _write_header(beside, header | {"pieces": listed, "content": _content(beside)})
         if place.exists():
-            place.rename(old)
-            shutil.rmtree(old)
+            with unfinished(place, Path.mkdir) as old:
+                place.rename(old)
         beside.rename(place)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    names_to_disk(place.parent)
 
 
 def _load(place: Path, files: list[Path], *, warn: bool = True) -> Checked:
@@ -162,7 +169,13 @@ def _load(place: Path, files: list[Path], *, warn: bool = True) -> Checked:
         header = content["header"]
         if content["digest"] != _digest(header):
             raise ValueError("header.json has another digest than its own")
-        made_by, checksum, read_at = header["code"], header["checksum"], header["files"]
+        if header.get("format") != FORMAT or header["code"] != code():
+            raise _Unusable("made by another version")
+        checksum, read_at = header["checksum"], header["files"]
+        arrays = header["content"], *(state_of(place / name) for name in ARRAYS)
+        if arrays not in _verified and _content(place) != header["content"]:
+            raise ValueError("frames.npy or labels.npy has another checksum than header.json says")
+        _verified.add(arrays)
         values = np.asarray(np.load(place / "frames.npy", mmap_mode="r", allow_pickle=False))
         labels = np.load(place / "labels.npy", allow_pickle=False)
         pieces, start = [], 0
@@ -178,8 +191,6 @@ def _load(place: Path, files: list[Path], *, warn: bool = True) -> Checked:
         messages = header["warnings"]
     except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError) as error:
         raise _Unusable(f"damaged: {error}") from error
-    if made_by != code():
-        raise _Unusable("made by another version")
     if (times := _times(files)) != read_at:
         if files_digest(files) != checksum:
             raise _Unusable("the files of the set have changed")
@@ -191,9 +202,12 @@ def _load(place: Path, files: list[Path], *, warn: bool = True) -> Checked:
 
 
 def _write_header(folder: Path, header: dict[str, Any]) -> None:
-    beside = folder / f"header.json.{os.getpid()}.part"
-    beside.write_text(json.dumps({"digest": _digest(header), "header": header}), encoding="utf-8")
-    os.replace(beside, folder / "header.json")
+    write_bytes(folder / "header.json", json.dumps({"digest": _digest(header), "header": header}).encode())
+
+
+def _content(folder: Path) -> str:
+    """Return the checksum of the arrays of a cache."""
+    return files_digest(folder / name for name in ARRAYS)
 
 
 def _digest(content: dict[str, Any]) -> str:
@@ -201,15 +215,9 @@ def _digest(content: dict[str, Any]) -> str:
 
 
 def _times(files: list[Path]) -> list[list[Any]]:
-    """Return name, size in bytes and modification time in ns of each file, by name."""
-    return sorted([path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files)
+    """Return name, size in bytes and times in ns of each file, by name."""
+    return sorted([path.name, *state_of(path)[1:]] for path in files)
 
 
 def _write_npy_header(file: BinaryIO, rows: int, columns: int) -> None:
     np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (rows, columns)})
-
-
-def _to_disk(file: BinaryIO) -> None:
-    """Let the file have its content before the folder has its name, even if the power fails between them."""
-    file.flush()
-    os.fsync(file.fileno())

@@ -237,6 +237,8 @@ PHYSIONET = Download(
     kind="files",
     checksums="SHA256SUMS.txt",
 )
+NPZ_FILES = ("[!.]*.npz", "dataset.json")
+WFDB_FILES = ("RECORDS", "SHA256SUMS.txt", "[!.]*.hea", "[!.]*.dat", "[!.]*.atr")
 SETS = (
     Entry(
         name="harth",
@@ -246,6 +248,7 @@ SETS = (
         licence="CC BY 4.0",
         settings=HARTH,
         reader="emargin.data.readers.harth:load_harth",
+        files=("S[0-9][0-9][0-9].csv",),
         simulator="harth-sim",
         nearest="harth",
         download=Download(
@@ -264,6 +267,7 @@ SETS = (
         settings=SLEEPEEG,
         geometries={"sleepeeg-paper": SLEEPEEG_PAPER},
         reader="emargin.data.readers.sleep:load_sleep",
+        files=("train.pt", "val.pt", "S[CT][47]*.edf"),
         reads_windows=True,
         simulator="sleepeeg-sim",
         nearest="sleepeeg",
@@ -284,6 +288,7 @@ SETS = (
         settings=ECG,
         geometries={"ecg-released": ECG_RELEASED},
         reader="emargin.data.readers.rhythms:load_afdb",
+        files=WFDB_FILES,
         simulator="ecg-sim",
         nearest="ecg",
         download=replace(PHYSIONET, address=PHYSIONET.address.format("afdb")),
@@ -297,6 +302,7 @@ SETS = (
         settings=ECG,
         geometries={"mitbih-released": ECG_RELEASED},
         reader="emargin.data.readers.rhythms:load_mitbih",
+        files=WFDB_FILES,
         nearest="ecg",
         download=replace(PHYSIONET, address=PHYSIONET.address.format("mitdb"), checksums="mitbih.sha256.txt"),
     ),
@@ -308,6 +314,7 @@ SETS = (
         licence="CC BY 4.0",
         settings=DSADS,
         reader="emargin.data.readers.npz:load_folder",
+        files=NPZ_FILES,
         nearest="harth",
         download=Download(
             address="https://archive.ics.uci.edu/static/public/256/daily+and+sports+activities.zip",
@@ -324,6 +331,7 @@ SETS = (
         licence="CC BY 4.0",
         settings=SPSW_HAR,
         reader="emargin.data.readers.npz:load_folder",
+        files=NPZ_FILES,
         nearest="harth",
         download=Download(
             address="https://zenodo.org/api/records/8398688",  # lists the files of the record, with their MD5
@@ -342,6 +350,7 @@ SETS = (
         licence="ODC-By 1.0 (Sleep-EDF)",
         settings=SLEEPEDF_FEATURES,
         reader="emargin.data.readers.sleepedf_features:load_sleepedf_features",
+        files=NPZ_FILES,
         frame_seconds=30,
         nearest="sleepeeg",
         unfetched="a third party computed them from Sleep-EDF and keeps them in a repository, not in an archive",
@@ -413,7 +422,7 @@ def entry_of(dataset: str) -> Entry:
             title=Path(dataset).name,
             origin="the reader's own recordings",
             reader="emargin.data.readers.npz:load_folder",
-            files=("*.npz", "dataset.json"),
+            files=NPZ_FILES,
             is_folder=True,
         )
     if "/" in dataset:
@@ -449,6 +458,7 @@ def _series(dataset: str) -> Entry:
         size=size,
         has_series=True,
         reader="emargin.data.readers.ucr:load_ucr",
+        files=(f"{series}_TRAIN.tsv", f"{series}_TEST.tsv"),
         subfolder=f"ucr/{series}",
         download=Download(
             address=UCR_ADDRESS.format(series=series),

@@ -1,8 +1,20 @@
 """One checksum for all files that a data set was read from: its line in the provenance record."""
 
 import hashlib
+import os
 from collections.abc import Iterable
 from pathlib import Path
+
+FileState = tuple[Path, int, int, int]
+
+
+def state_of(path: Path) -> FileState:
+    """Return what is another once a file has changed: where it lies, its size in bytes, its two times in ns.
+
+    The second is when anything of the file changed last, and no program can set it back.
+    """
+    stat = path.stat()
+    return path.absolute(), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 def files_digest(paths: Iterable[Path]) -> str:
@@ -20,5 +32,5 @@ def files_digest(paths: Iterable[Path]) -> str:
         with path.open("rb") as stream:
             content = hashlib.file_digest(stream, "sha256").hexdigest()
         # The length of every part is fixed or marked, so that no two sets of files make the same stream of bytes.
-        digest.update(f"{content} {path.name}\0".encode())
+        digest.update(f"{content} ".encode() + os.fsencode(path.name) + b"\0")
     return digest.hexdigest()

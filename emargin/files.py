@@ -1,0 +1,110 @@
+"""Files that are written whole or not at all, and that neither a kill nor a power cut takes back."""
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+from uuid import uuid4
+
+from emargin.errors import Unwritable
+
+UNFINISHED = ".emargin-{}.part"
+DAY = 86400  # seconds; without locks, what is older belongs to no process that is alive
+
+
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Write beside the target, then rename: a reader never meets half a file, and the old one stays until then.
+
+    Raises
+    ------
+    Unwritable
+        Where the disk is full, or nothing may be written there.
+    """
+    try:
+        with unfinished(path) as part:
+            with part.open("wb") as file:
+                file.write(content)
+                to_disk(file)
+            os.replace(part, path)
+        names_to_disk(path.parent)
+    except OSError as error:
+        reason, todo = error.strerror or error, "free some space, or choose another folder, and give the command again"
+        wanted = "room on the disk, and permission to write; what was there is as it was"
+        raise Unwritable(f"{path} cannot be written", found=reason, wanted=wanted, todo=todo) from error
+
+
+@contextmanager
+def unfinished(path: Path, make: Callable[[Path], object] = Path.touch) -> Iterator[Path]:
+    """Yield a new file beside a path, or a folder with `make=Path.mkdir`, to be renamed; it is removed otherwise.
+
+    Its name is no other's, on any machine. A lock tells `clear` that this process is alive.
+    """
+    while True:
+        part = path.with_name(UNFINISHED.format(uuid4().hex))
+        make(part)
+        descriptor = os.open(part, os.O_RDONLY)
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if part.exists():  # else `clear` met it before it was locked
+            break
+        os.close(descriptor)
+    try:
+        yield part
+    finally:
+        remove(part)
+        os.close(descriptor)
+
+
+def clear(folder: Path) -> None:
+    """Remove what processes that were killed left unfinished in a folder."""
+    for part in folder.glob(UNFINISHED.format("*")):
+        with suppress(OSError):  # gone meanwhile, or another user's
+            descriptor = os.open(part, os.O_RDONLY)
+            try:
+                if _is_free(descriptor):
+                    remove(part)
+            finally:
+                os.close(descriptor)
+
+
+def _is_free(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return time.time() - os.fstat(descriptor).st_mtime > DAY
+    return True
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def to_disk(file: BinaryIO) -> None:
+    """Let a file have its content before it has its name, even if the power fails between them."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def names_to_disk(folder: Path) -> None:
+    """Let the names in a folder outlast a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system that syncs no folders
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def short(name: str, length: int = 60) -> str:
+    """Return the start of a name, of so many bytes at most, for a part of the name of a file."""
+    return name.encode(errors="replace")[:length].decode(errors="ignore")
