@@ -17,7 +17,6 @@ from emargin.__main__ import (
 )
 from emargin.config import Experiment
 from emargin.errors import InputError
-from emargin.paths import home
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -168,7 +167,7 @@ def _run(options: argparse.Namespace) -> int:
             found=", ".join(chosen),
             wanted="--grid, --out, --device, --threads and --together alone",
         )
-    folder = options.out or home() / "runs" / options.grid.stem
+    folder = options.out or Path("runs") / options.grid.stem
     how = {"device": options.device, "threads": options.threads, "together": options.together}
     run_grid(options.grid, folder, **how)
     return 0

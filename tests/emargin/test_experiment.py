@@ -1,6 +1,10 @@
 """Running experiments: rows, files, the command line."""
 
 import json
+import os
+import resource
+import shutil
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -9,18 +13,21 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
+from companion.fetch.folder import save_folder
 from emargin import experiment as experiment_module
 from emargin import rows as results
-from emargin import stages
+from emargin import stages, training
 from emargin.__main__ import main
 from emargin.config import Experiment
 from emargin.data.loading import load
-from emargin.errors import InputError, MissingData
+from emargin.encoder_files import load_encoder, write_encoder
+from emargin.errors import InputError, MissingData, Unwritable
 from emargin.evaluation.scoring import score
-from emargin.experiment import run
+from emargin.experiment import default_folder, run
 from emargin.resolve import resolve
 from emargin.stages import code_versions
 from emargin.threads import limited
+from emargin.training import train
 from tests.conftest import make_dataset, without_further_probes
 
 METRICS = {
@@ -110,17 +117,15 @@ def test_rows_are_written_last(small, small_dataset, tmp_path, no_probes, monkey
     assert {"arrays.npz", "provenance.json"} < set(written) and written[-1] == "rows.csv"
 
 
-def test_a_file_that_is_half_written_leaves_the_old_one(tmp_path, monkeypatch):
+def test_a_file_that_is_half_written_leaves_the_old_one(tmp_path):
     results.write_text(tmp_path / "rows.csv", "old")
-    write = type(tmp_path).write_bytes
-
-    def full(path, content):
-        write(path, bytes(content)[:2])
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(type(tmp_path), "write_bytes", full)
-    with pytest.raises(OSError, match="no space"):
-        results.write_text(tmp_path / "rows.csv", "new and longer")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4, limits[1]))
+    try:
+        with pytest.raises(Unwritable, match="rows.csv cannot be written. found: File too large"):
+            results.write_text(tmp_path / "rows.csv", "new and longer")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (tmp_path / "rows.csv").read_text() == "old" and len(list(tmp_path.iterdir())) == 1
 
 
@@ -134,46 +139,237 @@ def test_an_encoder_of_the_same_code_and_data_is_not_trained_again(
     pd.testing.assert_frame_equal(first.curve, again.curve)
 
 
-@pytest.mark.parametrize("change", ["data", "code", "experiment", "damage"])
-def test_an_encoder_of_other_code_or_data_is_trained_again(
-    small, small_dataset, tmp_path, no_probes, monkeypatch, change
+def flip(path, place):
+    content = path.read_bytes()
+    place %= len(content)
+    path.write_bytes(content[:place] + bytes([content[place] ^ 16]) + content[place + 1 :])
+
+
+ENCODERS = {
+    "data": "is of other recordings (checksum checksum, now other); it is made again",
+    "code": "is by other code (fingerprints ",
+    "damage": "cannot be read. found: ",
+    "flipped": "cannot be read: it is damaged. found: checksum ",
+    "curve": "curve.csv is damaged. found: checksum ",
+    "no curve": "curve.csv cannot be read. found: No such file",
+    "version": "was written by an older version",
+}
+
+
+@pytest.mark.parametrize("change", ENCODERS)
+def test_an_encoder_of_other_code_or_data_or_that_is_damaged_is_made_again_and_said(
+    small, small_dataset, tmp_path, no_probes, monkeypatch, capsys, change
 ):
-    run(small(), dataset=small_dataset, device="cpu", folder=tmp_path, progress=False)
-    experiment, dataset = small(), small_dataset
+    whole = run(small(), dataset=small_dataset, device="cpu", folder=tmp_path, progress=False)
+    (tmp_path / "rows.csv").unlink()  # killed before the end
+    dataset, encoder = small_dataset, tmp_path / "encoder.pt"
     if change == "data":
         dataset = replace(dataset, checksum="other")
     elif change == "code":
-        monkeypatch.setattr("emargin.encoder_files.code_versions", lambda cell: {"data": "a", "train": "b"})
-    elif change == "experiment":
-        experiment = small(seed=2)
+        monkeypatch.setattr("emargin.state.code_versions", lambda cell: {"data": "a", "train": "b"})
+    elif change == "damage":
+        encoder.write_bytes(b"PK")
+    elif change == "flipped":
+        flip(encoder, encoder.stat().st_size // 2)
+    elif change == "curve":
+        flip(tmp_path / "curve.csv", -4)
+    elif change == "no curve":
+        (tmp_path / "curve.csv").unlink()
     else:
-        (tmp_path / "encoder.pt").write_bytes(b"PK")
+        torch.save({"experiment": small().to_json(), "weights": "float32"}, encoder)
     trained, real_train = [], experiment_module.train
     monkeypatch.setattr("emargin.experiment.train", lambda *a, **k: trained.append(1) or real_train(*a, **k))
-    result = run(experiment, dataset=dataset, device="cpu", folder=tmp_path, progress=False)
-    assert trained == [1]
-    state = torch.load(tmp_path / "encoder.pt", weights_only=True)
+    result = run(small(), dataset=dataset, device="cpu", folder=tmp_path, progress=False)
+    assert trained == [1] and ENCODERS[change] in (said := capsys.readouterr().err) and "made again" in said
+    pd.testing.assert_frame_equal(whole.rows, result.rows)
+    state = torch.load(encoder, weights_only=True)
     assert all(torch.equal(state["method"][name], value) for name, value in result.method.state_dict().items())
+    run(small(), dataset=dataset, device="cpu", folder=tmp_path, progress=False)
+    assert trained == [1] and not capsys.readouterr().err
 
 
-@pytest.mark.parametrize("change", ["data", "code"])
-def test_a_checkpoint_of_other_data_or_code_is_not_gone_on_from(small, small_dataset, tmp_path, monkeypatch, change):
-    seen, dataset = [], small_dataset
+def test_bits_that_flip_in_an_encoder_change_no_result(small, small_dataset, tmp_path, no_probes, monkeypatch):
+    whole, encoder = train(small(), small_dataset, progress=False)[0], tmp_path / "encoder.pt"
+    write_encoder(tmp_path, small(), small_dataset, whole, [])
+    content, refused = encoder.read_bytes(), 0
+    for place in np.random.default_rng(0).integers(0, len(content), 40):
+        flip(encoder, place)
+        try:
+            method, _ = load_encoder(encoder, small(), small_dataset)
+        except InputError as error:
+            assert "encoder.pt" in str(error)
+            refused += 1
+        else:
+            assert all(map(torch.equal, whole.state_dict().values(), method.state_dict().values()))
+        encoder.write_bytes(content)
+    assert refused > 20
 
-    def killed(*arguments, checkpoint, **keywords):
-        seen.append(checkpoint.exists())
-        checkpoint.write_bytes(b"half-way")
-        raise KeyboardInterrupt
 
-    monkeypatch.setattr("emargin.experiment.train", killed)
-    for again in (False, True, False):
-        with pytest.raises(KeyboardInterrupt):
-            run(small(), dataset=dataset, device="cpu", folder=tmp_path, progress=False)
-        if again and change == "data":
-            dataset = replace(dataset, checksum="of other recordings")
-        elif again:
-            monkeypatch.setattr("emargin.encoder_files.code_versions", lambda cell: {"data": "d", "train": "other"})
-    assert seen == [False, True, False]
+@pytest.mark.parametrize("left", ["rows.csv", "encoder.pt", "resume.pt"])
+def test_what_another_experiment_left_in_the_folder_is_refused_with_both_named(
+    small, small_dataset, tmp_path, no_probes, left
+):
+    if left == "resume.pt":
+        train(small(), small_dataset, checkpoint=tmp_path / left, progress=False)
+    else:
+        run(small(), dataset=small_dataset, device="cpu", folder=tmp_path, progress=False)
+    if left == "encoder.pt":
+        (tmp_path / "rows.csv").unlink()
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(InputError, match=f"another experiment.*{small().digest}.*seed 2.*{small(seed=2).digest}"):
+        run(small(seed=2), dataset=small_dataset, device="cpu", folder=tmp_path, progress=False)
+    assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+
+def test_results_of_other_data_are_refused_with_both_named(small, small_dataset, tmp_path, no_probes):
+    run(small(), dataset=small_dataset, device="cpu", folder=tmp_path, progress=False)
+    other = replace(small_dataset, checksum="corrected")
+    with pytest.raises(InputError, match="of other data. found: ecg-sim with checksum checksum. wanted: .*corrected"):
+        run(small(), dataset=other, device="cpu", folder=tmp_path, progress=False)
+    (tmp_path / "provenance.json").write_text("[")
+    with pytest.raises(InputError, match="provenance.json: damaged"):
+        run(small(), dataset=other, device="cpu", folder=tmp_path, progress=False)
+
+
+# --- the reader's own recordings
+
+
+def record(folder, seed=0):
+    draws = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(30) % 2, 100)
+    people = {f"p{person}": (draws.normal(size=(3000, 2)) * (1 + labels[:, None]), labels) for person in range(4)}
+    shutil.rmtree(folder, ignore_errors=True)
+    save_folder(folder, people, classes=["a", "b"], sampling_rate=50)
+    return Experiment(dataset=str(folder), sequence_length=20, batch_size=4, iterations=60)
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.fixture
+def killed_at_60(monkeypatch):
+    """Runs an experiment until its training would end."""
+
+    def die(*arguments):
+        raise Killed
+
+    def killed(experiment, folder):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(training, "_point", lambda step, *rest: die() if step == 60 else {"step": step, "loss": 0.0})
+            run(experiment, folder=folder, device="cpu", progress=False)
+        assert (folder / "resume.pt").exists()
+
+    return killed
+
+
+def test_a_run_does_not_go_on_from_recordings_that_were_corrected_since(tmp_path, no_probes, capsys, killed_at_60):
+    killed_at_60(record(tmp_path / "d"), tmp_path / "run")
+    corrected = record(tmp_path / "d", seed=1)
+    fresh = run(corrected, device="cpu", progress=False)
+    again = run(corrected, folder=tmp_path / "run", device="cpu", progress=False)
+    pd.testing.assert_frame_equal(fresh.rows, again.rows)
+    assert fresh.curve.loss.tolist() == again.curve.loss.tolist()
+    assert "resume.pt is of other recordings (checksum " in (said := capsys.readouterr().err)
+    assert said.endswith("training starts again\n")
+
+
+def test_recordings_in_another_folder_of_that_name_are_refused_and_the_same_ones_are_gone_on_from(
+    tmp_path, no_probes, monkeypatch, killed_at_60
+):
+    for number, place in enumerate(("one", "two")):
+        record(tmp_path / place / "d", seed=number)
+    experiment = Experiment(dataset="d", sequence_length=20, batch_size=4, iterations=60)
+    monkeypatch.chdir(tmp_path / "one")
+    killed_at_60(experiment, tmp_path / "run")
+    monkeypatch.chdir(tmp_path / "two")
+    with pytest.raises(InputError, match="another experiment.*dataset '.*/one/d' instead of '.*/two/d'"):
+        run(experiment, folder=tmp_path / "run", device="cpu", progress=False)
+    begun, load = [], training.Checkpoint.load
+    monkeypatch.setattr(training.Checkpoint, "load", lambda *given: begun.append(load(*given)) or begun[-1])
+    for dataset in ("../one/d", str(tmp_path / "one" / "d")):
+        shutil.copytree(tmp_path / "run", tmp_path / dataset.replace("/", "-"))
+        same = replace(experiment, dataset=dataset)
+        run(same, folder=tmp_path / dataset.replace("/", "-"), device="cpu", progress=False)
+    assert [state["step"] for state in begun] == [50, 50]
+
+
+def test_recordings_that_change_while_they_are_read_are_refused(tmp_path, monkeypatch):
+    experiment, load = record(tmp_path / "d"), experiment_module.load
+
+    def slow(cell):
+        dataset = load(cell)
+        record(tmp_path / "d", seed=1)
+        return dataset
+
+    monkeypatch.setattr(experiment_module, "load", slow)
+    with pytest.raises(InputError, match="changed while they were read"):
+        run(experiment, device="cpu", progress=False)
+
+
+def test_rows_go_by_the_recordings_that_were_read(tmp_path, no_probes, monkeypatch):
+    experiment = record(tmp_path / "d")
+    digest, train = resolve(experiment).digest, experiment_module.train
+
+    def long(*arguments, **keywords):
+        record(tmp_path / "d", seed=1)
+        return train(*arguments, **keywords)
+
+    monkeypatch.setattr(experiment_module, "train", long)
+    assert set(run(experiment, device="cpu", progress=False).rows.digest) == {digest}
+
+
+# --- where results go
+
+
+def test_results_go_to_the_working_directory_also_from_a_checkout(tmp_path, small, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = default_folder(small())
+    assert folder.parent == tmp_path / "runs" and folder.name.startswith("ecg-sim-emargin-released-seed1-")
+    assert default_folder(small(), tmp_path / "elsewhere") == tmp_path / "elsewhere" / folder.name
+
+
+def test_a_folder_of_recordings_has_one_run_folder_by_any_path_and_shares_it_with_no_other(tmp_path, monkeypatch):
+    for number, place in enumerate(("one", "two")):
+        record(tmp_path / place / "d", seed=number)
+    monkeypatch.chdir(tmp_path / "one")
+    folders = {
+        default_folder(Experiment(dataset=path), tmp_path).name
+        for path in ("d", "./d", "../one/d", str(tmp_path / "one" / "d"))
+    }
+    assert len(folders) == 1 and folders.pop().startswith("d-emargin")
+    monkeypatch.chdir("d")
+    assert default_folder(Experiment(dataset="."), tmp_path).name.startswith("d-emargin")
+    monkeypatch.chdir(tmp_path)
+    one, two = (default_folder(Experiment(dataset=f"{place}/d")) for place in ("one", "two"))
+    assert one != two
+
+
+@pytest.mark.parametrize("name", ["n" * 240, "ü" * 120])
+def test_a_long_name_makes_a_folder_that_can_be_made(tmp_path, name):
+    record(tmp_path / name)
+    folder = default_folder(Experiment(dataset=str(tmp_path / name)), tmp_path / "runs")
+    assert results.writable_folder(folder).name.startswith(name[:20])
+
+
+def test_a_folder_whose_name_is_too_long_is_refused(tmp_path, small, small_dataset):
+    with pytest.raises(InputError, match="cannot be written to .*found: File name too long"):
+        run(small(), dataset=small_dataset, folder=tmp_path / ("x" * 300), progress=False)
+
+
+def test_a_run_clears_what_a_killed_one_left_in_its_folder(small, small_dataset, tmp_path, no_probes):
+    (tmp_path / ".emargin-0.part").touch()
+    run(small(), dataset=small_dataset, device="cpu", folder=tmp_path, progress=False)
+    assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_schedulers_signal_ends_a_run_as_ctrl_c_does(small, monkeypatch, number):
+    before = signal.getsignal(number)
+    monkeypatch.setattr(experiment_module, "load", lambda cell: os.kill(os.getpid(), number))
+    with pytest.raises(KeyboardInterrupt):
+        run(small(), progress=False)
+    assert signal.getsignal(number) == before
 
 
 def test_too_few_sequences_for_a_batch_are_refused_without_training_too(small):

@@ -21,7 +21,7 @@ from emargin.methods.declarations import of_class
 from emargin.methods.emargin import EMargin
 from emargin.resolve import resolve
 from emargin.rows import read_rows
-from emargin.training import build, load_checkpoint, train
+from emargin.training import build, train
 from tests.conftest import make_dataset
 
 MODULE = """
@@ -178,10 +178,9 @@ def test_a_grid_file_takes_it_beside_others(write, tmp_path):
 def test_a_checkpoint_of_a_method_with_other_settings_is_refused(write, small, tmp_path):
     one, other = small(method="mine:Nearer"), small(method="mine:Nearer", distance=0.25)
     train(one, make_dataset(), checkpoint=tmp_path / "run.pt", progress=False)
-    with pytest.raises(InputError, match="belongs to another experiment.*distance 0.5 instead of 0.25"):
-        load_checkpoint(tmp_path / "run.pt", other)
-    with pytest.raises(InputError, match="no setting 'distance' in this experiment"):
-        load_checkpoint(tmp_path / "run.pt", small())
+    for experiment, message in ((other, "distance 0.5 instead of 0.25"), (small(), "distance 0.5 instead of None")):
+        with pytest.raises(InputError, match=f"belongs to another experiment.*{message}"):
+            train(experiment, make_dataset(), checkpoint=tmp_path / "run.pt", progress=False)
 
 
 # --- what cannot be used

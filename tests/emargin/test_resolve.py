@@ -245,3 +245,53 @@ def test_a_folder_goes_by_its_content_wherever_it_lies(tmp_path):
     os.utime(Path(here) / "one.npz", (1, 1))
     assert resolved(dataset=here).digest != digest
     assert resolved(dataset=here).dataset == here
+
+
+def test_a_folder_is_one_experiment_by_any_path(tmp_path, monkeypatch):
+    folder, other = own(tmp_path / "d"), own(tmp_path / "other" / "d", 1)
+    monkeypatch.chdir(tmp_path)
+    cells = [resolved(dataset=path) for path in ("d", "./d", "other/../d", str(folder))]
+    assert len(set(cells)) == len({cell.digest for cell in cells}) == 1
+    assert cells[0] != resolved(dataset=str(other)) and cells[0] != resolved(dataset="d", seed=2)
+    assert cells[0] != resolved()
+
+
+def own(place, seed=0):
+    place.mkdir(parents=True)
+    (place / "dataset.json").write_text('{"classes": ["a", "b"], "sampling_rate": 10}')
+    np.savez(place / "one.npz", values=np.full(9, seed))
+    return place
+
+
+def test_a_folder_goes_by_the_files_that_its_reader_reads(tmp_path):
+    folder = own(tmp_path / "d")
+    digest = resolved(dataset=str(folder)).digest
+    for name in ("notes.txt", "._one.npz", ".DS_Store", "one.npz.part"):
+        (folder / name).write_bytes(b"of no reader")
+    assert resolved(dataset=str(folder)).digest == digest
+    np.savez(folder / "two.npz", values=np.zeros(9))
+    assert resolved(dataset=str(folder)).digest != digest
+
+
+def test_a_folder_of_the_same_name_size_and_time_has_its_own_digest(tmp_path, monkeypatch):
+    digests = set()
+    for number in range(2):
+        folder = own(tmp_path / str(number) / "d", number)
+        for path in folder.iterdir():
+            os.utime(path, (1, 1))
+        monkeypatch.chdir(folder.parent)
+        digests.add(resolved(dataset="d").digest)
+    np.savez(folder / "one.npz", values=np.full(9, 2))
+    os.utime(folder / "one.npz", (1, 1))
+    digests.add(resolved(dataset="d").digest)
+    assert len(digests) == 3
+
+
+def test_names_that_no_table_can_hold_are_refused_at_once(tmp_path):
+    folder = own(tmp_path / "d")
+    (folder / "one.npz").rename(folder / os.fsdecode(b"p\xe9.npz"))
+    with pytest.raises(InputError, match=r"not UTF-8.*found: p\?.npz"):
+        resolved(dataset=str(folder))
+    odd = own(tmp_path / os.fsdecode(b"\xe9"))
+    with pytest.raises(InputError, match="not UTF-8"):
+        resolved(dataset=str(odd))

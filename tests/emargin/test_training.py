@@ -1,9 +1,13 @@
 """The training loop: the same bits twice, exact resume, a clear stop."""
 
 import dataclasses
+import json
 import os
+import resource
 import signal
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -12,6 +16,7 @@ from emargin import training
 from emargin.errors import InputError, NonFiniteGradient
 from emargin.methods import METHODS
 from emargin.training import build, train
+from tests.conftest import make_dataset
 
 TRAINED = [("infonce", "released"), ("infonce", "original"), ("emargin", "released"), ("emargin", "original")]
 
@@ -104,25 +109,82 @@ def test_an_epoch_has_all_its_full_batches(n):
     assert not torch.equal(epochs[0], epochs[1])
 
 
-@pytest.mark.parametrize("stop", [5, 7, 11])
-def test_an_interrupted_run_goes_on_bit_for_bit(small, small_dataset, tmp_path, monkeypatch, stop):
-    experiment = small()
+@pytest.mark.parametrize(
+    ("stop", "number", "method"),
+    [
+        (5, signal.SIGINT, "emargin"),
+        (7, signal.SIGTERM, "emargin"),
+        (11, signal.SIGHUP, "emargin"),
+        (6, signal.SIGINT, "simmtm"),  # which draws in every step
+    ],
+)
+def test_an_interrupted_run_goes_on_bit_for_bit(small, small_dataset, tmp_path, monkeypatch, stop, number, method):
+    experiment = small(method=method)
+    before = signal.getsignal(number)
     whole, curve = train(experiment, small_dataset, progress=False)
     check, steps = training._Gradients.spoilt, iter(range(1, 100))
 
     def interrupt(*arguments):
         if next(steps) == stop:
-            os.kill(os.getpid(), signal.SIGINT)  # Ctrl-C in the middle of a step
+            os.kill(os.getpid(), number)  # in the middle of a step
+            if number != signal.SIGINT:
+                os.kill(os.getpid(), number)  # a scheduler and a terminal may say it twice
         return check(*arguments)
 
     monkeypatch.setattr(training._Gradients, "spoilt", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train(experiment, small_dataset, checkpoint=tmp_path / "resume.pt", progress=False)
     assert torch.load(tmp_path / "resume.pt", weights_only=True)["step"] == stop
+    assert signal.getsignal(number) == before
     monkeypatch.setattr(training._Gradients, "spoilt", check)
     resumed, same = train(experiment, small_dataset, checkpoint=tmp_path / "resume.pt", progress=False)
     assert_same(weights(whole), weights(resumed))
     assert curve == same
+
+
+def test_a_second_interruption_breaks_into_the_step(small, small_dataset, tmp_path, monkeypatch):
+    check, steps = training._Gradients.spoilt, []
+
+    def impatient(*arguments):
+        steps.append(1)
+        if len(steps) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            pytest.fail("the step went on")
+        return check(*arguments)
+
+    monkeypatch.setattr(training._Gradients, "spoilt", impatient)
+    with pytest.raises(KeyboardInterrupt):
+        train(small(), small_dataset, checkpoint=tmp_path / "resume.pt", progress=False)
+    assert len(steps) == 3 and not (tmp_path / "resume.pt").exists()
+
+
+def test_a_signal_that_nohup_ignores_is_ignored(small, small_dataset, monkeypatch):
+    before, check = signal.signal(signal.SIGHUP, signal.SIG_IGN), training._Gradients.spoilt
+
+    def hang_up(*arguments):
+        os.kill(os.getpid(), signal.SIGHUP)
+        return check(*arguments)
+
+    monkeypatch.setattr(training._Gradients, "spoilt", hang_up)
+    try:
+        _, curve = train(small(), small_dataset, progress=False)
+        assert curve[-1]["step"] == 12 and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_method_is_told_of_each_step_once_the_weights_have_changed(small, small_dataset, monkeypatch):
+    seen = []
+
+    def note(self):
+        seen.append(next(self.parameters()).detach().clone())
+
+    monkeypatch.setattr(METHODS["emargin"], "after_step", note)
+    method, _ = train(small(), small_dataset, progress=False)
+    first = next(build(small(), small_dataset.n_features).parameters())
+    assert len(seen) == 12 and torch.equal(seen[-1], next(method.parameters()))
+    assert not any(torch.equal(one, two) for one, two in zip([first, *seen], seen, strict=False))
 
 
 def test_a_killed_run_goes_on_from_its_last_checkpoint(small, small_dataset, tmp_path, monkeypatch):
@@ -234,18 +296,97 @@ def test_a_damaged_or_pickled_checkpoint_is_refused(small, small_dataset, tmp_pa
         train(small(), small_dataset, checkpoint=tmp_path / "resume.pt", progress=False)
 
 
-def test_a_failed_write_leaves_the_old_checkpoint(small, small_dataset, tmp_path, monkeypatch):
+class Runs:
+    """Runs code where it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return type(self.path).touch, (self.path,)
+
+
+def test_what_a_checkpoint_holds_is_never_unpickled(small, small_dataset, tmp_path):
+    torch.save({"experiment": small().to_json(), "curve": Runs(tmp_path / "ran")}, tmp_path / "resume.pt")
+    with pytest.raises(InputError, match="resume.pt cannot be read. found: UnpicklingError"):
+        train(small(), small_dataset, checkpoint=tmp_path / "resume.pt", progress=False)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_checkpoint_with_a_flipped_bit_is_refused_or_gives_the_same_bits(small, small_dataset, tmp_path):
     path = tmp_path / "resume.pt"
-    training.save_atomically({"step": 1}, path)
+    whole, curve = train(small(), small_dataset, checkpoint=path, progress=False)
+    content, refused = path.read_bytes(), 0
+    for place in np.random.default_rng(0).integers(0, len(content), 40):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 16]) + content[place + 1 :])
+        try:
+            resumed, same = train(small(), small_dataset, checkpoint=path, progress=False)
+        except InputError as error:
+            assert "resume.pt" in str(error)
+            refused += 1
+        else:
+            assert_same(weights(whole), weights(resumed))
+            assert curve == same
+    assert refused > 20
 
-    def full(state, target):
-        target.write_bytes(b"half")
-        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(OSError, match="No space"):
-        training.save_atomically({"step": 2}, path)
-    assert torch.load(path, weights_only=True) == {"step": 1}
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": 3}, "resume.pt was written by a newer version of this program. found: format 3. wanted: format 2"),
+        ({"format": 1}, "resume.pt was written by an older version of this program. found: format 1"),
+        ({"format": None}, "resume.pt was written by an older version .*no number of a format.*delete"),
+    ],
+)
+def test_a_checkpoint_of_another_version_says_so(small, small_dataset, tmp_path, change, message):
+    path = tmp_path / "resume.pt"
+    train(small(), small_dataset, checkpoint=path, progress=False)
+    state = torch.load(path, weights_only=True)
+    newer = json.dumps(json.loads(state["experiment"]) | {"warmup": 10})
+    changed = {name: value for name, value in (state | change | {"experiment": newer}).items() if value is not None}
+    torch.save(changed, path)
+    with pytest.raises(InputError, match=message):
+        train(small(), small_dataset, checkpoint=path, progress=False)
+
+
+@pytest.mark.parametrize("change", ["data", "code"])
+def test_a_checkpoint_on_other_recordings_or_by_other_code_is_not_gone_on_from(
+    small, small_dataset, tmp_path, monkeypatch, capsys, change
+):
+    path, dataset = tmp_path / "resume.pt", small_dataset
+    train(small(), dataset, checkpoint=path, progress=False)
+    if change == "data":
+        dataset = replace(make_dataset(features=6), checksum="corrected")
+        dataset.train.frames.mul_(2)
+    else:
+        monkeypatch.setattr("emargin.state.code_versions", lambda cell: {"data": "d", "train": "other"})
+    fresh, curve = train(small(), dataset, progress=False)
+    again, same = train(small(), dataset, checkpoint=path, progress=False)
+    assert_same(weights(fresh), weights(again))
+    assert curve == same
+    words = {"data": "other recordings (checksum checksum, now corrected)", "code": "by other code (fingerprints "}
+    assert f"checkpoint {path} is " in (said := capsys.readouterr().err) and words[change] in said
+    assert said.endswith("training starts again\n")
+
+
+def test_a_disk_that_fills_during_a_checkpoint_leaves_the_last_one(small, small_dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "SAVE_EVERY", 4)
+    path, saved, limits = tmp_path / "resume.pt", [], resource.getrlimit(resource.RLIMIT_FSIZE)
+    save = training._State.save
+
+    def filling(self, checkpoint, step, curve):
+        if saved:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+        save(self, checkpoint, step, curve)
+        saved.append(step)
+
+    monkeypatch.setattr(training._State, "save", filling)
+    try:
+        with pytest.raises(OSError, match="resume.pt cannot be written. found: File too large.*what to do: free some"):
+            train(small(), small_dataset, checkpoint=path, progress=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert saved == [4] and torch.load(path, weights_only=True)["step"] == 4
     assert list(tmp_path.iterdir()) == [path]
 
 

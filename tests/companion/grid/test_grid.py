@@ -20,7 +20,6 @@ from emargin import rows as results
 from emargin.config import Experiment
 from emargin.errors import InputError, MissingData, NonFiniteGradient
 from emargin.resolve import resolve
-from emargin.stages import code_versions
 from tests.conftest import make_dataset, without_further_probes
 
 SMALL = {"dataset": "ecg-sim", "iterations": 2, "sequence_length": 10, "batch_size": 2}
@@ -388,8 +387,6 @@ def test_a_damaged_checkpoint_costs_its_steps_alone(tmp_path, small_grid):
     cell = read_grid(small_grid)[1]
     folder = cell_folder(cell)
     folder.mkdir(parents=True)
-    code = code_versions(cell)
-    (folder / "origin.json").write_text(json.dumps({"data": CHECKSUM, "code": [code["data"], code["train"]]}))
     (folder / "resume.pt").write_bytes(b"PK")
     assert run_cell(cell, folder, device="cpu", progress=False) == "done"
     assert (folder / "damaged.pt").exists()

@@ -268,13 +268,35 @@ def empty_header(place):
     (place / "header.json").write_text("")
 
 
+def flip(name, place_in_file):
+    def damage(place):
+        path = place / name
+        content = bytearray(path.read_bytes())
+        content[place_in_file] ^= 16
+        path.write_bytes(content)
+
+    return damage
+
+
 def no_folder(place):
     for path in place.iterdir():
         path.unlink()
 
 
 @pytest.mark.parametrize(
-    "damage", [cut_frames, lose_labels, lose_a_frame, edit_header, other_content, empty_header, no_folder]
+    "damage",
+    [
+        cut_frames,
+        lose_labels,
+        lose_a_frame,
+        edit_header,
+        other_content,
+        empty_header,
+        no_folder,
+        *(flip("frames.npy", place) for place in (3, 9, 30, 60, 500, -1)),
+        *(flip("labels.npy", place) for place in (3, 9, 30, 60, 200, -8)),
+        *(flip("header.json", place) for place in (0, 5, 40, 300, -3)),
+    ],
 )
 def test_a_damaged_cache_is_noticed_and_built_again(folder, root, capsys, unread, damage):
     cell = experiment(folder)
@@ -294,6 +316,42 @@ def test_a_cache_of_another_version_is_built_again(folder, root, monkeypatch, ca
     assert bits(load(cell)) == before
     assert "made by another version; building it again" in capsys.readouterr().err
     assert json.loads((only(root) / "header.json").read_text())["header"]["code"] == "newer"
+
+
+def test_a_cache_of_another_format_is_built_again(folder, root, monkeypatch, capsys):
+    cell = experiment(folder)
+    before = bits(load(cell))
+    monkeypatch.setattr(cache, "FORMAT", 3)
+    assert bits(load(cell)) == before
+    assert "made by another version; building it again" in capsys.readouterr().err
+
+
+def test_frames_are_compared_with_their_checksum_once_a_process(folder, monkeypatch):
+    cell, read = experiment(folder), []
+    load(cell)
+    content = cache._content
+    monkeypatch.setattr(cache, "_content", lambda place: read.append(place) or content(place))
+    load(cell)
+    assert not read
+    cache._verified.clear()  # as in a new process
+    load(cell)
+    load(cell)
+    assert len(read) == 1
+
+
+def test_what_a_killed_process_left_beside_the_caches_is_cleared_by_the_next(folder, root):
+    left, alive = root / ".emargin-0.part", root / "mine"
+    for place in (left, alive):
+        place.mkdir(parents=True)
+        (place / "frames.npy").touch()
+    load(experiment(folder))
+    assert not left.exists() and alive.exists()
+
+
+def test_a_long_name_of_a_folder_is_cut_in_the_name_of_its_cache(folder, root):
+    longer = folder.rename(folder.with_name("n" * 250))
+    load(experiment(longer))
+    assert only(root).name.startswith("n" * 60 + "-")
 
 
 def test_the_version_covers_the_modules_that_make_frames_and_torch():
