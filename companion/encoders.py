@@ -32,7 +32,7 @@ from emargin.errors import InputError
 from emargin.files import clear, names_to_disk, to_disk, unfinished
 from emargin.resolve import resolve
 from emargin.rows import writable_folder
-from emargin.state import read_state, training_code
+from emargin.state import named, read_state, training_code
 from emargin.training import build
 
 FORMAT = "emargin encoders 1"
@@ -167,7 +167,7 @@ def unpack(archive: Path, folder: Path) -> Outcome:
                 if _is_there(place / "encoder.pt", state):
                     outcome.present += 1
                 else:
-                    write_state(place, state | {"digest": cell.digest}, curve)
+                    write_state(place, state | named(cell), curve)
                     outcome.number += 1
     return outcome
 

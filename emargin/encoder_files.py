@@ -18,7 +18,7 @@ from emargin.data.dataset import Dataset
 from emargin.errors import InputError
 from emargin.methods import Method
 from emargin.rows import write_text
-from emargin.state import check_experiment, origin_of, others, place_of, read_state, save_atomically, say
+from emargin.state import check_experiment, named, origin_of, others, read_state, save_atomically, say
 from emargin.training import Curve, build
 
 EXACT = "float32"  # the precision of weights that are as the training left them
@@ -26,10 +26,7 @@ EXACT = "float32"  # the precision of weights that are as the training left them
 
 def write_encoder(folder: Path, experiment: Experiment, dataset: Dataset, method: Method, curve: Curve) -> None:
     """Put `curve.csv` and, last, `encoder.pt` into the folder; remove what an interrupted training left there."""
-    state = {
-        "experiment": experiment.to_json(),
-        "digest": experiment.digest,
-        "place": place_of(experiment),
+    state = named(experiment) | {
         "origin": origin_of(experiment, dataset),
         "method": method.state_dict(),
         "weights": EXACT,
@@ -44,7 +41,7 @@ def write_encoder(folder: Path, experiment: Experiment, dataset: Dataset, method
 def write_state(folder: Path, state: dict, curve: str) -> None:
     """Put a curve and, last, what an `encoder.pt` holds into the folder."""
     write_text(folder / "curve.csv", curve)
-    save_atomically(state | {"curve": _sha(curve.encode())}, folder / "encoder.pt")
+    save_atomically(state | {"kind": "encoder", "curve": _sha(curve.encode())}, folder / "encoder.pt")
 
 
 def read_curve(folder: Path, state: dict) -> bytes:

@@ -32,7 +32,7 @@ SETTINGS = _places(
 WITHOUT_NUMBERS = _places(
     """
     errors:InputError errors:MissingData errors:NonFiniteGradient training:_State training:_checkpointing
-    training:_interrupts_wait training:_point state:Checkpoint training:LOG_EVERY training:SAVE_EVERY
+    training:stops_call training:_interrupts_wait training:_point training:LOG_EVERY training:SAVE_EVERY
     data.cache:framed data.checksums:files_digest rows:tidy
     """
 )

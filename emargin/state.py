@@ -57,8 +57,7 @@ def read_state(what: str, path: Path, device: torch.device | str = "cpu") -> dic
 
     Parameters
     ----------
-    what : str
-        What errors call the file.
+    what : {"checkpoint", "encoder"}
     path : Path
     device : torch.device or str
 
@@ -69,26 +68,35 @@ def read_state(what: str, path: Path, device: torch.device | str = "cpu") -> dic
     Raises
     ------
     InputError
-        For a file that cannot be read, that another version of this program wrote, or whose content is not what was
-        written.
+        For a file that cannot be read, that another version of this program wrote, that is of another kind, or whose
+        content is not what was written.
     """
-    what, todo = f"{what} {path}", f"delete {path}; training starts again"
+    name, todo = f"{what} {path}", f"delete {path}; training starts again"
     try:
         state = torch.load(path, map_location=device, weights_only=True)
         version, checksum = state.get("format", 1), state.pop("checksum", None)
         newer = version > FORMAT
     except Exception as error:  # torch.load reports damage by many types, in words that advise to unpickle
         wanted = "a file that this program wrote"
-        raise InputError(f"{what} cannot be read", found=type(error).__name__, wanted=wanted, todo=todo) from error
+        raise InputError(f"{name} cannot be read", found=type(error).__name__, wanted=wanted, todo=todo) from error
     if version != FORMAT:
-        written = f"{what} was written by {'a newer' if newer else 'an older'} version of this program"
+        written = f"{name} was written by {'a newer' if newer else 'an older'} version of this program"
         there = f"format {version}" if "format" in state else "no number of a format"
         raise InputError(written, found=there, wanted=f"format {FORMAT}", todo=f"use that version, or {todo}")
     if checksum != (content := _checksum(state)):
         raise InputError(
-            f"{what} cannot be read: it is damaged", found=f"checksum {content}", wanted=checksum, todo=todo
+            f"{name} cannot be read: it is damaged", found=f"checksum {content}", wanted=checksum, todo=todo
         )
+    if state.get("kind") != what:
+        raise InputError(f"{name} is none", found=state.get("kind"), wanted=what, todo=todo)
     return state
+
+
+def named(experiment: Experiment) -> dict:
+    """Return what a file says of its experiment: all fields, its digest, and where its data lie if it is a folder."""
+    entry = entry_of(experiment.dataset)
+    place = str(entry.folder.resolve()) if entry.is_folder else experiment.dataset
+    return {"experiment": experiment.to_json(), "digest": experiment.digest, "place": place}
 
 
 def check_experiment(what: str, state: dict, experiment: Experiment) -> bool:
@@ -99,11 +107,9 @@ def check_experiment(what: str, state: dict, experiment: Experiment) -> bool:
     InputError
         For a state of another experiment, with both named.
     """
-    theirs = json.loads(state["experiment"])
     if state["digest"] == experiment.digest:
         return True
-    theirs["dataset"], place = state.get("place", theirs["dataset"]), place_of(experiment)
-    ours = vars(experiment) | {"dataset": place if "place" in state else experiment.dataset}
+    theirs, ours = (json.loads(kept["experiment"]) | {"dataset": kept["place"]} for kept in (state, named(experiment)))
     names = [name for name in ours.keys() | theirs.keys() if theirs.get(name) != ours.get(name)]
     if not names:
         return False
@@ -111,12 +117,6 @@ def check_experiment(what: str, state: dict, experiment: Experiment) -> bool:
     found, todo = f"digest {state['digest']}: {differing}", "choose another folder, or delete the file"
     wanted = f"{experiment}, digest {experiment.digest}"
     raise InputError(f"{what} belongs to another experiment", found=found, wanted=wanted, todo=todo)
-
-
-def place_of(experiment: Experiment) -> str:
-    """Return the name of the data set, or of the reader's own recordings the folder that they lie in."""
-    entry = entry_of(experiment.dataset)
-    return str(entry.folder.resolve()) if entry.is_folder else experiment.dataset
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,7 @@ class Checkpoint:
 
     def save(self, state: dict[str, Any]) -> None:
         """Write the state of the training. Raises Unwritable, and leaves the last checkpoint then."""
-        described = {"experiment": self.experiment.to_json(), "digest": self.experiment.digest}
-        save_atomically(described | {"place": place_of(self.experiment), "origin": self.origin} | state, self.path)
+        save_atomically(named(self.experiment) | {"kind": "checkpoint", "origin": self.origin} | state, self.path)
 
     def load(self, device: torch.device | str = "cpu") -> dict | None:
         """Return the state of the training; None where there is none, or one on other recordings or by other code.

@@ -140,9 +140,7 @@ def train(
         method.train()
         method.prepare(dataset.train, draws)
         if experiment.iterations:
-            curve = _steps(
-                method, experiment, dataset.train, draws, device, cast(Checkpoint | None, checkpoint), progress
-            )
+            curve = _steps(method, experiment, dataset.train, draws, device, checkpoint, progress)
         else:
             curve = []
     return method.eval(), curve
@@ -154,7 +152,7 @@ def _steps(
     sequences: Sequences,
     draws: torch.Generator,
     device: torch.device | str,
-    checkpoint: Checkpoint | None,
+    checkpoint: Any,  # a Checkpoint, or None
     progress: bool,
 ) -> Curve:
     parameters = [p for p in method.trained_parameters() if p.requires_grad]

@@ -24,6 +24,7 @@ from emargin.encoder_files import load_encoder, read_encoder
 from emargin.errors import InputError
 from emargin.evaluation.features import encode
 from tests.conftest import make_dataset, without_further_probes
+from emargin.state import read_state, save_atomically
 
 CELL = {"dataset": "ecg-sim", "iterations": 4, "sequence_length": 10, "batch_size": 2}
 CHECKSUM = "ecg-sim seed 0 full"
@@ -383,7 +384,7 @@ def test_packing_leaves_out_what_other_code_trained_and_refuses_a_damaged_encode
     shutil.copytree(ran / "cells", tmp_path / "cells")
     file = cell_folder(cells[0], tmp_path / "cells") / "encoder.pt"
     state = torch.load(file, weights_only=True)
-    torch.save(state | {"origin": state["origin"] | {"code": ["a", "b"]}}, file)
+    save_atomically(read_state("encoder", file) | {"origin": state["origin"] | {"code": ["a", "b"]}}, file)
     outcome = pack(tmp_path / "cells", tmp_path / "encoders.zip")
     (problem,) = outcome.left_out
     assert outcome.number == 2 and str(cells[0]) in str(problem) and "['a', 'b']" in str(problem)
@@ -401,10 +402,10 @@ def test_packing_leaves_out_what_other_code_trained_and_refuses_a_damaged_encode
 def test_weights_that_half_precision_cannot_hold_are_refused(ran, cells, tmp_path):
     shutil.copytree(ran / "cells", tmp_path / "cells")
     file = cell_folder(cells[1], tmp_path / "cells") / "encoder.pt"
-    state = torch.load(file, weights_only=True)
+    state = read_state("encoder", file)
     name = next(name for name in state["method"] if name.endswith("weight"))
     state["method"][name].view(-1)[0] = 1e6
-    torch.save(state, file)
+    save_atomically(state, file)
     with pytest.raises(InputError, match=f"half precision cannot hold {name}. found: 1e.06. wanted: finite"):
         pack(tmp_path / "cells", tmp_path / "none.zip", "float16")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cells"]

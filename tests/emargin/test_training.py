@@ -13,6 +13,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from emargin import training
+from emargin.encoder_files import write_encoder
 from emargin.errors import InputError, NonFiniteGradient
 from emargin.methods import METHODS
 from emargin.training import build, train
@@ -347,6 +348,13 @@ def test_a_checkpoint_of_another_version_says_so(small, small_dataset, tmp_path,
     torch.save(changed, path)
     with pytest.raises(InputError, match=message):
         train(small(), small_dataset, checkpoint=path, progress=False)
+
+
+def test_an_encoder_is_no_checkpoint(small, small_dataset, tmp_path):
+    method, curve = train(small(), small_dataset, progress=False)
+    write_encoder(tmp_path, small(), small_dataset, method, curve)
+    with pytest.raises(InputError, match="encoder.pt is none. found: encoder. wanted: checkpoint"):
+        train(small(), small_dataset, checkpoint=tmp_path / "encoder.pt", progress=False)
 
 
 @pytest.mark.parametrize("change", ["data", "code"])
