@@ -159,7 +159,7 @@ def check_free(folder: Path, experiment: Experiment, data: str | None = None) ->
     for row in results.read_rows(folder / "rows.csv").itertuples():
         if row.digest != experiment.digest:
             theirs = f"{row.dataset}, {row.method} {row.fidelity}, seed {row.seed}, digest {row.digest}"
-            what = f"the results in {folder} are of another experiment"
+            what = f"results would be overwritten: those in {folder} are of another experiment"
             wanted = f"{experiment}, digest {experiment.digest}"
             raise InputError(what, found=theirs, wanted=wanted, todo=todo)
     try:
@@ -167,8 +167,13 @@ def check_free(folder: Path, experiment: Experiment, data: str | None = None) ->
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise unreadable(f"{folder / 'provenance.json'}: damaged", error, "the record of the results", todo) from error
     if data not in (None, theirs):
-        what, found = f"the results in {folder} are of other data", f"{experiment.dataset} with checksum {theirs}"
-        raise InputError(what, found=found, wanted=f"{experiment.dataset} with checksum {data}", todo=todo)
+        what, found = "results would be overwritten: those in", f"{experiment.dataset} with checksum {theirs}"
+        raise InputError(
+            f"{what} {folder} are of other data",
+            found=found,
+            wanted=f"{experiment.dataset} with checksum {data}",
+            todo=todo,
+        )
 
 
 @resolving
