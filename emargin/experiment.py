@@ -134,6 +134,7 @@ def run(
     rows = results.table(scored.rows).assign(digest=digest)  # of what was read, whatever has become of it
     result = Result(experiment, dataset, method, curve, rows, record, scored.drawn, scored.arrays)
     if folder is not None:
+        check_free(folder, experiment, dataset.checksum)  # another run may have ended there meanwhile
         _write(result, folder)
     return result
 

@@ -33,7 +33,7 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
         names_to_disk(path.parent)
     except OSError as error:
         reason, todo = error.strerror or error, "free some space, or choose another folder, and give the command again"
-        wanted = "room on the disk, and permission to write; what was there is as it was"
+        wanted = "room on the disk, and permission to write (what was there is as it was)"
         raise Unwritable(f"{path} cannot be written", found=reason, wanted=wanted, todo=todo) from error
 
 
