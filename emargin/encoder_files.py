@@ -77,11 +77,14 @@ def read_encoder(
     except InputError as error:
         say(f"{error} The encoder is made again.")
         return None
-    what, origin = f"encoder {file}", origin_of(experiment, dataset)
+    what, origin, reason = f"encoder {file}", origin_of(experiment, dataset), ""
     if not check_experiment(what, state, experiment) or state["origin"] != origin:
-        return say(f"{what} is {others(state['origin'], origin)}; it is made again")
-    if state["weights"] != EXACT:
-        return say(f"{what} is rounded to {state['weights']}; it is made again")
+        reason = others(state["origin"], origin)
+    elif state["weights"] != EXACT:
+        reason = f"rounded to {state['weights']}"
+    if reason:
+        say(f"{what} is {reason}; it is made again")
+        return None
     table = pd.read_csv(io.BytesIO(curve)) if experiment.iterations else pd.DataFrame()
     return _method_of(state, experiment, dataset, device), table
 

@@ -17,7 +17,7 @@ import torch
 from emargin.config import Experiment
 from emargin.data.dataset import Dataset
 from emargin.errors import InputError
-from emargin.files import unfinished, write_bytes
+from emargin.files import names_to_disk, unfinished, write_bytes
 from emargin.stages import MAP_NAME, NEEDED, code_versions, map_version
 
 IDENTITY = ("dataset", "source", "surrogate", "protocol", "fold", "method", "fidelity", "reading", "labels", "seed")
@@ -125,7 +125,10 @@ def _commit() -> str | None:
 def writable_folder(folder: Path) -> Path:
     """Make the folder. Raises InputError where it cannot be made or written to."""
     try:
+        made = [place for place in (folder, *folder.parents) if not place.exists()]
         folder.mkdir(parents=True, exist_ok=True)
+        for place in made:
+            names_to_disk(place.parent)
         with unfinished(folder / "probe"):
             pass
     except OSError as error:

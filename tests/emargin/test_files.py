@@ -9,6 +9,7 @@ import pytest
 from emargin import files
 from emargin.errors import Unwritable
 from emargin.files import clear, unfinished, write_bytes
+from emargin.rows import writable_folder
 
 
 def in_another_process(work):
@@ -82,6 +83,15 @@ def test_content_is_on_the_disk_before_it_has_its_name_and_the_name_thereafter(t
     monkeypatch.setattr(os, "replace", lambda *names: (done.append("rename"), replace(*names)))
     write_bytes(tmp_path / "rows.csv", b"content")
     assert done == [".emargin", "rename", tmp_path.name.split("-")[0]]
+
+
+def test_a_folder_that_is_made_outlasts_a_power_cut_too(tmp_path, monkeypatch):
+    done = []
+    monkeypatch.setattr("emargin.rows.names_to_disk", lambda folder: done.append(folder))
+    writable_folder(tmp_path / "a" / "b")
+    assert done == [tmp_path / "a", tmp_path]
+    writable_folder(tmp_path / "a" / "b")
+    assert len(done) == 2
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "no folder/file"])
