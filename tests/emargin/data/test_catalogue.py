@@ -357,3 +357,13 @@ def test_the_catalogue_is_cheap_to_import_and_so_is_an_entry():
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=RESULTS.parent, capture_output=True, text=True, check=True)
     assert run.stdout.split() == []
+
+
+@pytest.mark.parametrize("name", [name for name, entry in DATASETS.items() if entry.reader] + ["ucr-Adiac"])
+def test_files_that_no_reader_reads_are_none_of_a_set(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("EMARGIN_DATA", str(tmp_path))
+    folder = entry_of(name).folder
+    folder.mkdir(parents=True)
+    for other in ("notes.txt", "README.md", "._S006.csv", "._p1.npz", ".DS_Store", "S006.csv.part", "old.zip"):
+        (folder / other).touch()
+    assert entry_of(name).paths == []
