@@ -221,6 +221,30 @@ def test_what_another_experiment_left_in_the_folder_is_refused_with_both_named(
     assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
 
+def test_results_of_another_experiment_are_refused_before_data_are_read(
+    small, small_dataset, tmp_path, no_probes, monkeypatch
+):
+    run(small(), dataset=small_dataset, device="cpu", folder=tmp_path, progress=False)
+    monkeypatch.setattr(experiment_module, "load", lambda cell: pytest.fail("data were read"))
+    with pytest.raises(InputError, match="results would be overwritten"):
+        run(small(seed=2), device="cpu", folder=tmp_path, progress=False)
+
+
+def test_results_that_another_run_wrote_meanwhile_are_not_written_over(
+    small, small_dataset, tmp_path, no_probes, monkeypatch
+):
+    def slow(experiment, *arguments, **keywords):
+        monkeypatch.setattr(experiment_module, "score", score)
+        run(small(seed=2), dataset=small_dataset, device="cpu", folder=tmp_path / "other", progress=False)
+        shutil.copytree(tmp_path / "other", tmp_path / "run", dirs_exist_ok=True)
+        return score(experiment, *arguments, **keywords)
+
+    monkeypatch.setattr(experiment_module, "score", slow)
+    with pytest.raises(InputError, match="results would be overwritten"):
+        run(small(), dataset=small_dataset, device="cpu", folder=tmp_path / "run", progress=False)
+    assert set(results.read_rows(tmp_path / "run" / "rows.csv").digest) == {small(seed=2).digest}
+
+
 def test_results_of_other_data_are_refused_with_both_named(small, small_dataset, tmp_path, no_probes):
     run(small(), dataset=small_dataset, device="cpu", folder=tmp_path, progress=False)
     other = replace(small_dataset, checksum="corrected")
