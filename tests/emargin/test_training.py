@@ -171,6 +171,8 @@ def test_a_signal_that_nohup_ignores_is_ignored(small, small_dataset, monkeypatc
     try:
         _, curve = train(small(), small_dataset, progress=False)
         assert curve[-1]["step"] == 12 and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    except KeyboardInterrupt:
+        pytest.fail("it ended")
     finally:
         signal.signal(signal.SIGHUP, before)
 
