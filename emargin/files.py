@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
@@ -13,6 +14,7 @@ from uuid import uuid4
 from emargin.errors import Unwritable
 
 UNFINISHED = ".emargin-{}.part"
+FILE = partial(Path.touch, exist_ok=False)
 DAY = 86400  # seconds; without locks, what is older belongs to no process that is alive
 
 
@@ -38,7 +40,7 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
 
 
 @contextmanager
-def unfinished(path: Path, make: Callable[[Path], object] = Path.touch) -> Iterator[Path]:
+def unfinished(path: Path, make: Callable[[Path], object] = FILE) -> Iterator[Path]:
     """Yield a new file beside a path, or a folder with `make=Path.mkdir`, to be renamed; it is removed otherwise.
 
     Its name is no other's, on any machine. A lock tells `clear` that this process is alive.

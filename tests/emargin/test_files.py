@@ -30,7 +30,7 @@ def kill(number):
     os.waitpid(number, 0)
 
 
-@pytest.mark.parametrize("make", [type(files.Path()).touch, type(files.Path()).mkdir])
+@pytest.mark.parametrize("make", [files.FILE, files.Path.mkdir])
 def test_what_a_killed_process_left_is_cleared_and_what_one_that_lives_holds_is_not(tmp_path, make):
     number = in_another_process(lambda: unfinished(tmp_path / "frames", make))
     try:
