@@ -156,25 +156,19 @@ def check_free(folder: Path, experiment: Experiment, data: str | None = None) ->
     """Raise InputError where a folder has results of another experiment, or of data with another checksum."""
     if not (folder / "rows.csv").exists():
         return
-    todo = "name another folder with --out, leave --out away, or delete this one"
+    what = f"results would be overwritten: those in {folder} are of"
+    todo, name = "name another folder with --out, or delete this one", f"{experiment.dataset} with checksum"
     for row in results.read_rows(folder / "rows.csv").itertuples():
         if row.digest != experiment.digest:
             theirs = f"{row.dataset}, {row.method} {row.fidelity}, seed {row.seed}, digest {row.digest}"
-            what = f"results would be overwritten: those in {folder} are of another experiment"
-            wanted = f"{experiment}, digest {experiment.digest}"
-            raise InputError(what, found=theirs, wanted=wanted, todo=todo)
+            ours = f"{experiment}, digest {experiment.digest}"
+            raise InputError(f"{what} another experiment", found=theirs, wanted=ours, todo=todo)
     try:
         theirs = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["data"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise unreadable(f"{folder / 'provenance.json'}: damaged", error, "the record of the results", todo) from error
     if data not in (None, theirs):
-        what, found = "results would be overwritten: those in", f"{experiment.dataset} with checksum {theirs}"
-        raise InputError(
-            f"{what} {folder} are of other data",
-            found=found,
-            wanted=f"{experiment.dataset} with checksum {data}",
-            todo=todo,
-        )
+        raise InputError(f"{what} other data", found=f"{name} {theirs}", wanted=f"{name} {data}", todo=todo)
 
 
 @resolving
