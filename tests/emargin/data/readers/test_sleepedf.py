@@ -114,6 +114,138 @@ def test_onsets_between_samples_go_to_the_nearest_and_what_is_not_scored_is_unla
     ]
 
 
+@pytest.mark.parametrize("border", [59.9, 59.99, 60, 60.01, 60.1])
+def test_stages_on_decimal_onsets_meet_within_a_tenth_of_a_second_where_the_next_one_starts(tmp_path, border):
+    write_psg(tmp_path)
+    write_hypnogram(tmp_path, stages=((0.04, 59.96, N1), (border, 30, N2)))
+    first = round(border * 100)
+    assert changes(load_sleepedf(tmp_path).recordings[0].labels) == [(0, -1), (4, 1), (first, 2), (first + 3000, -1)]
+
+
+def test_a_hole_of_more_than_a_tenth_of_a_second_stays_unlabelled(tmp_path):
+    write_psg(tmp_path)
+    write_hypnogram(tmp_path, stages=((-0.1, 60.1, N1), (60.11, 30, N2)))
+    assert changes(load_sleepedf(tmp_path).recordings[0].labels) == [(0, 1), (6000, -1), (6011, 2), (9011, -1)]
+
+
+def test_the_last_sample_has_its_stage_and_is_kept(tmp_path, recwarn):
+    signal = write_psg(tmp_path)
+    write_hypnogram(tmp_path, stages=((0, 299.99, W), (299.99, 0.01, REM)))
+    (recording,) = load_sleepedf(tmp_path).recordings
+    assert changes(recording.labels) == [(0, 0), (29999, 4)] and len(recording.labels) == 30000
+    assert recording.values[-1, 0] == np.float32(signal[-1]) and not recwarn.list
+    write_hypnogram(tmp_path, stages=((0, 299.99, REM), (299.99, 0.01, UNSCORED)))
+    assert changes(load_sleepedf(tmp_path).recordings[0].labels) == [(0, 4), (29999, -1)]
+
+
+def test_the_last_sample_of_the_half_hour_is_kept(tmp_path):
+    write_psg(tmp_path, records=63)
+    write_hypnogram(tmp_path, stages=((W, 60), (N1, 0.01), (W, 30 * 60), (UNSCORED, 29.99)))
+    assert changes(load_sleepedf(tmp_path).recordings[0].labels) == [(0, 0), (6000, 1), (6001, 0)]
+    assert len(load_sleepedf(tmp_path).recordings[0].labels) == 6001 + 30 * MINUTE
+
+
+def stamp(path, times, kind="EDF+D"):
+    """Say in the header of a PSG, and in a signal of annotations that is added to it, when its records start."""
+    edf = edfio.read_edf(path)
+    edf.add_annotations([edfio.EdfAnnotation(0, None, "note")])
+    edf.write(path)
+    content = bytearray(path.read_bytes())
+    signals, records = int(content[252:256]), int(content[236:244])
+    sizes = [2 * int(content[256 + 216 * signals + 8 * n :][:8]) for n in range(signals)]
+    assert content[256 + 16 * (signals - 1) :][:15] == b"EDF Annotations"
+    content[192:236] = kind.encode().ljust(44)
+    for number, time in zip(range(records), times, strict=True):
+        end = int(content[184:192]) + sum(sizes) * (number + 1)
+        content[end - sizes[-1] : end] = f"+{time:g}\x14\x14\0".encode().ljust(sizes[-1], b"\0")
+    path.write_bytes(content)
+
+
+def test_a_night_in_edf_plus_d_is_cut_at_its_gaps_and_its_stages_count_by_the_clock(tmp_path):
+    signal = write_psg(tmp_path)
+    stamp(tmp_path / "SC4001E0-PSG.edf", [0, 30, 60, 90, 120, 210, 240, 270.5, 300.5, 330.5])
+    write_hypnogram(tmp_path, stages=((W, 150), (UNSCORED, 60), (N2, 60), (REM, 90)))
+    with pytest.warns(UserWarning, match=r"nights are cut at their gaps: SC4001E0 \(2\)"):
+        recordings = load_sleepedf(tmp_path).recordings
+    assert [(r.name, r.subject) for r in recordings] == [(f"SC4001E0-0{n}", "SC400") for n in (1, 2, 3)]
+    assert [changes(r.labels) for r in recordings] == [[(0, 0)], [(0, 2)], [(0, 4), (8950, -1)]]
+    np.testing.assert_array_equal(np.concatenate([r.values for r in recordings])[:, 0], signal.astype(np.float32))
+    assert [len(r.values) for r in recordings] == [15000, 6000, 9000]
+
+
+def test_half_an_hour_around_sleep_counts_by_the_clock(tmp_path):
+    write_psg(tmp_path, records=4)
+    stamp(tmp_path / "SC4001E0-PSG.edf", [0, 30, 60, 60 + 1805])
+    write_hypnogram(tmp_path, stages=((W, 60), (N1, 30), (W, 1805)))
+    with pytest.warns(UserWarning, match="gaps"):
+        recordings = load_sleepedf(tmp_path).recordings
+    assert [len(r.values) for r in recordings] == [9000, 2500]
+
+
+@pytest.mark.parametrize("kind", ["EDF+C", "EDF+D"])
+def test_records_without_a_gap_are_one_recording_in_either_kind(tmp_path, recwarn, kind):
+    signal = write_psg(tmp_path)
+    stamp(tmp_path / "SC4001E0-PSG.edf", [30 * n + 0.004 * (n % 2) for n in range(10)], kind)
+    write_hypnogram(tmp_path)
+    (recording,) = load_sleepedf(tmp_path).recordings
+    np.testing.assert_array_equal(recording.values[:, 0], signal.astype(np.float32))
+    assert recording.name == "SC4001E0" and not recwarn.list
+
+
+@pytest.mark.parametrize(
+    "kind, times, message",
+    [
+        ("EDF+C", [0, 30, 60, 91, 121], "record 3 starts at the wrong time for EDF.C. found: 91 s. wanted: 90 s"),
+        ("EDF+C", [0, 30.004, 60.008, 90.012, 120], "record 2 starts at the wrong time"),
+        ("EDF+D", [0, 30, 60, 89, 119], "record 3 .* found: 89 s. wanted: 90 s or later"),
+        ("EDF+D", [0, 30, 100, 100, 130], "record 3 .* found: 100 s. wanted: 130 s or later"),
+        ("EDF+D", [5, 35, 65, 95, 125], "record 0 .* found: 5 s. wanted: 0 s"),
+    ],
+)
+def test_records_at_wrong_times_are_refused(tmp_path, kind, times, message):
+    write_psg(tmp_path, records=5)
+    stamp(tmp_path / "SC4001E0-PSG.edf", times, kind)
+    write_hypnogram(tmp_path)
+    with pytest.raises(InputError, match=rf"SC4001E0-PSG\.edf: {message}"):
+        load_sleepedf(tmp_path)
+
+
+def test_a_record_without_its_time_is_refused(tmp_path):
+    write_psg(tmp_path, records=2)
+    path = tmp_path / "SC4001E0-PSG.edf"
+    stamp(path, [0, 30])
+    path.write_bytes(path.read_bytes().replace(b"+30\x14\x14", b"+30\x14X"))
+    write_hypnogram(tmp_path)
+    with pytest.raises(InputError, match="record 1 has no time"):
+        load_sleepedf(tmp_path)
+
+
+def test_a_record_that_starts_within_a_second_shifts_the_stages(tmp_path):
+    write_psg(tmp_path)
+    stamp(tmp_path / "SC4001E0-PSG.edf", [30 * n + 0.25 for n in range(10)], "EDF+C")
+    write_hypnogram(tmp_path, stages=((W, 60), (N1, 30)))
+    assert changes(load_sleepedf(tmp_path).recordings[0].labels) == [(0, 0), (5975, 1), (8975, -1)]
+
+
+def test_nights_of_the_telemetry_study_are_read_too_alone_and_beside_the_others(tmp_path):
+    for name, scorer in (("ST7011J0", "P"), ("ST7012J0", "P"), ("SC4001E0", "C")):
+        write_psg(tmp_path, name)
+        write_hypnogram(tmp_path, name[:7] + scorer)
+    names = [(r.name, r.subject) for r in load_sleepedf(tmp_path).recordings]
+    assert names == [("SC4001E0", "SC400"), ("ST7011J0", "ST701"), ("ST7012J0", "ST701")]
+    for path in tmp_path.glob("SC*"):
+        path.unlink()
+    assert [r.name for r in load_sleepedf(tmp_path).recordings] == ["ST7011J0", "ST7012J0"]
+
+
+@pytest.mark.parametrize("name", ["SC4011E0-PSG.EDF", "SC5001E0-PSG.edf", "night.edf", "SC40E0-Hypnogram.edf"])
+def test_a_file_that_is_no_night_by_its_name_is_never_left_out_without_a_word(night, name):
+    (night / name).write_bytes(b"")
+    (night / "._SC4011E0-PSG.edf").write_bytes(b"what macOS leaves on foreign disks")
+    with pytest.raises(InputError, match=f"no nights of Sleep-EDF, by their names. found: {name}. wanted: .*ST7ssNJ0"):
+        load_sleepedf(night)
+
+
 def test_half_an_hour_of_wake_on_either_side_of_sleep_is_kept(tmp_path):
     signal = write_psg(tmp_path, records=240)  # two hours
     write_hypnogram(
@@ -149,7 +281,6 @@ def test_two_nights_of_one_person_are_one_subject_and_recorders_and_scorers_vary
     for name, scorer in (("SC4822G0", "C"), ("SC4001E0", "C"), ("SC4821G0", "A"), ("SC4362F0", "Y")):
         write_psg(tmp_path, name)
         write_hypnogram(tmp_path, name[:7] + scorer)
-    (tmp_path / "ST7011J0-PSG.edf").write_bytes(b"of the telemetry study")
     assert [(r.name, r.subject) for r in load_sleepedf(tmp_path).recordings] == [
         ("SC4001E0", "SC400"),
         ("SC4362F0", "SC436"),
@@ -175,7 +306,11 @@ def test_unscored_time_past_the_end_is_normal_and_a_stage_that_runs_past_it_is_c
             ((N1, 300), (N2, 30)),
             "'Sleep stage 2' at 300 s: outside the record. found: sample 30000. wanted: before 30000",
         ),
-        (((0, 60, N1), (59.98, 30, N2)), "before the last stage has ended. found: sample 5998. wanted: 6000 or later"),
+        (
+            ((0, 60, N1), (59.89, 30, N2)),
+            "before the last stage has ended. found: sample 5989. wanted: 6000 or later, by 10 samples at most before",
+        ),
+        (((-0.11, 60, N1),), "at -0.11 s: before the start of the record"),
         (((-30, 60, N1),), "at -30 s: before the start of the record"),
         (((0, None, N1),), "at 0 s: no duration"),
         (((0, 0, N1),), "at 0 s: no duration"),
