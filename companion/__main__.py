@@ -115,7 +115,15 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         named = actions.add_parser(action, help=what)
         named.set_defaults(command=command)
         named.add_argument("name", metavar="NAME", help="a set of `emargin data list`, sleepedf, or ucr-NAME")
-    actions.add_parser("list", help="what is there of each set").set_defaults(command=_list)
+    lister = actions.add_parser("list", help="what is there of each set, or, with --quality, what is bad in it")
+    lister.set_defaults(command=_list)
+    lister.add_argument("--quality", action="store_true", help="read the recordings, and list their bad samples")
+    lister.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="with --quality: these sets or folders alone (default: all that are there)",
+    )
     _add_import(actions.add_parser("import", help="make a data set of CSV files"))
 
 
@@ -332,6 +340,16 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
+    """Exit status 2 where a set could not be read; what is bad in the others is listed."""
+    if options.quality:
+        from companion.quality import report
+
+        text, all_read = report(options.names)
+        print(text)
+        return 0 if all_read else 2
+    if options.names:
+        what, todo = "sets are named without saying what to do with them", "add --quality, which reads their recordings"
+        raise InputError(what, found=", ".join(options.names), todo=todo)
     from companion.fetch.verify import overview
 
     print(overview())

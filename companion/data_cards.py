@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from companion.detection import detection
+from companion.quality import summary
 from emargin.config import Experiment
 from emargin.data.catalogue import SETS, Entry, entry_of, series_there, settings_of
 from emargin.data.dataset import Sequences
@@ -51,8 +52,9 @@ def card(name: str) -> dict:
         series of the UCR archive carry neither a person nor a rate. `classes`: per class `frames`, `share` of the
         labelled frames, and `mean_run`, the mean length in frames of a run of this class, which ends where the class
         changes, labels are missing, or the recording ends. `zero_frames`: frames of nothing but zeros, whose cosines
-        count as 0. `transitions`: `pairs` of adjacent labelled frames, `changes` of class among them and their `share`;
-        None where no class ever changes. `cosines`: quantiles over all adjacent pairs of frames of one recording.
+        count as 0. `quality`: by kind of bad samples, `recordings` and `values`. `transitions`: `pairs` of adjacent
+        labelled frames, `changes` of class among them and their `share`; None where no class ever changes.
+        `cosines`: quantiles over all adjacent pairs of frames of one recording.
         `pseudo_label`: at the paper's theta 0.4, what `detection` returns with tolerance 0 and 1 pairs; None for what
         is a share of nothing. The last two come for "raw" frames (STFT magnitudes, or features as they are) and for
         "standardised" ones (less the mean of the training side's frames, divided by their standard deviation).
@@ -89,6 +91,7 @@ def card(name: str) -> dict:
         "frames": sum(map(len, labels)),
         "unlabelled": (torch.cat(labels) == UNLABELLED).double().mean().item(),
         "zero_frames": int(sum((framed.frames == 0).all(1).sum() for framed in sequences if len(framed.frames))),
+        "quality": summary(name),
         "classes": _classes(labels, recordings.classes),
         "transitions": transitions,
     }

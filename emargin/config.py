@@ -25,6 +25,7 @@ CHOICES = {
     "source": ("auto", "real", "simulated"),
     "surrogate": ("phase", "frames"),
     "split": ("validation",),
+    "quality": ("refuse", "cut", "split"),
 }
 BOUNDS: dict[str, dict[str, float | None]] = {
     "temperature": {"least": 1e-6},
@@ -97,6 +98,9 @@ class Experiment:
         the recordings themselves.
     split : {"validation"}, optional
         People held out of the training side take the test side's place. By default the test side itself.
+    quality : {"refuse", "cut", "split"}, optional
+        What happens to bad samples (`emargin.data.quality`): an error; or frames without them, with gaps; or a
+        recording of each stretch between them. By default an error where they are certainly no measurement.
     settings : mapping of str to str, int, float, bool or None
         Settings of the method, instead of single keywords or beside them.
 
@@ -125,6 +129,7 @@ class Experiment:
     stride: int | Open = None
     surrogate: str | None = None
     split: str | None = None
+    quality: str | None = None
 
     def _settings(self) -> dict[str, Plain]:
         """Return the settings of the method that are named, without those of `RECORDED` that have no value."""

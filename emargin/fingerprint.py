@@ -31,6 +31,7 @@ from emargin.errors import InputError
 
 PACKAGE = __name__.partition(".")[0]
 METADATA = {"title", "summary", "fields", "fidelities"}  # of a class: words, and what the experiment's digest says
+SAME, DIFFERENT = ast.Eq | ast.Is, ast.NotEq | ast.IsNot  # a field, and a constant
 CHECK = "check_"  # what a name starts with that returns nothing and changes nothing, but may raise
 ROOT = Path(__file__).resolve().parents[1]  # the folder that the package lies in
 
@@ -457,10 +458,10 @@ def _folded(node: ast.expr, facts: Mapping[str, str | None], attributes: Mapping
         return None if inner is None else not inner
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
         return attributes.get(node.attr)
-    if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq | ast.NotEq):
+    if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], SAME | DIFFERENT):
         field_name, right = _field(node.left), node.comparators[0]
         if field_name and field_name in facts and isinstance(right, ast.Constant):
-            return (facts[field_name] == right.value) == isinstance(node.ops[0], ast.Eq)
+            return (facts[field_name] == right.value) == isinstance(node.ops[0], SAME)
     return None
 
 

@@ -175,7 +175,8 @@ class Resolved(Experiment):
         control = f", surrogate {self.surrogate}" if self.surrogate else ""
         profile = "quick profile, " if self.quick else ""
         split = f", split {self.split}" if self.split else ""
-        data = f"{self.source} data{control}, {profile}protocol {self.protocol}, fold {self.fold}{split}"
+        quality = f", quality {self.quality}" if self.quality else ""
+        data = f"{self.source} data{control}, {profile}protocol {self.protocol}, fold {self.fold}{split}{quality}"
         return f"{self.dataset} ({data}), {method}, seed {self.seed}, {self.iterations} iterations"
 
 

@@ -101,6 +101,7 @@ def provenance(
         "commit": _commit(),
         "data": dataset.checksum,
         **({"people": people} if people else {}),
+        **({} if dataset.left_out is None else {"left_out": dataset.left_out}),
         "versions": {"python": platform.python_version()} | versions,
         "device": device_name,
         "threads": torch.get_num_threads(),

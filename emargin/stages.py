@@ -126,7 +126,7 @@ def stages_of(experiment: Experiment) -> dict[str, Stage]:
         "data": Stage(
             ("emargin.data.loading:load", entry.reader_for(experiment.source)),
             left_out,
-            _facts(experiment, "protocol", "source", "surrogate", "split"),
+            _facts(experiment, "protocol", "source", "surrogate", "split", "quality"),
             _settings(experiment.dataset),
         ),
         "train": Stage(("emargin.training:train", place), left_out, _facts(experiment, "fidelity")),

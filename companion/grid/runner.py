@@ -42,6 +42,7 @@ DATA_FIELDS = (
     "dataset",
     "source",
     "surrogate",
+    "quality",
     "protocol",
     "fold",
     "split",

@@ -97,6 +97,7 @@ def framed(
         "classes": recordings.classes,
         "test_subjects": [sorted(fold) for fold in recordings.test_subjects],
         "test_from": recordings.test_from,
+        "left_out": recordings.left_out,
         "warnings": [str(warning.message) for warning in caught if warning.category is UserWarning],
     }
     try:
@@ -186,7 +187,7 @@ def _load(place: Path, files: list[Path], *, warn: bool = True) -> Checked:
         if not start == len(values) == len(labels):
             raise ValueError(f"{len(values)} frames and {len(labels)} labels, not {start}")
         classes, test_subjects = tuple(header["classes"]), tuple(map(frozenset, header["test_subjects"]))
-        split = {"test_subjects": test_subjects, "test_from": header["test_from"]}
+        split = {"test_subjects": test_subjects, "test_from": header["test_from"], "left_out": header["left_out"]}
         recordings = RecordingSet(header["name"], "real", classes, None, tuple(pieces), framed=True, **split)
         messages = header["warnings"]
     except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError) as error:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -69,6 +70,8 @@ class Dataset:
     standardisation : tuple of Tensor or None
         Mean and standard deviation of each feature, `(D,)`, by which frames were standardised; None where they are as
         they were read.
+    left_out : dict or None
+        Of a set whose bad samples were left out: how many, of which recordings, and why.
     """
 
     name: str
@@ -79,6 +82,7 @@ class Dataset:
     draw: tuple[int, ...]
     checksum: str
     standardisation: tuple[Tensor, Tensor] | None = None
+    left_out: dict[str, Any] | None = None
 
     @property
     def n_features(self) -> int:

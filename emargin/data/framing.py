@@ -39,6 +39,18 @@ def stft_frames(signal: np.ndarray, n_fft: int, hop: int) -> Tensor:
     return spectrum.abs().permute(2, 0, 1).flatten(1)
 
 
+def check_frames(recording: str, frames: Tensor) -> None:
+    """Raise InputError where frames `(F, D)` are not finite: the recording's values are too large to be transformed."""
+    if len(frames) and not torch.isfinite(torch.stack(frames.aminmax())).all():
+        frame, feature = torch.isfinite(frames).logical_not().nonzero()[0].tolist()
+        raise InputError(
+            f"recording {recording}: its frames overflow",
+            found=f"{frames[frame, feature]} in feature {feature} of frame {frame}",
+            wanted=f"finite numbers: sums of a frame's samples below {torch.finfo(torch.float32).max:.1e}",
+            todo="give the signal in a larger unit; or, where single samples are damaged, take quality cut or split",
+        )
+
+
 def frame_labels(labels: np.ndarray, n_fft: int, hop: int, n_classes: int) -> np.ndarray:
     """Return the most frequent sample label of each frame; ties go to the smallest class.
 

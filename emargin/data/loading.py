@@ -11,7 +11,8 @@ from emargin.data.catalogue import Entry, entry_of, settings_of
 from emargin.data.checksums import files_digest
 from emargin.data.dataset import Dataset
 from emargin.data.framing import frame_labels
-from emargin.data.recordings import Recording, RecordingSet
+from emargin.data.quality import LEAVE_OUT, all_findings, check_findings, check_quality, cleaned
+from emargin.data.recordings import Recording, RecordingSet, as_they_are
 from emargin.data.surrogates import random_phases
 from emargin.errors import InputError, MissingData
 from emargin.resolve import resolving
@@ -26,8 +27,8 @@ def load(experiment: Experiment) -> Dataset:
     Parameters
     ----------
     experiment : Experiment
-        Of its fields those about the data count: `dataset`, `source`, `quick`, `surrogate`, `protocol`, `fold`,
-        `split`, `n_fft`, `hop`, `sequence_length`, `stride`.
+        Of its fields those about the data count: `dataset`, `source`, `quick`, `surrogate`, `quality`, `protocol`,
+        `fold`, `split`, `n_fft`, `hop`, `sequence_length`, `stride`.
 
     Returns
     -------
@@ -52,8 +53,9 @@ def load(experiment: Experiment) -> Dataset:
         recordings, checksum = load_recordings(experiment)
     else:
         phases = " phase" if experiment.surrogate == "phase" else ""
+        gaps = f" {experiment.quality}" if experiment.quality in LEAVE_OUT else ""
         recordings, checksum = cache.framed(
-            experiment.dataset + phases,
+            experiment.dataset + phases + gaps,
             entry.paths,
             lambda: load_recordings(experiment),
             n_fft=experiment.n_fft,
@@ -62,6 +64,8 @@ def load(experiment: Experiment) -> Dataset:
         )
     if experiment.surrogate:
         checksum += f", surrogate {experiment.surrogate}"
+    if experiment.quality in LEAVE_OUT:
+        checksum += f", quality {experiment.quality}"
     dataset = protocols.build(recordings, settings_of(experiment.dataset), experiment, checksum)
     return protocols.hold_out(dataset) if experiment.split == "validation" else dataset
 
@@ -92,6 +96,7 @@ def checksum_of(experiment: Experiment) -> str | None:
     else:
         return None
     checksum += f", surrogate {experiment.surrogate}" if experiment.surrogate else ""
+    checksum += f", quality {experiment.quality}" if experiment.quality in LEAVE_OUT else ""
     return checksum + (", validation" if experiment.split == "validation" else "")
 
 
@@ -120,6 +125,8 @@ def load_recordings(experiment: Experiment) -> tuple[RecordingSet, str]:
     InputError
         For recordings that cannot be used.
     """
+    if experiment.quality is not None:
+        return _of_quality(experiment)
     entry, window = entry_of(experiment.dataset), settings_of(experiment.dataset).window
     if experiment.source == "simulated":
         simulate = resolve_name(entry.reader_for("simulated"))
@@ -128,9 +135,21 @@ def load_recordings(experiment: Experiment) -> tuple[RecordingSet, str]:
     else:
         recordings = _read(entry, window or experiment.n_fft, window or experiment.hop)
         checksum = files_digest(entry.paths)
+    check_quality(recordings)
     if experiment.surrogate == "phase":
         recordings = random_phases(recordings)
     return (recordings if window is None else raw_windows(recordings, window)), checksum
+
+
+def _of_quality(experiment: Experiment) -> tuple[RecordingSet, str]:
+    """Return what `load_recordings` does, with its bad samples refused or left out; of raw windows, whole windows."""
+    with as_they_are() as notes:
+        recordings, checksum = load_recordings(replace(experiment, quality=None, surrogate=None))
+    if experiment.quality == "refuse":
+        check_findings(recordings, all_findings(recordings, notes))
+    else:
+        recordings = cleaned(recordings, notes, experiment)
+    return (random_phases(recordings) if experiment.surrogate == "phase" else recordings), checksum
 
 
 def raw_windows(recordings: RecordingSet, window: int) -> RecordingSet:

@@ -10,7 +10,7 @@ from torch import Tensor
 from emargin.config import Experiment
 from emargin.data.catalogue import Settings
 from emargin.data.dataset import Dataset, Sequences
-from emargin.data.framing import frame_labels, stft_frames
+from emargin.data.framing import check_frames, frame_labels, stft_frames
 from emargin.data.recordings import Recording, RecordingSet
 from emargin.data.surrogates import order_of_frames
 from emargin.errors import InputError
@@ -57,7 +57,7 @@ def build(data: RecordingSet, settings: Settings, experiment: Experiment, checks
             )
     most = QUICK_DRAW if experiment.quick else max(settings.draw)
     draw = tuple(min(nominal, most) for nominal in settings.draw)
-    return Dataset(data.name, data.source, data.classes, train, test, draw, checksum, standardisation)
+    return Dataset(data.name, data.source, data.classes, train, test, draw, checksum, standardisation, data.left_out)
 
 
 def _by_subject(data: RecordingSet, settings: Settings, experiment: Experiment) -> Standardised:
@@ -151,6 +151,7 @@ def within_recordings(recordings: Sequence[Recording], data: RecordingSet, exper
                 continue  # too short for a frame, so for a sequence
             framed = stft_frames(recording.values, experiment.n_fft, experiment.hop)
             labelled = frame_labels(recording.labels, experiment.n_fft, experiment.hop, len(data.classes))
+        check_frames(recording.name, framed)
         labelled = torch.from_numpy(labelled)
         if experiment.surrogate == "frames":
             order = order_of_frames(recording.name, len(framed))
@@ -214,6 +215,7 @@ def hold_out(dataset: Dataset) -> Dataset:
         dataset.draw,
         f"{dataset.checksum}, validation",
         _after(dataset.standardisation, mean, std),
+        dataset.left_out,
     )
 
 

@@ -1,12 +1,52 @@
 """What every data source returns: continuous recordings with a label at each sample."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from emargin.errors import InputError
 
 UNLABELLED = -1  # trained on, never scored
+REPAIR = "repair the file, or leave the bad samples out: quality cut, or quality split"
+# What readers note of bad samples while these are let through; None while they are refused.
+NOTES: ContextVar[list | None] = ContextVar("NOTES", default=None)
+
+
+@contextmanager
+def as_they_are() -> Iterator[list]:
+    """Let recordings be made that hold bad samples; yields what readers note of them on the way."""
+    token = NOTES.set(notes := [])
+    try:
+        yield notes
+    finally:
+        NOTES.reset(token)
+
+
+def check_values(where: str, values: np.ndarray) -> None:
+    """Raise InputError for values that are not finite and for constant channels, but not within `as_they_are`."""
+    if NOTES.get() is not None:
+        return
+    finite = np.isfinite(values)
+    if not finite.all():
+        row, channel = np.argwhere(~finite)[0]
+        raise InputError(
+            f"{where}: {int((~finite).sum())} samples are not finite",
+            found=f"{values[row, channel]} at sample {row}, channel {channel}",
+            wanted="finite numbers",
+            todo=REPAIR,
+        )
+    constant = np.flatnonzero(values.min(0) == values.max(0))
+    if len(values) > 1 and constant.size:
+        raise InputError(
+            f"{where}: channel {constant[0]} is constant",
+            found=f"{values[0, constant[0]]} in all {len(values)} samples",
+            wanted="a varying signal",
+            todo="drop the channel, or leave the recording out: quality cut, or quality split",
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +67,8 @@ class Recording:
     Raises
     ------
     InputError
-        For no samples, labels of another number, values that are not finite, or a channel that is constant.
+        For no samples, labels of another number, values that are not finite, or a channel that is constant; the last
+        two not within `as_they_are`.
     """
 
     name: str
@@ -43,23 +84,7 @@ class Recording:
             raise InputError(
                 f"{where}: labels do not match the samples", found=self.labels.shape, wanted=self.values.shape[:1]
             )
-        finite = np.isfinite(self.values)
-        if not finite.all():
-            row, channel = np.argwhere(~finite)[0]
-            raise InputError(
-                f"{where}: {int((~finite).sum())} samples are not finite",
-                found=f"{self.values[row, channel]} at sample {row}, channel {channel}",
-                wanted="finite numbers",
-                todo="repair or cut out the damaged stretch",
-            )
-        constant = np.flatnonzero(self.values.min(0) == self.values.max(0))
-        if len(self.values) > 1 and constant.size:
-            raise InputError(
-                f"{where}: channel {constant[0]} is constant",
-                found=f"{self.values[0, constant[0]]} in all {len(self.values)} samples",
-                wanted="a varying signal",
-                todo="drop the channel or the recording",
-            )
+        check_values(where, self.values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +107,8 @@ class RecordingSet:
         The subjects on the test side of each fold, where the set has a split of its own; otherwise empty.
     test_from : str or None
         Name of the first recording of the test side of protocol `released`, where the files have that border.
+    left_out : dict or None
+        What `quality.cleaned` left out of the recordings; None where nobody asked it to.
 
     Raises
     ------
@@ -97,6 +124,7 @@ class RecordingSet:
     framed: bool = False
     test_subjects: tuple[frozenset[str], ...] = field(default=())
     test_from: str | None = None
+    left_out: dict[str, Any] | None = None
 
     def __post_init__(self):
         if not self.recordings:

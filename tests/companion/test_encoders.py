@@ -23,8 +23,8 @@ from companion.grid.store import Store
 from emargin.encoder_files import load_encoder, read_encoder
 from emargin.errors import InputError
 from emargin.evaluation.features import encode
-from tests.conftest import make_dataset, without_further_probes
 from emargin.state import read_state, save_atomically
+from tests.conftest import make_dataset, without_further_probes
 
 CELL = {"dataset": "ecg-sim", "iterations": 4, "sequence_length": 10, "batch_size": 2}
 CHECKSUM = "ecg-sim seed 0 full"

@@ -1,7 +1,7 @@
 """Running experiments: rows, files, the command line."""
 
-import json
 import contextlib
+import json
 import os
 import resource
 import shutil

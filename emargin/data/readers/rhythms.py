@@ -6,12 +6,14 @@ Both come as two leads in mV at the paper's 250 Hz with one of four rhythms, or 
 """
 
 import warnings
+from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
-from emargin.data.recordings import UNLABELLED, Recording, RecordingSet
+from emargin.data.quality import marked
+from emargin.data.recordings import UNLABELLED, Recording, RecordingSet, check_values
 from emargin.errors import InputError, MissingData, unreadable
 
 SAMPLING_RATE = 250  # Hz, that of AFDB and the paper
@@ -39,7 +41,8 @@ def load_mitbih(folder: Path) -> RecordingSet:
     1 AFL, 2 NOD (nodal rhythm), 3 N, and -1 under any other rhythm and before the first rhythm annotation.
     The first lead is MLII (114 has its leads in reverse order and is turned round), except in 102 and 104,
     which have no MLII and keep V5 first; the second lead varies. Records 201 and 202 are one subject.
-    `test_subjects` holds two folds. Raises InputError for files that are missing or damaged.
+    `test_subjects` holds two folds. A warning counts the rhythm notes that are no class, by their names.
+    Raises InputError for files that are missing or damaged, and for a lead with another checksum than its header says.
     """
     return _load(folder, "mitbih", ("AFIB", "AFL", "NOD", "N"), test_subjects=MITBIH_TEST_SUBJECTS)
 
@@ -50,7 +53,7 @@ def load_afdb(folder: Path) -> RecordingSet:
     Returns one recording a record: values `(samples, 2)` in mV at 250 Hz, labels 0 AFIB, 1 AFL, 2 J (junctional
     rhythm), 3 N, and -1 before the first rhythm annotation. The headers leave the gain open, so mV are WFDB's
     default of 200 units/mV. Of its 25 records, 00735 and 03665 have no signals and are left out.
-    Raises InputError for files that are missing or damaged.
+    Rhythm notes that are no class are warned of, and damaged files are refused, as in `load_mitbih`.
     """
     return _load(folder, "ecg", ("AFIB", "AFL", "J", "N"), leave_out=AFDB_WITHOUT_SIGNALS)
 
@@ -60,6 +63,7 @@ def _load(folder, name, classes, leave_out=(), test_subjects=()) -> RecordingSet
 
     folder = Path(folder)
     recordings = []
+    others: Counter[tuple[str, str]] = Counter()  # (rhythm, record) of the notes that are no class
     for record in _record_names(folder, leave_out):
         values, rate = _read_signal(folder, record)
         starts, rhythms = _read_rhythms(folder, record, samples=len(values), rate=rate)
@@ -67,12 +71,25 @@ def _load(folder, name, classes, leave_out=(), test_subjects=()) -> RecordingSet
         ratio = Fraction(SAMPLING_RATE, rate)
         if ratio != 1:
             # Checked as they are first: resampling makes a flat line wavy and spreads a missing sample over many.
-            Recording(record, subject, values, np.full(len(values), UNLABELLED))
+            check_values(f"recording {record}", values)
+            values = marked(record, values, rate)
             # Padding with the edge values: the leads do not start at 0 mV, and zeros would make a step there.
             values = resample_poly(values, ratio.numerator, ratio.denominator, axis=0, padtype="edge")
         labels = _sample_labels(starts, rhythms, classes, len(values), ratio)
         recordings.append(Recording(record, subject, values.astype(np.float32), labels))
+        others.update((rhythm or "no name", record) for rhythm in rhythms if rhythm not in classes)
+    check_notes(name, others)
     return RecordingSet(name, "real", classes, float(SAMPLING_RATE), tuple(recordings), test_subjects=test_subjects)
+
+
+def check_notes(name: str, others: Counter) -> None:
+    """Warn of rhythm notes that are no class: which, how many, and in how many records; `others`: (rhythm, record)."""
+    if others:
+        notes, records = Counter(), Counter(rhythm for rhythm, _ in others)
+        for (rhythm, _), count in others.items():
+            notes[rhythm] += count
+        listed = ", ".join(f"{rhythm} {count} (records: {records[rhythm]})" for rhythm, count in notes.most_common())
+        warnings.warn(f"{name}: rhythm notes that are no class, unlabelled from there on: {listed}", stacklevel=4)
 
 
 def _record_names(folder: Path, leave_out) -> list[str]:
@@ -138,7 +155,21 @@ def _read_signal(folder: Path, record: str) -> tuple[np.ndarray, int]:
         raise unreadable(
             f"{data}: the signal cannot be read", error, f"{header.sig_len} samples as {path.name} says", DOWNLOAD_AGAIN
         ) from error
+    _check_sums(path, wfdb.rdrecord(str(folder / record), physical=False))
     return (values[:, ::-1] if header.sig_name[1] == "MLII" else values), int(header.fs)
+
+
+def _check_sums(path: Path, record) -> None:
+    """Raise InputError where a lead of a record in digital units has another checksum than its header `path` says."""
+    for lead, (stated, samples) in enumerate(zip(record.checksum, record.d_signal.T, strict=True)):
+        there = int(samples.sum(dtype=np.int64))
+        if stated is not None and (there - stated) % 2**16:
+            raise InputError(
+                f"{path.with_name(record.file_name[lead])}: lead {lead} has another checksum than {path.name} says",
+                found=there % 2**16,
+                wanted=stated % 2**16,
+                todo=DOWNLOAD_AGAIN,
+            )
 
 
 def _read_rhythms(folder: Path, record: str, samples: int, rate: int) -> tuple[np.ndarray, list[str]]:

@@ -47,6 +47,16 @@ def write(folder: Path, name="100", rate=360, samples=2000, leads=("MLII", "V1")
     return (digital - 1024) / 200
 
 
+def sum_again(folder, name="100"):
+    """Put the checksums of the leads as they are now into the header."""
+    signals = wfdb.rdrecord(str(folder / name), physical=False).d_signal
+    first, *leads = (folder / f"{name}.hea").read_text().splitlines()
+    lines = [line.split() for line in leads]
+    for fields, samples in zip(lines, signals.T, strict=True):
+        fields[6] = str(int(samples.sum()))
+    (folder / f"{name}.hea").write_text("\n".join([first, *(" ".join(fields) for fields in lines)]) + "\n")
+
+
 def changes(labels):
     """[(first sample, label), ...] of the runs of equal labels."""
     starts = np.flatnonzero(np.diff(labels, prepend=labels[0] - 1))
@@ -85,16 +95,36 @@ def test_a_rhythm_holds_from_its_sample_to_the_next_and_others_are_unlabelled(tm
         rate=250,
         rhythms=((9, "(N\0"), (100, "(AFIB"), (101, "(AFL"), (400, "(VT\0"), (600, "(NOD"), (1999, "(J")),
     )
-    labels = load_mitbih(tmp_path).recordings[0].labels
+    with pytest.warns(UserWarning, match="no class.*: VT 1 .records: 1., J 1 .records: 1."):
+        labels = load_mitbih(tmp_path).recordings[0].labels
     assert changes(labels) == [(0, -1), (9, 3), (100, 0), (101, 1), (400, -1), (600, 2), (1999, -1)]
 
 
 def test_afdb_has_j_where_mitbih_has_nod(tmp_path):
     write(tmp_path, "04015", rate=250, leads=("ECG1", "ECG2"), rhythms=((0, "(J\0"), (50, "(NOD"), (90, "(AFL")))
-    recordings = load_afdb(tmp_path)
+    with pytest.warns(UserWarning, match="ecg: rhythm notes that are no class.*: NOD 1 "):
+        recordings = load_afdb(tmp_path)
     assert (recordings.name, recordings.classes) == ("ecg", ("AFIB", "AFL", "J", "N"))
     assert recordings.test_subjects == ()
     assert changes(recordings.recordings[0].labels) == [(0, 2), (50, -1), (90, 1)]
+
+
+def test_notes_that_are_no_class_are_counted_by_name_over_all_records_and_also_without_one(tmp_path):
+    write(tmp_path, "100", rhythms=((0, "(N"), (50, "(AFB"), (90, "(")))
+    write(tmp_path, "101", rhythms=((0, "(N"), (50, "(AFB"), (90, "(N"), (99, "(AFB"), (200, "(afib")))
+    with pytest.warns(UserWarning) as caught:
+        load_mitbih(tmp_path)
+    (warning,) = caught
+    assert str(warning.message) == (
+        "mitbih: rhythm notes that are no class, unlabelled from there on: "
+        "AFB 3 (records: 2), no name 1 (records: 1), afib 1 (records: 1)"
+    )
+
+
+def test_records_of_classes_alone_give_no_warning(tmp_path, recwarn):
+    write(tmp_path, rhythms=((0, "(N"), (50, "(AFIB")))
+    load_mitbih(tmp_path)
+    assert not [warning for warning in recwarn if warning.category is UserWarning]
 
 
 @pytest.mark.parametrize("start", [0, 1, 35, 36, 37, 360, 361, 1443, 1998, 1999])
@@ -141,6 +171,7 @@ def test_an_open_gain_as_in_afdb_means_200_units_per_millivolt(tmp_path):
     (tmp_path / "04015.hea").write_text(
         "04015 2 250 2000  9:00:00\n04015.dat 212 0 12 0 -55 -27172 0 ECG1\n04015.dat 212 0 12 0 -42 -28460 0 ECG2\n"
     )
+    sum_again(tmp_path, "04015")
     expected = (signal * 200 + 1024) / 200
     np.testing.assert_allclose(load_afdb(tmp_path).recordings[0].values, expected, rtol=1e-6)
 
@@ -210,6 +241,27 @@ def test_a_damaged_header_is_refused(tmp_path, old, new, message):
         load_mitbih(tmp_path)
 
 
+@pytest.mark.parametrize("read", [load_mitbih, load_afdb])
+@pytest.mark.parametrize("lead, byte", [(0, 0), (0, 3000), (1, 2), (1, 5999)])
+def test_a_flipped_bit_of_either_lead_is_refused_by_the_checksum_of_its_header(tmp_path, read, lead, byte):
+    write(tmp_path, rate=250)
+    path = tmp_path / "100.dat"
+    data = bytearray(path.read_bytes())
+    data[byte] ^= 1  # of three bytes the first is of lead 0, the last of lead 1, and the second of both
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=rf"100\.dat: lead {lead} has another checksum than 100\.hea says.*SHA256SUMS"):
+        read(tmp_path)
+
+
+def test_a_checksum_may_be_negative_or_left_out(tmp_path):
+    signal = write(tmp_path, rate=250)
+    path = tmp_path / "100.hea"
+    first, *leads = [line.split() for line in path.read_text().splitlines()]
+    for change in (lambda fields: [*fields[:6], str(int(fields[6]) - 65536), *fields[7:]], lambda fields: fields[:6]):
+        path.write_text("\n".join(" ".join(fields) for fields in [first, *map(change, leads)]) + "\n")
+        np.testing.assert_array_equal(load_afdb(tmp_path).recordings[0].values, signal.astype(np.float32))
+
+
 def test_an_empty_header_and_one_cut_off_after_its_first_line_are_refused(tmp_path):
     write(tmp_path)
     (tmp_path / "100.hea").write_text("")
@@ -271,6 +323,7 @@ def test_annotations_at_another_rate_are_refused(tmp_path):
 def test_a_flat_lead_is_refused_by_record(tmp_path, rate):
     write(tmp_path, rate=rate)
     (tmp_path / "100.dat").write_bytes(b"\0" * 6000)
+    sum_again(tmp_path)
     with pytest.raises(InputError, match="recording 100: channel 0 is constant"):
         load_mitbih(tmp_path)
 
@@ -280,6 +333,7 @@ def test_a_missing_sample_is_refused_by_record(tmp_path, rate):
     write(tmp_path, rate=rate)
     path = tmp_path / "100.dat"
     path.write_bytes(b"\x00\x08\x00" + path.read_bytes()[3:])  # -2048: how format 212 marks a sample without a value
+    sum_again(tmp_path)
     with pytest.raises(InputError, match="recording 100: 1 samples are not finite.* at sample 0, channel 0"):
         load_mitbih(tmp_path)
 
