@@ -72,6 +72,17 @@ def class_table(facts: dict) -> pd.DataFrame:
     return _table(rows)
 
 
+def quality(cards: dict[str, dict]) -> pd.DataFrame:
+    """Tell which kinds of bad samples are in the sets, a line a kind, or a line for a set without any."""
+    lines = [
+        (name, kind, number and f"{number['recordings']} of {facts['recordings']}", number and f"{number['values']:,}")
+        for name, facts in cards.items()
+        for kind, number in (facts["quality"] or {"none": None}).items()
+    ]
+    table = pd.DataFrame(lines, columns=["", "bad samples", "recordings", "values"], dtype=object).set_index("")
+    return table.map(lambda value: "–" if value is None else value)
+
+
 def detection_table(cards: dict[str, dict]) -> pd.DataFrame:
     """Score the pseudo-label as a detector of changes of class: sets in which classes change, both scalings."""
     rows = {}

@@ -145,3 +145,40 @@ def test_settings_do_not_come_from_files_that_are_no_table(archive, text, messag
     (folder / "Leaf_TRAIN.tsv").write_text(text)
     with pytest.raises(InputError, match=message):
         resolve(Experiment(dataset="ucr-Leaf"))
+
+
+def padded(series, pads):
+    """Series with so many NaN at their ends."""
+    return [
+        (label, np.append(values[: len(values) - pad], [np.nan] * pad))
+        for (label, values), pad in zip(series, pads, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("quality", ["cut", "split"])
+def test_a_padded_set_is_read_without_its_padding_and_with_the_archives_split(archive, quality):
+    write(archive / "Leaf", padded(TRAIN, [0, 0, 10] * 3), padded(TEST, [0, 0, 0, 20]))
+    with pytest.raises(InputError, match="3 series hold NaN.*take quality cut.*keeps the archive's split"):
+        load(Experiment(dataset="ucr-Leaf"))
+    with pytest.warns(UserWarning, match="ucr-Leaf: 50 of 520 samples left out, in 4 recordings; 4 of these have no"):
+        dataset = load(Experiment(dataset="ucr-Leaf", quality=quality))
+    assert (len(dataset.train), len(dataset.test)) == (6, 3), "a sequence is as long as a whole series"
+    with pytest.warns(UserWarning, match="left out, in 4 recordings; 1 of these have no complete sequence left"):
+        dataset = load(Experiment(dataset="ucr-Leaf", quality=quality, sequence_length=4))
+    assert (len(dataset.train), len(dataset.test)) == (9, 3), "30 samples make 4 frames, and 20 make 2"
+    assert torch.isfinite(dataset.train.frames).all()
+    assert dataset.left_out["recordings"] == {f"Leaf TRAIN {n}": 10 for n in (3, 6, 9)} | {"Leaf TEST 4": 20}
+
+
+@pytest.mark.parametrize("quality", ["cut", "split"])
+def test_a_flat_series_costs_itself_alone(archive, quality):
+    train = [(label, values * 0 + 2 if number == 5 else values) for number, (label, values) in enumerate(TRAIN)]
+    write(archive / "Leaf", train)
+    with pytest.raises(
+        InputError, match="Leaf TRAIN 6: channel 0 is constant.*or leave the recording out: quality cut"
+    ):
+        load(Experiment(dataset="ucr-Leaf"))
+    with pytest.warns(UserWarning, match="40 of 520 samples left out, in 1 recordings; 1 of these"):
+        dataset = load(Experiment(dataset="ucr-Leaf", quality=quality))
+    assert (len(dataset.train), len(dataset.test)) == (8, 4)
+    assert dataset.left_out["kinds"] == {"constant": 40}
