@@ -80,7 +80,7 @@ def quality(cards: dict[str, dict]) -> pd.DataFrame:
         for kind, number in (facts["quality"] or {"none": None}).items()
     ]
     table = pd.DataFrame(lines, columns=["", "bad samples", "recordings", "values"], dtype=object).set_index("")
-    return table.map(lambda value: "–" if value is None else value)
+    return table.rename_axis(None).map(lambda value: "–" if value is None else value)
 
 
 def detection_table(cards: dict[str, dict]) -> pd.DataFrame:
