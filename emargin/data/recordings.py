@@ -19,7 +19,8 @@ NOTES: ContextVar[list | None] = ContextVar("NOTES", default=None)
 @contextmanager
 def as_they_are() -> Iterator[list]:
     """Let recordings be made that hold bad samples; yields what readers note of them on the way."""
-    token = NOTES.set(notes := [])
+    notes: list = []
+    token = NOTES.set(notes)
     try:
         yield notes
     finally:

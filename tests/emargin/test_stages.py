@@ -62,6 +62,15 @@ def data():
     return load(resolve(Experiment(**QUICK)))
 
 
+def within_check(frame) -> bool:
+    """Say whether code runs in a check, or in what one calls: it can stop a run, not change its numbers."""
+    while frame:
+        code, frame = frame.f_code, frame.f_back
+        if code.co_filename.startswith(f"{ROOT / 'emargin'}/") and code.co_name.lstrip("_").startswith(CHECK):
+            return True
+    return False
+
+
 @contextmanager
 def executed(into: set[str]):
     """Collects the top-level definitions of the module whose code runs inside."""
@@ -72,7 +81,7 @@ def executed(into: set[str]):
         if event == "call" and code.co_filename.startswith(package) and not code.co_qualname.startswith("<"):
             module = ".".join(Path(code.co_filename).relative_to(ROOT).with_suffix("").parts)
             name = code.co_qualname.partition(".")[0]
-            if module not in DECIDING and not name.lstrip("_").startswith(CHECK):
+            if module not in DECIDING and not within_check(frame):
                 into.add(f"{module}:{name}")
 
     sys.setprofile(note)
