@@ -57,6 +57,13 @@ def test_counts_and_dates_are_the_same_moments_to_the_nanosecond(unit):
     np.testing.assert_array_equal(parse(counts(unit)).nanoseconds, parse(MOMENTS).nanoseconds)
 
 
+def test_counts_of_nanoseconds_are_exact():
+    assert parse(["1772359200000000001", "1772359200000000003"]).nanoseconds.tolist() == [
+        START.value + 1,
+        START.value + 3,
+    ]
+
+
 def test_zones_count_across_the_end_of_summer_time():
     utc = pd.date_range("2026-10-25 00:59:59", periods=4, freq="1s", tz="UTC")
     local = [moment.isoformat() for moment in utc.tz_convert("Europe/Berlin")]
