@@ -85,7 +85,8 @@ def _load(folder, name, classes, leave_out=(), test_subjects=()) -> RecordingSet
 def check_notes(name: str, others: Counter) -> None:
     """Warn of rhythm notes that are no class: which, how many, and in how many records; `others`: (rhythm, record)."""
     if others:
-        notes, records = Counter(), Counter(rhythm for rhythm, _ in others)
+        records = Counter(rhythm for rhythm, _ in others)
+        notes: Counter[str] = Counter()
         for (rhythm, _), count in others.items():
             notes[rhythm] += count
         listed = ", ".join(f"{rhythm} {count} (records: {records[rhythm]})" for rhythm, count in notes.most_common())
