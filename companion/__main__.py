@@ -40,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     choose.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the rows are")
     add_device(choose)
     _add_score(commands)
+    _add_results(commands)
     _add_encoders(commands)
     commands.add_parser("methods", help="list the methods and their settings").set_defaults(command=_methods)
     _add_data(commands.add_parser("data", help="fetch, verify or list the real data sets"))
@@ -90,6 +91,18 @@ def _add_score(commands: argparse._SubParsersAction) -> None:
     score.add_argument("--metric", metavar="NAME", help="this metric alone (default: all that are missing or stale)")
     score.add_argument("--cells", type=Path, metavar="FOLDER", help="where encoders are (default: runs/cells)")
     add_device(score)
+
+
+def _add_results(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("results", help="compare rows, records and arrays with their checksums")
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    verify = actions.add_parser("verify", help="say which folders of results are as they were written")
+    verify.set_defaults(command=_verify_results)
+    stamp = actions.add_parser("stamp", help="give checksums to results that an earlier version wrote without")
+    stamp.set_defaults(command=_stamp)
+    stamp.add_argument("--anew", action="store_true", help="to all: their files were changed on purpose")
+    for action in (verify, stamp):
+        action.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="(default: all in results/)")
 
 
 def _add_encoders(commands: argparse._SubParsersAction) -> None:
@@ -289,6 +302,28 @@ def _score(options: argparse.Namespace) -> int:
             print(f"emargin: {problem}", file=sys.stderr)
         print(plan(cells, store, grid))
     return 2 if problems else 0
+
+
+def _verify_results(options: argparse.Namespace) -> int:
+    """Exit status 2 where a folder is damaged; the others are read all the same."""
+    from companion.grid.integrity import folders_of, verify
+
+    damaged = 0
+    for outcome in verify(folders_of(options.folders)):
+        if isinstance(outcome, InputError):
+            damaged += 1
+            print(f"emargin: {outcome}", file=sys.stderr)
+        else:
+            print(outcome)
+    return 2 if damaged else 0
+
+
+def _stamp(options: argparse.Namespace) -> int:
+    from companion.grid.integrity import folders_of, stamp
+
+    for folder in folders_of(options.folders):
+        print(f"{folder}: checksums for {stamp(folder, anew=options.anew)} cells")
+    return 0
 
 
 def _pack(options: argparse.Namespace) -> int:

@@ -135,7 +135,7 @@ def run(
     result = Result(experiment, dataset, method, curve, rows, record, scored.drawn, scored.arrays)
     if folder is not None:
         check_free(folder, experiment, dataset.checksum)  # another run may have ended there meanwhile
-        _write(result, folder)
+        results.write_cell(folder, rows, record, scored.arrays)
     return result
 
 
@@ -194,10 +194,3 @@ def _trained(
     if folder:
         write_encoder(folder, experiment, dataset, method, curve)
     return method, pd.DataFrame(curve)
-
-
-def _write(result: Result, folder: Path) -> None:
-    """Write the files of a result, the rows last: where they are, everything is."""
-    results.write_arrays(folder / "arrays.npz", result.arrays)
-    results.write_text(folder / "provenance.json", json.dumps(result.provenance, indent=1))
-    results.write_text(folder / "rows.csv", results.rows_to_csv(result.rows))

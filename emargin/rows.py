@@ -1,5 +1,6 @@
 """Results: tidy rows, one a metric, and beside them a record of where they come from."""
 
+import hashlib
 import importlib.metadata
 import io
 import json
@@ -43,20 +44,36 @@ def table(rows: list[dict] | pd.DataFrame) -> pd.DataFrame:
     return tidied.drop(columns=[name for name in OPTIONAL if (tidied[name] == "").all()])
 
 
-def read_rows(path: Path) -> pd.DataFrame:
-    """Rows from a CSV file that `write_text` wrote. Raises InputError if it cannot be read or a column is missing."""
+def read_rows(path: Path, text: io.StringIO | None = None) -> pd.DataFrame:
+    """Rows from a CSV file that `write_text` wrote, or from its text.
+
+    Raises InputError if it cannot be read, a column is missing, or a line has a word in the place of a number or of a
+    digest, which it names.
+    """
     words = dict.fromkeys({*COLUMNS, *OPTIONAL} - {*NUMBERS}, str)  # a digest may look like a number: 5e12345678901234
-    rows = read_csv(path, dtype=words, keep_default_na=False, na_values={"value": [""], "n": [""]})
+    empty = {"value": [""], "n": [""]}
+    rows = read_csv(path, text, dtype=words, keep_default_na=False, na_values=empty)
     if missing := sorted(set(COLUMNS) - set(rows.columns)):
         what, lacking = f"{path} is no file of result rows", f"no column {', '.join(missing)}"
         raise InputError(what, found=lacking, wanted=", ".join(COLUMNS))
+    odd = pd.DataFrame({"digest": ~rows.digest.fillna("").str.fullmatch("[0-9a-f]{16}")})
+    for name in NUMBERS:
+        numbers = pd.to_numeric(rows[name], errors="coerce")
+        odd[name] = numbers.isna() & ~(rows[name].isna() & (name in empty))
+        if name != "value":
+            odd[name] |= numbers.notna() & (numbers % 1 != 0)
+    if odd.to_numpy().any():
+        place, name = odd.stack().idxmax()
+        line = place + 2 + rows.note[:place].str.count("\n").sum()
+        what, wanted = f"{path} cannot be read, line {line}", "16 digits" if name == "digest" else "a number"
+        raise InputError(what, found=f"{name} {rows[name][place]!r}", wanted=wanted, todo="get it back, or remove it")
     return rows.astype({"n": "Int64"})
 
 
-def read_csv(path: Path, **keywords) -> pd.DataFrame:
+def read_csv(path: Path, text: io.StringIO | None = None, **keywords) -> pd.DataFrame:
     """As pandas reads it. Raises InputError for a file that is no table."""
     try:
-        return pd.read_csv(path, **keywords)
+        return pd.read_csv(path if text is None else text, **keywords)
     except ValueError as error:  # pandas' own errors and those of the encoding
         wanted, todo = "a CSV file that this program wrote", "get it back from the repository, or remove it"
         raise InputError(f"{path} cannot be read", found=error, wanted=wanted, todo=todo) from error
@@ -121,6 +138,35 @@ def _commit() -> str | None:
         return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "--", ".") else "")
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def write_cell(folder: Path, rows: pd.DataFrame, record: dict, arrays: dict[str, np.ndarray] | None = None) -> None:
+    """Write the files of a cell, the rows last: where they are, everything is. The record has their checksums."""
+    text, sums = rows_to_csv(rows), {}
+    if arrays is not None:
+        write_arrays(folder / "arrays.npz", arrays)
+    for name in ("arrays.npz", "curve.csv"):
+        if (folder / name).exists():
+            sums[name] = checksum_of_file(folder / name)
+    sums["rows.csv"] = _sha(text.encode())
+    record = record | {"checksums": sums}
+    record["checksums"] = sums | {"record": checksum_of_record(record)}
+    write_text(folder / "provenance.json", json.dumps(record, indent=1))
+    write_text(folder / "rows.csv", text)
+
+
+def checksum_of_record(record: dict) -> str:
+    """Return the checksum of a record that has those of its files."""
+    return _sha(json.dumps(record).encode())
+
+
+def checksum_of_file(path: Path) -> str:
+    """Return the checksum of a file's bytes."""
+    return _sha(path.read_bytes())
+
+
+def _sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def writable_folder(folder: Path) -> Path:

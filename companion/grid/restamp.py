@@ -26,6 +26,7 @@ from pathlib import Path
 
 import torch
 
+from companion.grid.files import read_records, records_text
 from companion.grid.runner import DATA_FIELDS
 from emargin.config import Experiment
 from emargin.data.loading import load
@@ -89,7 +90,7 @@ class _Change:
 
 
 def _restamp(before: Path, rows_below: float) -> int:
-    stores = {path: json.loads(path.read_text()) for path in sorted(home().glob("results/*/provenance.json"))}
+    stores = {path: read_records(path) for path in sorted(home().glob("results/*/provenance.json"))}
     records = [(digest, record) for store in stores.values() for digest, record in store.items()]
     cells = {digest: _named(record["experiment"]) for digest, record in records}  # a cell may be in several stores
     codes = {
@@ -107,8 +108,7 @@ def _restamp(before: Path, rows_below: float) -> int:
     for change in held:
         change.stamp()
     for path, store in stores.items():
-        lines = ",\n".join(f'"{digest}": {json.dumps(record)}' for digest, record in sorted(store.items()))
-        write_text(path, f"{{\n{lines}\n}}\n")
+        write_text(path, records_text(store))
     _note(before, held, proofs)
     print(f"{len(held)} of {len(changes)} records have the fingerprints of the present text")
     return int(len(held) < len(changes))

@@ -188,8 +188,8 @@ def run_cells(
 
 
 def _add_to_record(folder: Path, **facts) -> None:
-    record = json.loads((folder / "provenance.json").read_text()) | facts
-    results.write_text(folder / "provenance.json", json.dumps(record, indent=1))
+    rows, record, arrays = read_cell(folder)
+    results.write_cell(folder, rows, record | facts, arrays)
 
 
 @contextmanager
@@ -265,8 +265,7 @@ def run_cell(
         note = f"{type(error).__name__}: {error}"
     failed = results.table([results.tidy(cell, "failed", float("nan"), None, note)])
     (folder / "arrays.npz").unlink(missing_ok=True)
-    results.write_text(folder / "provenance.json", json.dumps({"experiment": json.loads(cell.to_json())} | lasting))
-    results.write_text(folder / "rows.csv", results.rows_to_csv(failed))
+    results.write_cell(folder, failed, {"experiment": json.loads(cell.to_json())} | lasting)
     return "failed"
 
 

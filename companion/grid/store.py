@@ -1,17 +1,16 @@
 """The table of results of a grid: three files in one folder, made of the folders in which its cells ran."""
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock, Timeout
 
+from companion.grid import files
 from emargin import rows as results
 from emargin.config import Experiment
-from emargin.errors import InputError
 from emargin.methods import METHODS
 from emargin.stages import differing
 
@@ -23,8 +22,9 @@ WITH_COMPONENTS = ("random", "random-calibrated", "infonce", "emargin")
 class Store:
     """`rows.csv`, tidy rows; `provenance.json`, one record a cell and line; `arrays.npz`, small arrays of each cell.
 
-    A note that rows of a cell share is with the first of them. The arrays of a cell go by `DIGEST/NAME`.
-    Raises InputError for files that cannot be read.
+    A note that rows of a cell share is with the first of them. The arrays of a cell go by `DIGEST/NAME`. Each record
+    has checksums of its cell's rows and arrays, and of itself (`companion.grid.files`).
+    Raises InputError for files that are not as this program wrote them; it names the file and the line.
     """
 
     def __init__(self, folder: Path | str):
@@ -32,10 +32,8 @@ class Store:
         self._read()
 
     def _read(self) -> None:
-        self.rows = results.table([])
-        if self._file("rows.csv").exists():
-            self.rows = results.read_rows(self._file("rows.csv"))
-        self.records: dict[str, dict] = _json(self._file("provenance.json"))
+        self.rows, contents = files.read(self.folder)
+        self.records, self._written = contents.records, contents
         self.failed = set(self.rows.digest[self.rows.metric == "failed"])
         self.known = set(self.rows.digest)
 
@@ -65,15 +63,15 @@ class Store:
 
     def arrays(self, digest: str) -> dict[str, np.ndarray]:
         """Return the arrays of one cell, by name."""
-        kept = self._kept(lambda cell, name: cell == digest)
-        return {name.partition("/")[2]: array for name, array in kept.items()}
+        kept = files.read_members(self.folder, lambda cell, name: cell == digest)
+        return {name.partition("/")[2]: files.array_of(content) for name, content in kept.items()}
 
     def arrays_of_cells(self, names: Collection[str]) -> dict[str, dict[str, np.ndarray]]:
         """Return the arrays of these names, by digest and name; the file is opened once."""
-        by_cell = {}
-        for key, array in self._kept(lambda cell, name: name in names).items():
+        by_cell: dict[str, dict[str, np.ndarray]] = {}
+        for key, content in files.read_members(self.folder, lambda cell, name: name in names).items():
             digest, _, name = key.partition("/")
-            by_cell.setdefault(digest, {})[name] = array
+            by_cell.setdefault(digest, {})[name] = files.array_of(content)
         return by_cell
 
     def add(self, folders: Iterable[Path]) -> None:
@@ -96,7 +94,7 @@ class Store:
             self.records[digest] = record
             if cell_rows.method.iloc[0] not in WITH_COMPONENTS:
                 kept = {name: array for name, array in kept.items() if not name.startswith("component")}
-            arrays |= {f"{digest}/{name}": array for name, array in kept.items()}
+            arrays |= {f"{digest}/{name}": files.member_of(array) for name, array in kept.items()}
         self._replace(digests, rows, arrays)
 
     def merge(self, incoming: "Store") -> None:
@@ -106,62 +104,40 @@ class Store:
         self._replace(
             digests,
             [incoming.rows[incoming.rows.digest.isin(digests)]],
-            incoming._kept(lambda cell, name: cell in digests),
+            files.read_members(incoming.folder, lambda cell, name: cell in digests),
         )
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Read the store anew and keep it locked. Raises InputError where another process holds the lock."""
-        results.writable_folder(self.folder)
-        try:
-            with FileLock(self._file(".lock"), timeout=0):
-                self._read()
-                yield
-        except Timeout as error:
-            raise InputError(
-                f"another run is writing to {self.folder}",
-                wanted="one run a folder",
-                todo="wait for it, or name another folder with --out",
-            ) from error
+        with files.locked(self.folder):
+            self._read()
+            yield
 
-    def _replace(self, digests: set[str], rows: list[pd.DataFrame], arrays: dict[str, np.ndarray]) -> None:
-        """Write the record last: if stopped on the way, an old record stays beside new rows and makes them stale."""
+    def _replace(self, digests: set[str], rows: list[pd.DataFrame], arrays: dict[str, bytes]) -> None:
+        """Put rows and arrays in the place of all that the store has of these cells; write everything."""
         if not digests:
             return
         results.writable_folder(self.folder)
         others = self.known - digests
-        everything = self._kept(lambda cell, name: cell in others) | arrays
+        everything = files.read_members(self.folder, lambda cell, name: cell in others) | arrays
         together = [self.rows[~self.rows.digest.isin(digests)], *rows]
         self.rows = _in_order(results.table(pd.concat(together, ignore_index=True)))
         self.rows.loc[self.rows.duplicated(["digest", "note"]), "note"] = ""
         self.failed = set(self.rows.digest[self.rows.metric == "failed"])
         self.known = set(self.rows.digest)
-        if everything or self._file("arrays.npz").exists():
-            results.write_arrays(self._file("arrays.npz"), {name: everything[name] for name in sorted(everything)})
-        results.write_text(self._file("rows.csv"), results.rows_to_csv(self.rows))
-        lines = ",\n".join(f'"{digest}": {json.dumps(record)}' for digest, record in sorted(self.records.items()))
-        results.write_text(self._file("provenance.json"), f"{{\n{lines}\n}}\n")
+        archive = files.archive_of(everything) if everything or files.has_arrays(self.folder) else None
+        self._written = files.Contents(*self._lines(digests), self.records)
+        files.write(self.folder, self._written, archive)
 
-    def _kept(self, wanted: Callable[[str, str], bool]) -> dict[str, np.ndarray]:
-        """Read the arrays whose digest and name are wanted, by `DIGEST/NAME`."""
-        path = self._file("arrays.npz")
-        if not path.exists():
-            return {}
-        try:
-            with path.open("rb") as stream, np.load(stream) as kept:
-                return {key: kept[key] for key in kept.files if wanted(*key.split("/"))}
-        except MemoryError:
-            raise
-        except Exception as error:  # a flipped bit meets every layer: the archive, the compression, the array's header
-            raise InputError(
-                f"{path} cannot be read",
-                found=type(error).__name__,
-                wanted="a file that this program wrote",
-                todo="get it back from the repository, or delete all three files of the folder",
-            ) from error
-
-    def _file(self, name: str) -> Path:
-        return self.folder / name
+    def _lines(self, changed: set[str]) -> tuple[str, dict[str, list[str]]]:
+        """Return the header and the lines of all cells in their order. Those of a cell that is as it was stay so."""
+        text = results.rows_to_csv(self.rows[self.rows.digest.isin(changed)])
+        header, old = text[: text.index("\n") + 1], self._written
+        if header != old.header:
+            text = results.rows_to_csv(self.rows)
+        lines = old.lines | files.without_numbers(files.placed_rows(text))
+        return header, {digest: lines[digest] for digest in self.rows.digest.unique()}
 
 
 def state(cell: Experiment, record: dict, *, failed: bool, checksum: str | None) -> str:
@@ -177,12 +153,24 @@ def state(cell: Experiment, record: dict, *, failed: bool, checksum: str | None)
 
 
 def read_cell(folder: Path) -> tuple[pd.DataFrame, dict, dict[str, np.ndarray]]:
-    """Read rows, provenance and arrays of the folder that a cell ran in."""
-    arrays = {}
-    if (folder / "arrays.npz").exists():
+    """Read rows, record and arrays of the folder that a cell ran in, and compare them with the record's checksums."""
+    file, arrays = folder / "provenance.json", {}
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+        sums = record["checksums"]
+        known = sums.pop("record")
+        names = [name for name in files.NAMES if name in sums]
+        differing = [name for name in names if results.checksum_of_file(folder / name) != sums[name]]
+        differing += [file.name] * (known != results.checksum_of_record(record))
+        del record["checksums"]
+    except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
+        raise files.not_ours(file, f"{type(error).__name__}: {error}") from error
+    if differing or "rows.csv" not in sums:
+        raise files.not_ours(folder / (differing or ["rows.csv"])[0], "another checksum than its record says")
+    if "arrays.npz" in sums:
         with (folder / "arrays.npz").open("rb") as stream, np.load(stream) as kept:
             arrays = dict(kept)
-    return results.read_rows(folder / "rows.csv"), _json(folder / "provenance.json"), arrays
+    return results.read_rows(folder / "rows.csv"), record, arrays
 
 
 def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
@@ -191,20 +179,3 @@ def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
     optional = [name for name in results.OPTIONAL if name in rows]
     keys = rows[[*results.IDENTITY, *optional, "digest"]].assign(method=rows.method.map(methods))
     return rows.loc[keys.sort_values(list(keys.columns), kind="stable").index].reset_index(drop=True)
-
-
-def _json(path: Path) -> dict:
-    if not path.exists():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict):
-            raise ValueError(f"a {type(content).__name__}")
-    except ValueError as error:
-        raise InputError(
-            f"{path} cannot be read",
-            found=str(error),
-            wanted="JSON that this program wrote",
-            todo="get it back from the repository",
-        ) from error
-    return content

@@ -1,6 +1,5 @@
 """The comparison of committed rows with cells run anew: what is chosen, what is compared, what goes on."""
 
-import json
 import re
 
 import pytest
@@ -19,15 +18,9 @@ def store(tmp_path):
     for cell in cells():
         folder = results.writable_folder(tmp_path / cell.digest)
         values = dict.fromkeys(unchanged.METRICS, 1.0) | {"accuracy": cell.seed / 10}
-        results.write_text(
-            folder / "rows.csv",
-            results.rows_to_csv(
-                results.table([results.tidy(cell, metric, value, 10) for metric, value in values.items()])
-            ),
-        )
         record = {"seconds": {"train": 700.0 if cell.method == "simmtm" else 1.0}, "code": {}, "data": ""}
-        results.write_text(folder / "provenance.json", json.dumps(record))
-        results.write_arrays(folder / "arrays.npz", {})
+        rows = [results.tidy(cell, metric, value, 10) for metric, value in values.items()]
+        results.write_cell(folder, results.table(rows), record, {})
         kept.add([folder])
     return kept
 

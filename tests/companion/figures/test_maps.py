@@ -1,6 +1,7 @@
 """The page of maps: what is drawn for each planned cell, in which place, and what an empty panel says."""
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 from companion.fetch.convert import DSADS
 from companion.figures import maps as plots
+from companion.grid.integrity import stamp
 from companion.grid.plan import read_grid
 from companion.grid.store import Store
 from companion.statistics.map_shape import local_dimension
@@ -45,6 +47,8 @@ def store(tmp_path):
             f"{done.digest}/map_labels": np.repeat([0, 1, 2, 3], [12, 7, 3, 12]).astype(np.int8),
         },
     )
+    results.write_text(tmp_path / "provenance.json", json.dumps({row["digest"]: {} for row in rows}))
+    stamp(tmp_path)
     return Store(tmp_path)
 
 

@@ -11,10 +11,11 @@ from filelock import FileLock, Timeout
 
 import companion.grid.runner
 from companion.__main__ import main
+from companion.grid import files
 from companion.grid import plan as grid
 from companion.grid.plan import cell_folder, plan, read_chapter, read_grid, threads_of
 from companion.grid.runner import finished, is_drawn, run_cell, run_grid
-from companion.grid.store import Store
+from companion.grid.store import Store, read_cell
 from emargin import experiment, stages
 from emargin import rows as results
 from emargin.config import Experiment
@@ -193,7 +194,9 @@ def test_a_digest_that_looks_like_a_number_stays_a_word(tmp_path, digest):
 def test_a_cell_run_anew_replaces_all_that_the_store_has_of_it(tmp_path, small_grid):
     run_small(small_grid, tmp_path / "out")
     cell, kept = read_grid(small_grid)
+    ran, record, _ = read_cell(cell_folder(cell))
     (cell_folder(cell) / "arrays.npz").unlink()
+    results.write_cell(cell_folder(cell), ran, record)
     Store(tmp_path / "out").add([cell_folder(cell)])
     again = Store(tmp_path / "out")
     assert again.arrays(cell.digest) == {} and again.arrays(kept.digest)
@@ -299,40 +302,46 @@ def test_a_damaged_cell_runs_again(tmp_path, small_grid, name, capsys):
     assert not (cell_folder(cells[0]) / "rows.csv").exists() and (cell_folder(cells[0]) / "encoder.pt").exists()
 
 
-def test_a_store_whose_record_is_no_object_is_named(tmp_path):
-    (tmp_path / "provenance.json").write_text("[]")
-    with pytest.raises(InputError, match="provenance.json cannot be read. found: a list"):
-        Store(tmp_path)
-
-
 def test_a_folder_without_rows_is_not_merged(tmp_path, capsys):
     assert main(["grid", "merge", str(tmp_path / "misspelt"), "--out", str(tmp_path / "merged")]) == 2
     assert "nothing to merge" in capsys.readouterr().err and not (tmp_path / "merged").exists()
 
 
-@pytest.mark.parametrize("stopped_at", ["arrays.npz", "rows.csv", "provenance.json"])
-def test_a_store_that_is_killed_while_a_stale_cell_is_replaced_has_it_stale(
-    tmp_path, small_grid, monkeypatch, stopped_at
+@pytest.mark.parametrize(
+    ("stopped_at", "state"), [*((n, "stale") for n in range(4)), *((n, "done") for n in range(4, 9))]
+)
+def test_a_store_that_is_killed_while_a_stale_cell_is_replaced_is_the_old_or_the_new_one(
+    tmp_path, small_grid, monkeypatch, stopped_at, state
 ):
+    """Before each file is written, put on the disk, and put in its place."""
     run_small(small_grid, tmp_path / "out")
     cells, kept = read_grid(small_grid), Store(tmp_path / "out")
     kept.records[cells[0].digest]["code"] = {}
     kept._replace({"0"}, [], {})
     assert [Store(tmp_path / "out").state(cell, CHECKSUM) for cell in cells] == ["stale", "done"]
+    steps = []
 
-    def stopping(write):
-        def wrapped(path, content):
-            if path.name == stopped_at:
+    def stopping(step):
+        def wrapped(*arguments):
+            steps.append(step)
+            if len(steps) == stopped_at + 1:
                 raise KeyboardInterrupt
-            write(path, content)
+            return step(*arguments)
 
         return wrapped
 
-    for name in ("write_text", "write_arrays"):
-        monkeypatch.setattr(results, name, stopping(getattr(results, name)))
-    with pytest.raises(KeyboardInterrupt):
-        kept.add([cell_folder(cells[0])])
-    assert [Store(tmp_path / "out").state(cell, CHECKSUM) for cell in cells] == ["stale", "done"]
+    with monkeypatch.context() as patch:
+        patch.setattr(results, "write_bytes", stopping(results.write_bytes))
+        patch.setattr(files, "_sync", stopping(files._sync))
+        patch.setattr(files, "_put", stopping(files._put))
+        patch.setattr("shutil.rmtree", lambda *a, **k: None)  # a kill has no last words
+        with pytest.raises(KeyboardInterrupt):
+            kept.add([cell_folder(cells[0])])
+    state = "stale" if stopped_at < 4 else "done"
+    assert [Store(tmp_path / "out").state(cell, CHECKSUM) for cell in cells] == [state, "done"]
+    rows = run_small(small_grid, tmp_path / "out")
+    pd.testing.assert_frame_equal(rows, kept.rows, check_dtype=False)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {".lock", *files.NAMES}
 
 
 def test_a_cell_that_is_killed_while_it_runs_anew_has_no_rows(tmp_path, small_grid, monkeypatch):
@@ -447,12 +456,9 @@ def test_a_grid_takes_in_cells_that_have_run_elsewhere(tmp_path, small_grid, cou
 def test_arrays_of_no_cell_do_not_stay(tmp_path, small_grid):
     run_small(small_grid, tmp_path / "out")
     kept = Store(tmp_path / "out")
-    kept._replace({"0"}, [], {"inf/map": np.zeros(2)})
-    kept._replace({"0"}, [], {})
-    assert {name.partition("/")[0] for name in np.load(tmp_path / "out" / "arrays.npz").files} == kept.known
     for digest in kept.known:
         kept._replace({digest}, [kept.rows[kept.rows.digest == digest]], {})
-        assert kept.arrays(digest) == {}
+        assert kept.arrays(digest) == {} and Store(tmp_path / "out").arrays(digest) == {}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import torch
 from companion.__main__ import main
 from companion.grid import plan as grid
 from companion.grid import reproduce, score
+from companion.grid.integrity import stamp
 from companion.grid.plan import cell_folder, plan, read_grid
 from companion.grid.runner import run_grid
 from companion.grid.store import Store
@@ -132,6 +133,7 @@ def test_a_stale_metric_is_computed_again_and_the_others_stay(cells, monkeypatch
     rows = results.read_rows(path)  # other values, so that it shows which are computed
     rows.value += 100
     path.write_text(results.rows_to_csv(rows))
+    stamp(path.parent, anew=True)
     spoilt = lines(tmp_path)
     make_stale(monkeypatch, stage)
     assert "2 stale" in str(plan(cells, Store(tmp_path / "out")))
@@ -203,6 +205,7 @@ def test_a_cell_whose_rows_are_of_no_present_training_is_scored_as_a_whole(cells
         change = {"earlier_text": ["train"]} if base == "an earlier text" else {"data": "other"}
         (out / "provenance.json").write_text(json.dumps({name: r | change for name, r in records.items()}))
         (out / "rows.csv").write_text((out / "rows.csv").read_text().replace(",0.", ",1."))
+        stamp(out, anew=True)
     assert scored(tmp_path, *(["--metric", "breadth"] if base == "an earlier text" else [])) == 0
     assert lines(tmp_path, without=["breadth"]) == before
     assert not any(Store(out).is_earlier(cell.digest) for cell in cells)
@@ -213,6 +216,7 @@ def test_a_stage_that_is_computed_again_is_of_an_earlier_text_no_more(cells, mon
     out = tmp_path / "out"
     earlier = {name: r | {"earlier_text": ["probe", "collapse"]} for name, r in Store(out).records.items()}
     (out / "provenance.json").write_text(json.dumps(earlier))
+    stamp(out, anew=True)
     make_stale(monkeypatch, "collapse")
     assert scored(tmp_path) == 0
     assert {tuple(record["earlier_text"]) for record in Store(out).records.values()} == {("probe",)}
@@ -273,6 +277,7 @@ def test_reproduce_scores_what_it_can_and_then_runs_the_rest(cells, toy, tmp_pat
     records = Store(out).records
     records[cells[0].digest]["code"]["train"] = "older"
     (out / "provenance.json").write_text(json.dumps(records))
+    stamp(out, anew=True)
     command = tmp_path / "snakemake"
     command.write_text("#!/bin/sh\nexit 0\n")
     command.chmod(0o755)

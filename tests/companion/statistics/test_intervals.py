@@ -1,5 +1,6 @@
 """Differences and rank correlations: against slow references, and on data whose answer is known."""
 
+import json
 import re
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from companion.figures import claim
+from companion.grid.integrity import stamp
 from companion.grid.store import Store
 from companion.statistics.intervals import Bootstrap, Correlation, Interval, configurations, rank_correlation
 from emargin import rows as results
@@ -52,7 +54,9 @@ class Cells:
 
     def store(self, folder) -> Store:
         results.write_text(folder / "rows.csv", results.rows_to_csv(results.table(self.rows)))
+        results.write_text(folder / "provenance.json", json.dumps({row["digest"]: {} for row in self.rows}))
         results.write_arrays(folder / "arrays.npz", self.arrays)
+        stamp(folder, anew=True)
         return Store(folder)
 
 
@@ -195,7 +199,7 @@ def test_what_cannot_be_compared_is_refused(tmp_path):
 def test_damaged_tables_are_an_error_that_says_so(tmp_path):
     store = Cells(5).store(tmp_path)
     (tmp_path / "arrays.npz").write_bytes(b"PK not a zip")
-    with pytest.raises(InputError, match="arrays.npz cannot be read"):
+    with pytest.raises(InputError, match="arrays.npz is damaged"):
         Bootstrap(store)
 
 

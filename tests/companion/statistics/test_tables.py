@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from companion.figures import tables as html
+from companion.grid.integrity import stamp
 from companion.grid.store import Store
 from companion.labels import short
 from companion.statistics import tables
@@ -51,6 +52,7 @@ class Written:
         results.write_text(self.folder / "rows.csv", results.rows_to_csv(results.table(self.rows)))
         results.write_text(self.folder / "provenance.json", json.dumps(self.records))
         results.write_arrays(self.folder / "arrays.npz", self.arrays)
+        stamp(self.folder, anew=True)
         return Store(self.folder)
 
 

@@ -1,0 +1,92 @@
+"""Compare stores with their checksums, `emargin results verify`; give checksums to those without, `... stamp`."""
+
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from companion.grid import files
+from emargin import rows as results
+from emargin.errors import InputError
+from emargin.paths import home
+
+
+def folders_of(named: list[Path]) -> list[Path]:
+    """Return the folders that are named; all stores in `results/` of the checkout where none is."""
+    return named or sorted({path.parent for name in files.NAMES for path in home().glob(f"results/*/{name}")})
+
+
+def verify(folders: list[Path]) -> Iterator[str | InputError]:
+    """Read all of each store; yield a sentence on what is as it was written, or what is damaged."""
+    for folder in folders:
+        try:
+            rows, contents = files.read(folder)
+            if not contents.records:
+                raise InputError(f"no results in {folder}", wanted=", ".join(files.NAMES), todo="name another folder")
+            arrays = files.read_members(folder, lambda digest, name: True)
+            for content in arrays.values():
+                files.array_of(content)
+        except InputError as error:
+            yield error
+        else:
+            yield f"{folder}: {len(contents.records)} cells, {len(rows)} rows, {len(arrays)} arrays, as written"
+
+
+def stamp(folder: Path, *, anew: bool = False) -> int:
+    """Give checksums to a store without; return of how many cells.
+
+    Parameters
+    ----------
+    folder : Path
+    anew : bool
+        Make the checksums of a store that has such anew: its files were changed on purpose.
+
+    Raises
+    ------
+    InputError
+        For a file that cannot be read; for a store with checksums of some cells, or others than those of its files,
+        unless `anew`.
+    """
+    with files.locked(folder):
+        contents = {name: path.read_bytes() for name in files.NAMES if (path := folder / name).exists()}
+        if missing := sorted({files.ROWS, files.RECORDS} - contents.keys()):
+            raise InputError(f"no results in {folder}", found=f"no {', '.join(missing)}", wanted="a folder of results")
+        records = _records(folder / files.RECORDS, contents[files.RECORDS].decode("utf-8", "replace"))
+        if any("checksums" in record for record in records.values()) and not anew:
+            files.read(folder)
+            return 0
+        text, path = contents[files.ROWS].decode("utf-8", "replace"), folder / files.ROWS
+        results.read_rows(path, io.StringIO(text, newline=""))
+        lines = files.without_numbers(files.placed_rows(text, path))
+        if different := sorted(lines.keys() ^ records.keys()):
+            raise InputError(
+                f"{folder} cannot get checksums",
+                found=f"cell {different[0]} in one of {files.ROWS} and {files.RECORDS} alone",
+                wanted="rows and a record of each cell",
+                todo=files.BACK,
+            )
+        archive = contents.get(files.ARRAYS)
+        if archive is not None:
+            files.members_of(folder / files.ARRAYS, archive, lambda digest, name: True)
+            archive = files.with_checksum(archive)
+        files.write(folder, files.Contents(text[: text.index("\n") + 1], lines, records), archive)
+        files.read(folder)
+        return len(records)
+
+
+def _records(path: Path, text: str) -> dict[str, dict]:
+    """Return records, with checksums or without, in whatever layout."""
+
+    def once(pairs: list[tuple[str, object]]) -> dict:
+        if twice := [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]:
+            raise ValueError(f"{twice[0]} twice in an object")
+        return dict(pairs)
+
+    try:
+        records = json.loads(text, object_pairs_hook=once)
+        if not isinstance(records, dict) or not all(isinstance(record, dict) for record in records.values()):
+            raise ValueError("no object of objects")
+    except (ValueError, RecursionError) as error:
+        raise files.not_ours(path, f"{type(error).__name__}: {error}") from error
+    return records
