@@ -81,7 +81,7 @@ def read(folder: Path) -> tuple[pd.DataFrame, Contents]:
             raise InputError(f"{folder / name} is not there", found=", ".join(files), wanted="both", todo=BACK)
     path, text = files[ROWS][0], _text(*files[ROWS])
     records, placed = _records(*files[RECORDS]), placed_rows(text, path)
-    _compare_rows(path, records, placed)
+    _compare_rows(folder, path, records, placed)
     _compare_arrays(folder, files.get(ARRAYS), records)
     rows = results.read_rows(path, io.StringIO(text, newline=""))
     return rows, Contents(text[: text.index("\n") + 1], without_numbers(placed), records)
@@ -189,16 +189,18 @@ def _records(path: Path, content: bytes) -> dict[str, dict]:
     lines = _text(path, content).split("\n")
     if lines[0] != "{":
         _damaged(path, 1, lines[0], "{ alone, then a record a line")
+    if lines[-2:] != ["}", ""]:
+        number = len(lines) if lines[-1] else len(lines) - 1
+        _damaged(path, number, f"the end {lines[number - 1]}", "} alone on the last line")
     records: dict[str, dict] = {}
+    last = ""
     for number, line in enumerate(lines[1:-2], 2):
         digest, record = _record(path, number, line)
-        if digest in records:
-            _damaged(path, number, f"a second record of {digest}", "one")
+        if digest <= last:
+            _damaged(path, number, f"a record of {digest} after one of {last}", "one of each cell, in order")
         if record_line(digest, record) + "," * (number < len(lines) - 2) != line:
             _damaged(path, number, f"record of {digest}", 'what its checksum "record" is of')
-        records[digest] = record
-    if lines[-2:] != ["}", ""]:
-        _damaged(path, len(lines), f"the end {lines[-1]!r}", "} alone on the last line")
+        records[digest], last = record, digest
     return records
 
 
@@ -248,7 +250,8 @@ def placed_rows(text: str, path: Path = Path(ROWS)) -> dict[str, list[tuple[int,
         _damaged(path, 1, header, f"the columns {','.join(results.COLUMNS)}")
     if lines[-1]:
         _damaged(path, len(lines), lines[-1], "a whole line")
-    place, number, placed = columns.index("digest"), 2, {}
+    placed: dict[str, list[tuple[int, str]]] = {}
+    place, number = columns.index("digest"), 2
     reader = csv.reader(lines[1:-1], strict=True)
     while True:
         try:
@@ -269,17 +272,24 @@ def without_numbers(placed: dict[str, list[tuple[int, str]]]) -> dict[str, list[
     return {digest: [text for _, text in lines] for digest, lines in placed.items()}
 
 
-def _compare_rows(path: Path, records: dict[str, dict], placed: dict[str, list[tuple[int, str]]]) -> None:
-    for digest, lines in placed.items():
-        if digest not in records:
-            _damaged(path, lines[0][0], f"a row of {digest}, which has no record", "a record of each cell")
+def _compare_rows(folder: Path, path: Path, records: dict[str, dict], placed: dict[str, list[tuple[int, str]]]) -> None:
+    unknown = [digest for digest in placed if digest not in records]
     end = max((lines[-1][0] for lines in placed.values()), default=1)
     for digest, record in records.items():
         lines = placed.get(digest, [])
         sums, texts = record["checksums"], [text for _, text in lines]
         if checksums_of(texts) != {"rows": sums["rows"], "lines": sums["lines"]}:
             number, found = _first_difference(sums["lines"], lines, end)
+            if unknown:  # a row whose digest was changed is lacking elsewhere
+                number, found = placed[unknown[0]][0][0], f"a row of {unknown[0]}, of which there is no record"
             _damaged(path, number, found, f"the rows of cell {digest} that its record has the checksum of")
+    if unknown:
+        number = 2 + sum(digest < unknown[0] for digest in records)
+        found = f"none of {unknown[0]}, which has rows (line {placed[unknown[0]][0][0]} of {ROWS})"
+        _damaged(_place(folder, RECORDS), number, found, "a record of each cell")
+    for digest, lines in placed.items():
+        if lines[-1][0] != lines[0][0] + sum(text.count("\n") for _, text in lines[:-1]):
+            _damaged(path, lines[-1][0], f"a row of {digest} away from the others", "all rows of a cell together")
 
 
 def _first_difference(known: str, lines: list[tuple[int, str]], end: int) -> tuple[int, str]:
