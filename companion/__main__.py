@@ -234,12 +234,13 @@ def _frames(options: argparse.Namespace) -> int:
 
 
 def _cell(options: argparse.Namespace) -> int:
-    from companion.grid.runner import run_cells
+    from companion.grid.runner import ended_like_ctrl_c, run_cells
 
     named = _named_cells(options)
     how = {"device": options.device, "threads": options.threads, "again": options.again}
-    for outcome in run_cells(named, grid=options.grid.stem, **how):
-        print(outcome, flush=True)
+    with ended_like_ctrl_c():
+        for outcome in run_cells(named, grid=options.grid.stem, **how):
+            print(outcome, flush=True)
     return 0
 
 
@@ -289,12 +290,13 @@ def _merge(options: argparse.Namespace) -> int:
 def _score(options: argparse.Namespace) -> int:
     """Exit status 2 where a cell could not be scored; the others are."""
     from companion.grid.plan import plan, read_grid
+    from companion.grid.runner import ended_like_ctrl_c
     from companion.grid.score import score_cells
     from companion.grid.store import Store
     from emargin.threads import limited
 
     store, cells, grid = Store(options.out), read_grid(options.grid), options.grid.stem
-    with store.locked(), limited(options.threads):
+    with ended_like_ctrl_c(), store.locked(), limited(options.threads):
         problems = score_cells(
             cells, store, grid=grid, metric=options.metric, root=options.cells, device=options.device
         )

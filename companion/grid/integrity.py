@@ -2,11 +2,11 @@
 
 import io
 import json
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from companion.grid import files
+from companion.grid.plan import named_once
 from emargin import rows as results
 from emargin.errors import InputError
 from emargin.paths import home
@@ -77,14 +77,8 @@ def stamp(folder: Path, *, anew: bool = False) -> int:
 
 def _records(path: Path, text: str) -> dict[str, dict]:
     """Return records, with checksums or without, in whatever layout."""
-
-    def once(pairs: list[tuple[str, object]]) -> dict:
-        if twice := [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]:
-            raise ValueError(f"{twice[0]} twice in an object")
-        return dict(pairs)
-
     try:
-        records = json.loads(text, object_pairs_hook=once)
+        records = json.loads(text, object_pairs_hook=named_once)
         if not isinstance(records, dict) or not all(isinstance(record, dict) for record in records.values()):
             raise ValueError("no object of objects")
     except (ValueError, RecursionError) as error:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from emargin.resolve import resolve
 from emargin.stages import code_versions, lacking
 from emargin.threads import THREADS
 
+MOST = 100_000  # cells of a block: more would not run in a lifetime, and a product of long lists fills the memory
 FRAMES_FIELDS = ("dataset", "source", "surrogate", "protocol", "quick", "n_fft", "hop")  # folds share their frames
 FILES_FIELDS = ("dataset", "source", "surrogate", "quick", "split")  # what the checksum of the files depends on
 
@@ -26,34 +28,45 @@ def read_grid(path: Path) -> list[Experiment]:
 
     The file is a JSON list of blocks; a block maps fields of Experiment to a value or a list of values and stands for
     their product. Cells are ordered by seed first, so that a first result of everything comes early.
-    Raises InputError for a file that is no such list, an unknown field or value, or an empty product; MissingData for a
-    set of the UCR archive that is not there.
+    Raises InputError for a file that is no such list, an unknown field or value, a name twice in a block, an empty
+    product or one beyond all use, naming the block; MissingData for a set of the UCR archive that is not there.
     """
     try:
-        blocks = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"grid file {path} cannot be read", found=str(error), wanted="a JSON list of blocks"
-        ) from error
-    if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
+        blocks = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=named_once)
+    except (OSError, ValueError, RecursionError) as error:
+        reason = "JSON too deep" if isinstance(error, RecursionError) else error
+        raise InputError(f"grid file {path} cannot be read", found=reason, wanted="a JSON list of blocks") from error
+    if not isinstance(blocks, list):
         raise InputError(f"grid file {path}", found="no list of objects", wanted="a JSON list of blocks")
-    cells = []
+    cells: list[Experiment] = []
     for number, block in enumerate(blocks, 1):
+        where = f"grid file {path}, block {number}"
+        if not isinstance(block, dict):
+            raise InputError(where, found=f"no list of objects but a {type(block).__name__} in it", wanted="an object")
         lists = {name: value if isinstance(value, list) else [value] for name, value in block.items()}
         empty = [name for name, values in lists.items() if not values]
         if empty:
-            raise InputError(
-                f"grid file {path}, block {number} has no cells",
-                found=f"no value for {empty[0]}",
-                wanted="a value in every list",
-            )
-        cells += [
-            resolve(Experiment.from_dict(dict(zip(lists, values, strict=True))))
-            for values in itertools.product(*lists.values())
-        ]
+            raise InputError(f"{where} has no cells", found=f"no value for {empty[0]}", wanted="a value in every list")
+        if (product := math.prod(map(len, lists.values()))) > MOST:
+            raise InputError(f"{where} has too many cells", found=f"{product:,}", wanted=f"at most {MOST:,}")
+        try:
+            cells += [
+                resolve(Experiment.from_dict(dict(zip(lists, values, strict=True))))
+                for values in itertools.product(*lists.values())
+            ]
+        except InputError as error:
+            raise type(error)(f"{where}: {error}") from error
     if not cells:
         raise InputError(f"grid file {path} has no cells", found="an empty list", wanted="at least one block")
     return sorted(dict.fromkeys(cells), key=lambda cell: cell.seed)
+
+
+def named_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return a JSON object. Of a name that stands in it twice, the first value would be lost."""
+    twice = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
+    if twice:
+        raise ValueError(f"{twice[0]!r} twice in one object")
+    return dict(pairs)
 
 
 def read_chapter(store: Store) -> dict[str, list[Experiment]]:

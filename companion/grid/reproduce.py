@@ -115,14 +115,14 @@ def _name_of(folder: Path) -> str:
 def _run(command: list[str], look: Callable[[], None]) -> int:
     """The command's exit status, 130 if it was interrupted; `look` is called while it runs.
 
-    Ctrl-C reaches the command and its jobs without our help, and they end in good order. SIGTERM reaches this process
-    alone and is passed on as what Ctrl-C would be.
+    Ctrl-C reaches the command and its jobs without our help, and they end in good order. SIGTERM and SIGHUP, unless
+    that is ignored as under nohup, reach this process alone and are passed on as what Ctrl-C would be.
     """
-    noted = []
-    before = {
-        number: signal.signal(number, lambda number, frame: noted.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    noted: list[int] = []
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, lambda number, frame: noted.append(number)) for number in numbers}
     try:
         process = subprocess.Popen(command)
     except FileNotFoundError as error:
@@ -137,7 +137,7 @@ def _run(command: list[str], look: Callable[[], None]) -> int:
                 status = process.wait(timeout=1)
                 return 130 if noted else status
             except subprocess.TimeoutExpired:
-                if signal.SIGTERM in noted and not passed_on:
+                if set(noted) - {signal.SIGINT} and not passed_on:
                     process.send_signal(signal.SIGINT)
                     passed_on = True
                 if time.monotonic() - looked >= EVERY:

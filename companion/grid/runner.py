@@ -9,7 +9,9 @@ where it was.
 
 import json
 import shutil
+import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -90,7 +92,7 @@ def run_grid(
     Raises InputError where another run is writing to the folder.
     """
     cells, store = read_grid(path), Store(folder)
-    with store.locked():
+    with ended_like_ctrl_c(), store.locked():
         todo = plan(cells, store, path.stem)
         print(todo, file=sys.stderr)
         outcomes = run_cells(
@@ -109,6 +111,34 @@ def run_grid(
                 place = f"[{number}/{len(todo.ahead)}]"
                 print(f"{place} {outcome.status} in {outcome.seconds:.0f} s: {outcome.cell}", file=sys.stderr)
     return store.rows
+
+
+@contextmanager
+def ended_like_ctrl_c() -> Iterator[None]:
+    """Take SIGTERM and SIGHUP, a scheduler's and a lost terminal's first word, for Ctrl-C.
+
+    Only a process's main thread hears signals. One that is ignored, as under nohup, stays so.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number, frame):
+        handler = signal.getsignal(signal.SIGINT)  # of the training, while that goes on
+        if not callable(handler):
+            raise KeyboardInterrupt
+        handler(signal.SIGINT, frame)
+
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in (getattr(signal, name) for name in names)}
+    heard = [number for number, handler in before.items() if handler is signal.SIG_DFL]
+    for number in heard:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in heard:
+            signal.signal(number, before[number])
 
 
 class Intake:

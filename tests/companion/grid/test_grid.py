@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -14,9 +15,9 @@ from companion.__main__ import main
 from companion.grid import files
 from companion.grid import plan as grid
 from companion.grid.plan import cell_folder, plan, read_chapter, read_grid, threads_of
-from companion.grid.runner import finished, is_drawn, run_cell, run_grid
+from companion.grid.runner import ended_like_ctrl_c, finished, is_drawn, run_cell, run_grid
 from companion.grid.store import Store, read_cell
-from emargin import experiment, stages
+from emargin import experiment, stages, training
 from emargin import rows as results
 from emargin.config import Experiment
 from emargin.errors import InputError, MissingData, NonFiniteGradient
@@ -97,14 +98,33 @@ def test_a_grid_is_the_product_of_its_lists_by_seed(tmp_path):
         ("{}", "no list of objects"),
         ("[]", "has no cells"),
         ('[{"method": "random"}, {"method": []}]', "block 2 has no cells.*no value for method"),
-        ('[{"methd": "random"}]', "unknown parameter.*did you mean 'method'"),
-        ('[{"dataset": "mitbh", "source": "real"}]', "unknown dataset.*did you mean 'mitbih'"),
+        ('[{}, {"methd": "random"}]', "grid.json, block 2: unknown parameter.*did you mean 'method'"),
+        ('[{"dataset": "mitbh", "source": "real"}]', "grid.json, block 1: unknown dataset.*did you mean 'mitbih'"),
+        ("[{}, 3]", "grid.json, block 2.*found: no list of objects but a int"),
+        ('[{"seed": {"a": 1}}]', "block 1: seed has the wrong type"),
+        ('[{"seed": [1, [2]]}]', "block 1: seed has the wrong type"),
+        ('[{"seed": null}]', "block 1: seed has the wrong type"),
+        ('[{"seed": 1, "seed": 2}]', "cannot be read. found: 'seed' twice in one object"),
+        ("[" * 100_000, "cannot be read. found: JSON too deep"),
+        (json.dumps([{"seed": list(range(1000)), "fold": list(range(1000))}]), "block 1 has too many cells.*1,000,000"),
+        ('[{"seed": ' + "9" * 5000 + "}]", "cannot be read. found: Exceeds the limit"),
     ],
 )
 def test_a_bad_grid_file_is_named(tmp_path, text, message):
     (tmp_path / "grid.json").write_text(text)
     with pytest.raises(InputError, match=message):
         read_grid(tmp_path / "grid.json")
+
+
+def test_a_grid_file_with_a_byte_order_mark_is_read(tmp_path):
+    (tmp_path / "grid.json").write_text("\ufeff[{}]", encoding="utf-8")
+    assert len(read_grid(tmp_path / "grid.json")) == 1
+
+
+def test_a_set_that_is_missing_is_so_with_its_block(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMARGIN_DATA", str(tmp_path))
+    with pytest.raises(MissingData, match=r"grid.json, block 1: "):
+        read_grid(grid_file(tmp_path, [{"dataset": "ucr-Nowhere"}]))
 
 
 def test_rows_land_as_cells_end_and_a_killed_grid_resumes(tmp_path, monkeypatch, small_grid):
@@ -126,6 +146,34 @@ def test_rows_land_as_cells_end_and_a_killed_grid_resumes(tmp_path, monkeypatch,
     assert len(json.loads((tmp_path / "out" / "provenance.json").read_text())) == 2
     run_small(small_grid, tmp_path / "out")
     assert len(calls) == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_scheduler_s_first_word_ends_a_grid_like_ctrl_c(tmp_path, small_grid, number, monkeypatch, capsys):
+    """In the midst of a training, which leaves its checkpoint; what was done before is in the store."""
+    path = grid_file(tmp_path, [SMALL | {"method": ["random", "emargin"], "iterations": 30}])
+    step = training._State.save
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "SAVE_EVERY", 7)
+        patch.setattr(training._State, "save", lambda *a: (step(*a), signal.raise_signal(number))[0])
+        assert main(["run", "--grid", str(path), "--out", str(tmp_path / "out"), "--device", "cpu"]) == 130
+    assert "interrupted; the same command goes on" in capsys.readouterr().err
+    assert signal.getsignal(number) is signal.SIG_DFL
+    assert set(Store(tmp_path / "out").rows.method) == {"random"}
+    cell = read_grid(path)[1]
+    assert training.load_checkpoint(cell_folder(cell) / "resume.pt", cell)["step"] == 8
+    rows = run_small(path, tmp_path / "out")
+    shutil.rmtree(tmp_path / "runs")
+    pd.testing.assert_frame_equal(run_small(path, tmp_path / "whole"), rows, rtol=0, atol=0)
+
+
+def test_a_signal_that_is_ignored_stays_so(monkeypatch):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with ended_like_ctrl_c():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_large_store_takes_cells_in_now_and_then_and_the_last_of_them_on_exit(tmp_path, monkeypatch):

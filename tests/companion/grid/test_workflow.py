@@ -374,10 +374,13 @@ def test_a_failed_cell_is_named_at_the_end(tmp_path, monkeypatch, small_grid, fa
     ("name", "commands"),
     [
         ("INT", "kill -INT $PPID; sleep 0.2; exit 1"),
-        (
-            "TERM",
-            "trap 'touch {0}/told; exit 1' INT; kill -TERM $PPID; i=0; while [ $i -lt 100 ]; do sleep 0.1; "
-            "i=$((i + 1)); done",
+        *(
+            (
+                name,
+                f"trap 'touch {{0}}/told; exit 1' INT; kill -{name} $PPID; i=0; while [ $i -lt 100 ]; do sleep 0.1; "
+                "i=$((i + 1)); done",
+            )
+            for name in ("TERM", "HUP")
         ),
     ],
 )
