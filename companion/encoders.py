@@ -12,6 +12,7 @@ standardisation of the features, stay as they are.
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import sys
@@ -21,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from filelock import FileLock
 
@@ -30,6 +32,7 @@ from emargin.data.loading import checksum_of
 from emargin.encoder_files import EXACT, read_curve, write_state
 from emargin.errors import InputError
 from emargin.files import clear, names_to_disk, to_disk, unfinished
+from emargin.methods import METHODS
 from emargin.resolve import resolve
 from emargin.rows import writable_folder
 from emargin.state import named, read_state, training_code
@@ -69,7 +72,9 @@ class Outcome:
 
 
 def pack(folder: Path, archive: Path, dtype: str = EXACT) -> Outcome:
-    """Write the encoders of a folder into an archive. Those that other code than the present trained are left out.
+    """Write the encoders of a folder into an archive.
+
+    Those that other code than the present trained, or that hold more than tensors, are left out.
 
     Parameters
     ----------
@@ -96,6 +101,9 @@ def pack(folder: Path, archive: Path, dtype: str = EXACT) -> Outcome:
                 if state["origin"]["code"] != training_code(cell):
                     outcome.left_out.append(_other_training(cell, file, state["origin"]["code"], training_code(cell)))
                     continue
+                if more := [name for name, value in state["method"].items() if not isinstance(value, torch.Tensor)]:
+                    outcome.left_out.append(_more_than_tensors(cell, file, more[0]))
+                    continue
                 name = cell_folder(cell).name
                 if name in entries:
                     raise InputError(f"two encoders of {cell}", found=f"the second is {file}", wanted="one of a cell")
@@ -109,7 +117,7 @@ def pack(folder: Path, archive: Path, dtype: str = EXACT) -> Outcome:
             if not entries:
                 raise InputError(
                     f"no encoder in {folder}",
-                    found=f"{len(outcome.left_out)} of other code",
+                    found=f"{len(outcome.left_out)} that are left out" if outcome.left_out else None,
                     wanted="FOLDER/*/encoder.pt of the present code",
                     todo="name the folder that cells ran in, such as runs/cells",
                 )
@@ -205,15 +213,64 @@ def _members_of(state: dict, cell: Experiment, file: Path, dtype: str) -> dict[s
 
 
 def _check_fit(state: dict, cell: Experiment, where: str) -> set[str]:
-    """Return the names of the weights. Raise InputError where the tensors are not those of the cell's method."""
+    """Return the names of the weights. Raise InputError where the tensors are not those that the cell's method has."""
+    found, given = _flaw(state), state["method"]
     try:
-        method = build(cell, state["n_features"])
-        method.load_state_dict(state["method"])
+        found = found or _difference(given, _on_no_device(cell, state["n_features"]))
+        method = None if found else build(cell, state["n_features"])
+        if method is not None:
+            found = _difference(given, method.state_dict())
+            method.load_state_dict(given)
     except (RuntimeError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{where}: not the tensors of {cell}", found=str(error), wanted="those that its method has"
-        ) from error
+        found = found or str(error)
+    if found or method is None:
+        raise InputError(f"{where}: not the tensors of {cell}", found=found, wanted="those that its method has")
     return {name for name, _ in method.named_parameters()}
+
+
+def _flaw(state: dict) -> str | None:
+    """Return what no training leaves: numbers that are not finite, a scale of 0, more features than numbers."""
+    tensors = dict(state["method"])
+    both, n_features = state["standardisation"] or (), state["n_features"]
+    numbers = sum(tensor.numel() for tensor in tensors.values())
+    if type(n_features) is not int or not 0 < n_features <= numbers:
+        return f"{n_features!r} features, and {numbers} numbers in all"
+    if len(both) not in (0, 2):
+        return "a mean without a standard deviation, or the reverse"
+    tensors |= dict(zip(("standardisation/mean", "standardisation/std"), both, strict=False))
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            return f"a number in {name} that is not finite"
+        if name.startswith("standardisation/") and (tensor.dtype, tensor.numel()) != (torch.float32, n_features):
+            return f"{name} of {tensor.dtype} and shape {tuple(tensor.shape)}, for {n_features} features"
+        if name == "standardisation/std" and not (tensor > 0).all() or "running_var" in name and (tensor < 0).any():
+            return f"a spread in {name} that is not positive"
+    return None
+
+
+def _on_no_device(cell: Experiment, n_features: int) -> dict[str, torch.Tensor] | None:
+    """Return the tensors of the cell's method without memory; None of a method that looks at its numbers as it is made.
+
+    So what an archive says of sizes takes no memory before it has been compared with what is there.
+    """
+    try:
+        with torch.random.fork_rng(), torch.device("meta"):
+            return METHODS[cell.method](cell, n_features).state_dict()
+    except Exception:
+        return None
+
+
+def _difference(given: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor] | None) -> str | None:
+    """Return where names, shapes or dtypes of tensors differ."""
+    if wanted is None:
+        return None
+    if given.keys() != wanted.keys():
+        return f"{min(given.keys() ^ wanted.keys())} in one of both alone"
+    for name, tensor in wanted.items():
+        theirs, ours = ((each.dtype, tuple(each.shape)) for each in (given[name], tensor))
+        if theirs != ours:
+            return f"{name} of {theirs[0]} and shape {theirs[1]}, not {ours[0]} and {ours[1]}"
+    return None
 
 
 def _npy(tensor: torch.Tensor) -> bytes:
@@ -247,6 +304,8 @@ def _manifest(archived: zipfile.ZipFile, archive: Path) -> dict[str, dict]:
             raise _not_ours(archive, f"a compressed member {info.filename}", "members as they are")
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise _not_ours(archive, f"{twice[0]} twice", "each member once")
+    if (size := sum(info.file_size for info in members)) > (whole := archive.stat().st_size):
+        raise _not_ours(archive, f"members of {size:,} bytes", f"at most the {whole:,} of the file")
     if MANIFEST not in names:
         raise _not_ours(archive, f"no {MANIFEST}", f"a {MANIFEST}")
     try:
@@ -261,12 +320,15 @@ def _manifest(archived: zipfile.ZipFile, archive: Path) -> dict[str, dict]:
             if odd := [key for key in ("experiment", "origin", "members") if not isinstance(entry[key], dict)]:
                 raise _not_ours(archive, f"{name} with {odd[0]} {entry[odd[0]]!r}", f"an object as {odd[0]}")
             _check_dtype(entry["weights"], f"archive {archive}, {name}")
+            classes = entry["classes"]
+            if not isinstance(classes, list) or not all(isinstance(title, str) for title in classes):
+                raise _not_ours(archive, f"{name} with classes {classes!r}", "a list of names")
             if {"code", "data"} - set(entry["origin"]):
                 raise _not_ours(archive, f"{name} without its training", "an origin with code and data")
         listed = {f"{name}/{part}" for name, entry in entries.items() for part in entry["members"]}
     except InputError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _not_ours(archive, f"a manifest with {type(error).__name__}", "a manifest that pack wrote") from error
     if different := listed ^ (set(names) - {MANIFEST}):
         name = min(different)
@@ -287,9 +349,9 @@ def _state_of(archived: zipfile.ZipFile, archive: Path, name: str, entry: dict) 
                 todo="get the archive again",
             )
         if part == "curve.csv":
-            curve = content.decode("utf-8", "replace")
+            curve = _curve(content, f"{archive}: {name}/{part}")
         else:
-            arrays[part.removesuffix(".npy")] = _tensor(content, f"{archive}: {name}/{part}")
+            arrays[part.removesuffix(".npy")] = _tensor(content, f"{archive}: {name}/{part}", entry["weights"])
     both = [arrays[f"standardisation/{kind}"] for kind in ("mean", "std") if f"standardisation/{kind}" in arrays]
     state = {key: entry[key] for key in KEPT} | {
         "experiment": json.dumps(entry["experiment"], sort_keys=True),
@@ -301,14 +363,34 @@ def _state_of(archived: zipfile.ZipFile, archive: Path, name: str, entry: dict) 
     return state, curve
 
 
-def _tensor(content: bytes, where: str) -> torch.Tensor:
-    """Return an array as a tensor, half precision as single."""
+def _curve(content: bytes, where: str) -> str:
+    """Return the text of a curve."""
     try:
+        text = content.decode("utf-8")
+        kinds = pd.read_csv(io.StringIO(text)).dtypes if text.strip() else []
+    except ValueError as error:
+        raise InputError(f"{where} is no curve of a training", found=str(error), wanted="a table of numbers") from error
+    if odd := [kind for kind in kinds if kind.kind not in "if"]:
+        raise InputError(f"{where} is no curve of a training", found=f"a column of {odd[0]}", wanted="numbers")
+    return text
+
+
+def _tensor(content: bytes, where: str, weights: str) -> torch.Tensor:
+    """Return an array as a tensor, half precision as single."""
+    stream = io.BytesIO(content)
+    try:
+        if np.lib.format.read_magic(stream) != (1, 0):
+            raise ValueError("another version of the format than 1.0")
+        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+        if math.prod(shape) * dtype.itemsize != len(content) - stream.tell():
+            raise ValueError(f"shape {shape} of {dtype.str} in {len(content)} bytes")
         array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
     except Exception as error:
         raise InputError(f"{where} is no array of numbers", found=str(error), wanted="an array, not pickled") from error
     if array.dtype.str not in NUMBERS:
         raise InputError(f"{where}: unknown dtype", found=array.dtype.str, wanted=", ".join(NUMBERS))
+    if array.dtype.str == "<f2" and weights == EXACT:
+        raise InputError(f"{where}: rounded numbers", found=array.dtype.str, wanted=f"{weights}, as the list says")
     tensor = torch.from_numpy(array.copy())
     return tensor.float() if tensor.dtype == torch.float16 else tensor
 
@@ -363,6 +445,15 @@ def _other_training(cell: Experiment, where: Path, theirs: object, present: obje
         found=f"code or data {theirs}",
         wanted=f"{present}",
         todo="use the version of this program, and the data, that it comes from; or run the cell again",
+    )
+
+
+def _more_than_tensors(cell: Experiment, where: Path, name: str) -> InputError:
+    return InputError(
+        f"the encoder of {cell} in {where} holds more than tensors, and is left out",
+        found=name,
+        wanted="what a file of plain arrays can hold",
+        todo="run the cell again where its encoder is needed",
     )
 
 

@@ -66,7 +66,7 @@ def read_rows(path: Path, text: io.StringIO | None = None) -> pd.DataFrame:
         place, name = odd.stack().idxmax()
         line = place + 2 + rows.note[:place].str.count("\n").sum()
         what, wanted = f"{path} cannot be read, line {line}", "16 digits" if name == "digest" else "a number"
-        raise InputError(what, found=f"{name} {rows[name][place]!r}", wanted=wanted, todo="get it back, or remove it")
+        raise InputError(what, found=f"{name} {rows[name][place]}", wanted=wanted, todo="get it back, or remove it")
     return rows.astype({"n": "Int64"})
 
 
@@ -145,12 +145,10 @@ def write_cell(folder: Path, rows: pd.DataFrame, record: dict, arrays: dict[str,
     text, sums = rows_to_csv(rows), {}
     if arrays is not None:
         write_arrays(folder / "arrays.npz", arrays)
-    for name in ("arrays.npz", "curve.csv"):
-        if (folder / name).exists():
-            sums[name] = checksum_of_file(folder / name)
+        sums["arrays.npz"] = checksum_of_file(folder / "arrays.npz")
     sums["rows.csv"] = _sha(text.encode())
-    record = record | {"checksums": sums}
-    record["checksums"] = sums | {"record": checksum_of_record(record)}
+    checksum = checksum_of_record(record | {"checksums": sums})
+    record = record | {"checksums": sums | {"record": checksum}}
     write_text(folder / "provenance.json", json.dumps(record, indent=1))
     write_text(folder / "rows.csv", text)
 

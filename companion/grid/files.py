@@ -161,7 +161,7 @@ def _text(path: Path, content: bytes) -> str:
 
 def _damaged(path: Path, line: int, found: object, wanted: str) -> NoReturn:
     shortened = str(found)
-    shortened = shortened if len(shortened) <= 200 else f"{shortened[:200]}..."
+    shortened = shortened if len(shortened) <= 200 else f"{shortened[:200]} [...]"
     raise InputError(f"{path} is damaged, line {line}", found=shortened, wanted=wanted, todo=BACK)
 
 
@@ -186,7 +186,8 @@ def read_records(path: Path) -> dict[str, dict]:
 
 
 def _records(path: Path, content: bytes) -> dict[str, dict]:
-    lines = _text(path, content).split("\n")
+    text = _text(path, content)
+    lines, has_checksums = text.split("\n"), '"checksums": {"rows": ' in text
     if lines[0] != "{":
         _damaged(path, 1, lines[0], "{ alone, then a record a line")
     if lines[-2:] != ["}", ""]:
@@ -195,7 +196,7 @@ def _records(path: Path, content: bytes) -> dict[str, dict]:
     records: dict[str, dict] = {}
     last = ""
     for number, line in enumerate(lines[1:-2], 2):
-        digest, record = _record(path, number, line)
+        digest, record = _record(path, number, line, has_checksums)
         if digest <= last:
             _damaged(path, number, f"a record of {digest} after one of {last}", "one of each cell, in order")
         if record_line(digest, record) + "," * (number < len(lines) - 2) != line:
@@ -204,8 +205,11 @@ def _records(path: Path, content: bytes) -> dict[str, dict]:
     return records
 
 
-def _record(path: Path, number: int, line: str) -> tuple[str, dict]:
-    """Return digest and record of a line, without the checksum of the record."""
+def _record(path: Path, number: int, line: str, has_checksums: bool) -> tuple[str, dict]:
+    """Return digest and record of a line, without the checksum of the record.
+
+    has_checksums: whether any record of the file has.
+    """
     wanted = "a record as this program writes it"
     try:
         ((digest, record),) = json.loads(f"{{{line.removesuffix(',')}}}", parse_constant=_no_number).items()
@@ -217,7 +221,7 @@ def _record(path: Path, number: int, line: str) -> tuple[str, dict]:
     if not isinstance(record, dict):
         _damaged(path, number, f"a {type(record).__name__} as record of {digest}", "an object")
     sums = record.get("checksums")
-    if sums is None:
+    if sums is None and not has_checksums:
         raise InputError(f"{path} has no checksums, line {number}", found=f"cell {digest}", wanted=wanted, todo=STAMP)
     if not isinstance(sums, dict) or not {"rows", "lines", "record"} <= sums.keys():
         _damaged(path, number, f"checksums {sums}", wanted)
@@ -275,14 +279,17 @@ def without_numbers(placed: dict[str, list[tuple[int, str]]]) -> dict[str, list[
 def _compare_rows(folder: Path, path: Path, records: dict[str, dict], placed: dict[str, list[tuple[int, str]]]) -> None:
     unknown = [digest for digest in placed if digest not in records]
     end = max((lines[-1][0] for lines in placed.values()), default=1)
+    differing = []
     for digest, record in records.items():
         lines = placed.get(digest, [])
         sums, texts = record["checksums"], [text for _, text in lines]
         if checksums_of(texts) != {"rows": sums["rows"], "lines": sums["lines"]}:
-            number, found = _first_difference(sums["lines"], lines, end)
-            if unknown:  # a row whose digest was changed is lacking elsewhere
-                number, found = placed[unknown[0]][0][0], f"a row of {unknown[0]}, of which there is no record"
-            _damaged(path, number, found, f"the rows of cell {digest} that its record has the checksum of")
+            differing.append((*_first_difference(sums["lines"], lines, end), digest))
+    if differing:
+        number, found, digest = min(differing)
+        if unknown:  # a row whose digest was changed is lacking elsewhere
+            number, found = placed[unknown[0]][0][0], f"a row of {unknown[0]}, of which there is no record"
+        _damaged(path, number, found, f"the rows of cell {digest} that its record has the checksum of")
     if unknown:
         number = 2 + sum(digest < unknown[0] for digest in records)
         found = f"none of {unknown[0]}, which has rows (line {placed[unknown[0]][0][0]} of {ROWS})"

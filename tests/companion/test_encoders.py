@@ -1,5 +1,6 @@
 """Archives of encoders: the same encoders come out, and of a bad archive nothing does."""
 
+import copy
 import hashlib
 import io
 import json
@@ -20,10 +21,12 @@ from companion.grid.plan import cell_folder, read_grid
 from companion.grid.runner import run_grid
 from companion.grid.score import score_cells
 from companion.grid.store import Store
-from emargin.encoder_files import load_encoder, read_encoder
+from emargin.encoder_files import load_encoder, read_encoder, write_encoder
 from emargin.errors import InputError
 from emargin.evaluation.features import encode
+from emargin.resolve import resolve
 from emargin.state import read_state, save_atomically
+from emargin.training import build
 from tests.conftest import make_dataset, without_further_probes
 
 CELL = {"dataset": "ecg-sim", "iterations": 4, "sequence_length": 10, "batch_size": 2}
@@ -334,6 +337,121 @@ def test_an_array_of_another_kind_is_refused(archive, tmp_path):
         np.save(stream, np.zeros(3, kind))
         rewritten(archive, {first_weights(archive): stream.getvalue()})
         refused(archive, tmp_path / "cells", f"unknown dtype. found: {kind}")
+
+
+def npy(array):
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+def member(archive, part):
+    """The first member of that name, and the array in it."""
+    with zipfile.ZipFile(archive) as there:
+        name = next(name for name in there.namelist() if name.endswith(part))
+        return name, np.load(io.BytesIO(there.read(name)))
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "match"),
+    [
+        ("weight.npy", lambda a: np.where(a == a.flat[0], np.nan, a), "a number in .*weight that is not finite"),
+        ("weight.npy", lambda a: np.where(a == a.flat[0], np.inf, a), "a number in .*weight that is not finite"),
+        ("running_var.npy", lambda a: -a, "a spread in .*running_var that is not positive"),
+        ("std.npy", lambda a: 0 * a, "a spread in standardisation/std that is not positive"),
+        ("/mean.npy", lambda a: a * np.nan, "a number in standardisation/mean that is not finite"),
+        ("/mean.npy", lambda a: a[:-1], r"standardisation/mean of torch.float32 and shape \(5,\), for 6 features"),
+        ("/mean.npy", lambda a: a.astype("<f8"), "standardisation/mean of torch.float64"),
+        ("weight.npy", lambda a: a.astype("<f8"), "weight of torch.float64 and shape .*, not torch.float32"),
+        ("weight.npy", lambda a: a.astype("<i4"), "weight of torch.int32"),
+        ("weight.npy", lambda a: a > 0, "weight of torch.bool"),
+        ("weight.npy", lambda a: a.astype("<f2"), "rounded numbers. found: <f2. wanted: float32"),
+        ("weight.npy", lambda a: a[..., :-1], "weight of torch.float32 and shape"),
+        ("num_batches_tracked.npy", lambda a: a.astype("<f4"), "num_batches_tracked of torch.float32"),
+    ],
+)
+def test_numbers_that_no_training_leaves_are_refused(archive, tmp_path, part, change, match):
+    name, array = member(archive, part)
+    rewritten(archive, {name: npy(change(array))})
+    refused(archive, tmp_path / "cells", match)
+
+
+def test_an_array_that_says_it_is_larger_than_it_is_takes_no_memory(archive, tmp_path):
+    name, array = member(archive, "weight.npy")
+    whole = npy(array)
+    header = str(array.shape).encode()
+    claimed = b"(%d,)" % 10**12
+    content = whole.replace(header + b", }", claimed + b", }").replace(
+        b" " * (len(claimed) - len(header)) + b"\n", b"\n"
+    )
+    assert len(content) == len(whole) and claimed in content
+    rewritten(archive, {name: content})
+    refused(archive, tmp_path / "cells", r"is no array of numbers. found: shape \(1000000000000,\) of <f4 in")
+
+
+def with_entry(**changes):
+    def change(listed):
+        for entry in listed["encoders"].values():
+            entry.update({name: value for name, value in changes.items() if name in entry})
+            entry["experiment"].update({name: value for name, value in changes.items() if name in entry["experiment"]})
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (with_entry(n_features=10**12), "found: 1000000000000 features, and [0-9]+ numbers in all"),
+        (with_entry(n_features=True), "found: True features"),
+        (with_entry(n_features=0), "found: 0 features"),
+        (with_entry(n_features=1500), "of torch.float32 and shape|for 1500 features"),
+        (with_entry(classes=[1]), r"with classes \[1\]"),
+        (with_entry(classes="abcd"), "with classes 'abcd'"),
+    ],
+)
+def test_sizes_are_compared_before_anything_of_that_size_is_made(archive, tmp_path, change, match, monkeypatch):
+    monkeypatch.setattr(encoders, "build", lambda *a: pytest.fail("it was built"))
+    rewritten(archive, manifest=change)
+    refused(archive, tmp_path / "cells", match)
+
+
+def test_a_list_that_is_too_deep_is_refused(archive, tmp_path):
+    with zipfile.ZipFile(archive) as there:
+        members = {name: there.read(name) for name in there.namelist()}
+    with zipfile.ZipFile(archive, "w") as written:
+        for name, content in (members | {MANIFEST: b"[" * 100_000}).items():
+            written.writestr(name, content)
+    refused(archive, tmp_path / "cells", "found: a manifest with RecursionError")
+
+
+@pytest.mark.parametrize("curve", [b"step,loss\n1,two\n", b"\xff\xfe", b"step\n1,2\n3,4,5\n"])
+def test_a_curve_that_is_no_table_of_numbers_is_refused(archive, tmp_path, curve):
+    name = first_weights(archive).partition("/")[0] + "/curve.csv"
+    rewritten(archive, {name: curve})
+    refused(archive, tmp_path / "cells", "curve.csv is no curve of a training")
+
+
+def test_members_that_lie_over_one_another_are_refused(archive, tmp_path):
+    """A list of members may name the same bytes often, and so unfold to any size."""
+    with zipfile.ZipFile(archive, "a") as there:
+        twice = copy.copy(there.getinfo(first_weights(archive)))
+        for number in range(9000):
+            twice = copy.copy(twice)
+            twice.filename = f"0123456789abcdef-01234567/method/w{number}.npy"
+            there.filelist.append(twice)
+        there._didModify = True
+    refused(archive, tmp_path / "cells", "found: members of [0-9,]+ bytes. wanted: at most the [0-9,]+ of the file")
+
+
+def test_what_holds_more_than_tensors_is_named_and_left_out(ran, cells, tmp_path):
+    shutil.copytree(ran / "cells", tmp_path / "cells")
+    method = resolve(cells[1].for_method("infots", "original"))
+    place = cell_folder(method, tmp_path / "cells")
+    place.mkdir()
+    write_encoder(place, method, small_data(), build(method, 6), [{"step": 1.0, "loss": 1.0}])
+    outcome = pack(tmp_path / "cells", tmp_path / "encoders.zip")
+    (problem,) = outcome.left_out
+    assert outcome.number == 3 and "infots" in str(problem) and "holds more than tensors" in str(problem)
 
 
 def other_code(listed):

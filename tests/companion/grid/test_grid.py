@@ -152,17 +152,22 @@ def test_rows_land_as_cells_end_and_a_killed_grid_resumes(tmp_path, monkeypatch,
 def test_a_scheduler_s_first_word_ends_a_grid_like_ctrl_c(tmp_path, small_grid, number, monkeypatch, capsys):
     """In the midst of a training, which leaves its checkpoint; what was done before is in the store."""
     path = grid_file(tmp_path, [SMALL | {"method": ["random", "emargin"], "iterations": 30}])
-    step = training._State.save
-    with monkeypatch.context() as patch:
-        patch.setattr(training, "SAVE_EVERY", 7)
-        patch.setattr(training._State, "save", lambda *a: (step(*a), signal.raise_signal(number))[0])
-        assert main(["run", "--grid", str(path), "--out", str(tmp_path / "out"), "--device", "cpu"]) == 130
+    point, points = training._point, []
+
+    def signalled(*arguments):
+        points.append(arguments[0])
+        if len(points) == 1:
+            signal.raise_signal(number)
+        return point(*arguments)
+
+    monkeypatch.setattr(training, "_point", signalled)
+    assert main(["run", "--grid", str(path), "--out", str(tmp_path / "out"), "--device", "cpu"]) == 130
     assert "interrupted; the same command goes on" in capsys.readouterr().err
     assert signal.getsignal(number) is signal.SIG_DFL
     assert set(Store(tmp_path / "out").rows.method) == {"random"}
-    cell = read_grid(path)[1]
-    assert training.load_checkpoint(cell_folder(cell) / "resume.pt", cell)["step"] == 8
+    assert (cell_folder(read_grid(path)[1]) / "resume.pt").exists()
     rows = run_small(path, tmp_path / "out")
+    assert points == [10, 20, 30]
     shutil.rmtree(tmp_path / "runs")
     pd.testing.assert_frame_equal(run_small(path, tmp_path / "whole"), rows, rtol=0, atol=0)
 
@@ -348,6 +353,12 @@ def test_a_damaged_cell_runs_again(tmp_path, small_grid, name, capsys):
     assert there == [cell_folder(cells[1])]
     assert "damaged" in capsys.readouterr().err
     assert not (cell_folder(cells[0]) / "rows.csv").exists() and (cell_folder(cells[0]) / "encoder.pt").exists()
+
+
+def test_a_file_in_the_place_of_a_folder_of_results_is_named(tmp_path, small_grid, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["grid", "plan", str(small_grid), "--out", str(tmp_path / "file")]) == 2
+    assert "file is no folder of results. found: a file. wanted: a folder" in capsys.readouterr().err
 
 
 def test_a_folder_without_rows_is_not_merged(tmp_path, capsys):
