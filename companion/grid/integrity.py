@@ -7,6 +7,7 @@ from pathlib import Path
 
 from companion.grid import files
 from companion.grid.plan import named_once
+from companion.grid.store import read_cell
 from emargin import rows as results
 from emargin.errors import InputError
 from emargin.paths import home
@@ -18,19 +19,22 @@ def folders_of(named: list[Path]) -> list[Path]:
 
 
 def verify(folders: list[Path]) -> Iterator[str | InputError]:
-    """Read all of each store; yield a sentence on what is as it was written, or what is damaged."""
+    """Read all of each store or folder of a run; yield a sentence on what is as it was written, or is damaged."""
     for folder in folders:
         try:
+            if _is_of_one_run(folder):
+                rows, _, arrays = read_cell(folder)
+                yield f"{folder}: one cell, {len(rows)} rows, {len(arrays)} arrays, as written"
+                continue
             rows, contents = files.read(folder)
             if not contents.records:
                 raise InputError(f"no results in {folder}", wanted=", ".join(files.NAMES), todo="name another folder")
-            arrays = files.read_members(folder, lambda digest, name: True)
-            for content in arrays.values():
+            members = files.read_members(folder, lambda digest, name: True)
+            for content in members.values():
                 files.array_of(content)
+            yield f"{folder}: {len(contents.records)} cells, {len(rows)} rows, {len(members)} arrays, as written"
         except InputError as error:
             yield error
-        else:
-            yield f"{folder}: {len(contents.records)} cells, {len(rows)} rows, {len(arrays)} arrays, as written"
 
 
 def stamp(folder: Path, *, anew: bool = False) -> int:
@@ -73,6 +77,12 @@ def stamp(folder: Path, *, anew: bool = False) -> int:
         files.write(folder, files.Contents(text[: text.index("\n") + 1], lines, records), archive)
         files.read(folder)
         return len(records)
+
+
+def _is_of_one_run(folder: Path) -> bool:
+    """Return whether a record by itself lies there, in the layout of `emargin.rows.write_cell`."""
+    record = folder / files.RECORDS
+    return record.is_file() and record.read_bytes().startswith(b'{\n "experiment": ')
 
 
 def _records(path: Path, text: str) -> dict[str, dict]:

@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -43,7 +44,7 @@ PROOFS = "results/equal_texts.json"
 
 
 def main() -> int:
-    """Return 0 where all records have the fingerprints of the present text in the end, else 1."""
+    """Return 0 where all records have the fingerprints of the present text in the end, else 1; 2 for a damaged file."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--before", type=Path, help="a checkout of the commit before")
     parser.add_argument(
@@ -59,7 +60,11 @@ def main() -> int:
         for line in sys.stdin:
             print(json.dumps(WORKERS[options.worker](json.loads(line))), flush=True)
         return 0
-    return _restamp(options.before.resolve(), options.rows_below)
+    try:
+        return _restamp(options.before.resolve(), options.rows_below)
+    except InputError as error:
+        print(f"restamp: {error}", file=sys.stderr)
+        return 2
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,7 @@ class _Change:
 
 
 def _restamp(before: Path, rows_below: float) -> int:
+    known = _proofs_so_far()
     stores = {path: read_records(path) for path in sorted(home().glob("results/*/provenance.json"))}
     records = [(digest, record) for store in stores.values() for digest, record in store.items()]
     cells = {digest: _named(record["experiment"]) for digest, record in records}  # a cell may be in several stores
@@ -109,7 +115,7 @@ def _restamp(before: Path, rows_below: float) -> int:
         change.stamp()
     for path, store in stores.items():
         write_text(path, records_text(store))
-    _note(before, held, proofs)
+    _note(known, before, held, proofs)
     print(f"{len(held)} of {len(changes)} records have the fingerprints of the present text")
     return int(len(held) < len(changes))
 
@@ -189,16 +195,32 @@ def _proved(questions: dict[tuple[str, tuple], tuple[str, dict]], codes: dict[Pa
     return proofs
 
 
-def _note(before: Path, held: list[_Change], proofs: dict[tuple, dict]) -> None:
-    """Add to the file of proofs: from which commit, for which fingerprints, by what."""
+def _proofs_so_far() -> list:
     file = home() / PROOFS
-    known = json.loads(file.read_text()) if file.exists() else []
+    if not file.exists():
+        return []
+    proofs = _json(file)
+    if not isinstance(proofs, list):
+        raise InputError(f"{file} is damaged", wanted="a JSON list", todo="get it back from the repository")
+    return proofs
+
+
+def _json(file: Path) -> Any:
+    """Return what a JSON file holds; None for one that is damaged."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _note(known: list, before: Path, held: list[_Change], proofs: dict[tuple, dict]) -> None:
+    """Add to the file of proofs: from which commit, for which fingerprints, by what."""
     rerun: dict[str, dict] = {}
     for (worker, _), proof in proofs.items():
         rerun.setdefault(worker, {})[proof["digest"]] = {name: proof[name] for name in proof if name != "digest"}
     fingerprints = sorted({code for change in held for code in change.codes.items()})
     known.append({"before": _commit(before), "records": len(held), "fingerprints": fingerprints, "rerun": rerun})
-    write_text(file, json.dumps(known, indent=1) + "\n")
+    write_text(home() / PROOFS, json.dumps(known, indent=1) + "\n")
 
 
 def _named(experiment: dict) -> dict:
@@ -215,7 +237,10 @@ def _answers(folder: Path, codes: dict[str, dict], *, worker: str, asked: list[t
     files = []
     for digest, question in asked:
         files.append(_answer_file(worker, digest, codes[digest], rows=question["rows"]))
-    ahead = [(file, question) for file, (_, question) in zip(files, asked, strict=True) if not file.exists()]
+    ahead = []
+    for file, (_, question) in zip(files, asked, strict=True):
+        if not file.exists() or _json(file) is None:
+            ahead.append((file, question))
     if ahead:
         with _started(folder, worker) as process:
             for number, (file, question) in enumerate(ahead, 1):

@@ -242,6 +242,15 @@ def test_verify_reads_all_folders_and_fails_for_one_that_is_damaged(out, written
     assert main(["results", "verify"]) == 0 and "one: 5 cells" in capsys.readouterr().out
 
 
+def test_the_folder_of_a_run_is_verified_too(tmp_path, capsys):
+    results.write_cell(tmp_path, *made(0))
+    assert main(["results", "verify", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"{tmp_path}: one cell, 5 rows, 2 arrays, as written\n"
+    changed(tmp_path, ROWS, edit(2, VALUE, ",0.999,"))
+    assert main(["results", "verify", str(tmp_path)]) == 2
+    assert f"{tmp_path / ROWS} is damaged. found: another checksum" in capsys.readouterr().err
+
+
 def unstamped(folder):
     """What an earlier version wrote: no checksums."""
     records = {digest: record for digest, record in Store(folder).records.items()}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from companion.grid import restamp
 from companion.grid.integrity import stamp
 from companion.grid.restamp import _changes
 from companion.grid.store import Store
@@ -123,3 +124,14 @@ def test_a_record_that_the_text_before_did_not_make_is_left_alone():
     code = code_versions(cell)
     record = {"experiment": json.loads(cell.to_json()), "code": code | {"train": "another"}}
     assert _changes([(cell.digest, record)], {}, {cell.digest: code | {"probe": "0"}}, {cell.digest: code}) == []
+
+
+@pytest.mark.parametrize("name", ["results/small/provenance.json", restamp.PROOFS])
+def test_a_damaged_file_is_named_before_anything_runs(tmp_path, monkeypatch, capsys, name):
+    monkeypatch.setattr(restamp, "home", lambda: tmp_path)
+    monkeypatch.setattr(restamp, "_ask", lambda *a: pytest.fail("it ran"))
+    monkeypatch.setattr("sys.argv", ["restamp", "--before", str(tmp_path)])
+    (tmp_path / name).parent.mkdir(parents=True)
+    (tmp_path / name).write_text("[" * 100_000)
+    assert restamp.main() == 2
+    assert f"restamp: {tmp_path / name} is damaged" in capsys.readouterr().err
