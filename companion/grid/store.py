@@ -157,6 +157,8 @@ def read_cell(folder: Path) -> tuple[pd.DataFrame, dict, dict[str, np.ndarray]]:
     file, arrays = folder / "provenance.json", {}
     try:
         record = json.loads(file.read_text(encoding="utf-8"))
+        if "checksums" not in record:
+            raise ValueError("no checksums, as of an earlier version")
         sums = record["checksums"]
         known = sums.pop("record")
         names = [name for name in files.NAMES if name in sums]

@@ -394,5 +394,15 @@ def test_no_flipped_bit_in_the_folder_of_a_cell_is_silent(tmp_path, name):
             read_cell(tmp_path)
 
 
+def test_the_folder_of_a_cell_without_checksums_says_so(tmp_path):
+    rows, record, _ = made(1)
+    results.write_cell(tmp_path, rows, record)
+    (tmp_path / RECORDS).write_text(json.dumps(record))
+    with pytest.raises(
+        InputError, match="provenance.json is damaged. found: ValueError: no checksums, as of an earlier"
+    ):
+        read_cell(tmp_path)
+
+
 def test_the_plan_of_a_store_that_is_whole_is_as_ever(out):
     assert str(plan(CELLS, Store(out))).startswith("6 cells: 0 done")
