@@ -30,8 +30,6 @@ def verify(folders: list[Path]) -> Iterator[str | InputError]:
             if not contents.records:
                 raise InputError(f"no results in {folder}", wanted=", ".join(files.NAMES), todo="name another folder")
             members = files.read_members(folder, lambda digest, name: True)
-            for content in members.values():
-                files.array_of(content)
             yield f"{folder}: {len(contents.records)} cells, {len(rows)} rows, {len(members)} arrays, as written"
         except InputError as error:
             yield error
