@@ -79,7 +79,7 @@ def read(folder: Path) -> tuple[pd.DataFrame, Contents]:
     for name in (ROWS, RECORDS):
         if name not in files:
             raise InputError(f"{folder / name} is not there", found=", ".join(files), wanted="both", todo=BACK)
-    path, text = files[ROWS][0], _text(*files[ROWS])
+    path, text = files[ROWS][0], text_of(*files[ROWS])
     records, placed = _records(*files[RECORDS]), placed_rows(text, path)
     _compare_rows(folder, path, records, placed)
     _compare_arrays(folder, files.get(ARRAYS), records)
@@ -152,7 +152,8 @@ def _states(folder: Path) -> list[tuple[int, int, int] | None]:
     return states
 
 
-def _text(path: Path, content: bytes) -> str:
+def text_of(path: Path, content: bytes) -> str:
+    """Return the text of a file. Raises InputError, with the line, for bytes that are none."""
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -186,7 +187,7 @@ def read_records(path: Path) -> dict[str, dict]:
 
 
 def _records(path: Path, content: bytes) -> dict[str, dict]:
-    text = _text(path, content)
+    text = text_of(path, content)
     lines, has_checksums = text.split("\n"), '"checksums": {"rows": ' in text
     if lines[0] != "{":
         _damaged(path, 1, lines[0], "{ alone, then a record a line")
@@ -212,7 +213,7 @@ def _record(path: Path, number: int, line: str, has_checksums: bool) -> tuple[st
     """
     wanted = "a record as this program writes it"
     try:
-        ((digest, record),) = json.loads(f"{{{line.removesuffix(',')}}}", parse_constant=_no_number).items()
+        ((digest, record),) = json.loads(f"{{{line.removesuffix(',')}}}", parse_constant=no_number).items()
     except (ValueError, RecursionError) as error:
         reason = "JSON too deep" if isinstance(error, RecursionError) else error
         _damaged(path, number, f"{reason} in {line}", wanted)
@@ -229,7 +230,8 @@ def _record(path: Path, number: int, line: str, has_checksums: bool) -> tuple[st
     return digest, record
 
 
-def _no_number(word: str) -> NoReturn:
+def no_number(word: str) -> NoReturn:
+    """Refuse NaN and Infinity, which Python's reader of JSON takes."""
     raise ValueError(f"{word}, which is no number")
 
 

@@ -50,15 +50,17 @@ def stamp(folder: Path, *, anew: bool = False) -> int:
         For a file that cannot be read; for a store with checksums of some cells, or others than those of its files,
         unless `anew`.
     """
+    if missing := [name for name in (files.ROWS, files.RECORDS) if not (folder / name).is_file()]:
+        raise InputError(f"no results in {folder}", found=f"no {', '.join(missing)}", wanted="a folder of results")
     with files.locked(folder):
-        contents = {name: path.read_bytes() for name in files.NAMES if (path := folder / name).exists()}
-        if missing := sorted({files.ROWS, files.RECORDS} - contents.keys()):
-            raise InputError(f"no results in {folder}", found=f"no {', '.join(missing)}", wanted="a folder of results")
-        records = _records(folder / files.RECORDS, contents[files.RECORDS].decode("utf-8", "replace"))
+        contents = {name: path.read_bytes() for name in files.NAMES if (path := folder / name).is_file()}
+        path = folder / files.RECORDS
+        records = _records(path, files.text_of(path, contents[files.RECORDS]))
         if any("checksums" in record for record in records.values()) and not anew:
             files.read(folder)
             return 0
-        text, path = contents[files.ROWS].decode("utf-8", "replace"), folder / files.ROWS
+        path = folder / files.ROWS
+        text = files.text_of(path, contents[files.ROWS])
         results.read_rows(path, io.StringIO(text, newline=""))
         lines = files.without_numbers(files.placed_rows(text, path))
         if different := sorted(lines.keys() ^ records.keys()):
@@ -86,7 +88,7 @@ def _is_of_one_run(folder: Path) -> bool:
 def _records(path: Path, text: str) -> dict[str, dict]:
     """Return records, with checksums or without, in whatever layout."""
     try:
-        records = json.loads(text, object_pairs_hook=named_once)
+        records = json.loads(text, object_pairs_hook=named_once, parse_constant=files.no_number)
         if not isinstance(records, dict) or not all(isinstance(record, dict) for record in records.values()):
             raise ValueError("no object of objects")
     except (ValueError, RecursionError) as error:

@@ -60,7 +60,7 @@ def said(folder):
 def changed(folder, name, change):
     """Write other lines in the place of a file's."""
     lines = (folder / name).read_text(encoding="utf-8").split("\n")
-    (folder / name).write_text("\n".join(change(lines)), encoding="utf-8", newline="")
+    (folder / name).write_bytes("\n".join(change(lines)).encode("utf-8", "surrogatepass"))
 
 
 def put(place, line):
@@ -292,6 +292,8 @@ def test_a_stamp_hides_no_damage(out):
         ),
         (ROWS, edit(2, ",40,", ",4.5,"), "line 3. found: n 4.5"),
         (ROWS, lambda lines: lines[:1] + [""], "found: cell .* in one of rows.csv and provenance.json alone"),
+        (ROWS, edit(2, "ecg", "\ud800"), "rows.csv is damaged, line 3. found: byte 0xed. wanted: UTF-8"),
+        (RECORDS, edit(2, "1.5", "NaN"), "NaN, which is no number"),
         (RECORDS, repeat(2, 2), "twice in one object"),
         (RECORDS, lambda lines: ["["] * 100_000, "RecursionError"),
         (RECORDS, lambda lines: ["[]"], "no object of objects"),
@@ -305,6 +307,11 @@ def test_a_store_that_cannot_be_read_gets_no_checksums(out, name, change, messag
     with pytest.raises(InputError, match=message):
         stamp(out)
     assert before == {name: (out / name).read_bytes() for name in files.NAMES}
+
+
+def test_no_folder_is_made_by_a_stamp(tmp_path, capsys):
+    assert main(["results", "stamp", str(tmp_path / "misspelt")]) == 2
+    assert "no results in" in capsys.readouterr().err and list(tmp_path.iterdir()) == []
 
 
 def test_arrays_that_cannot_be_read_get_no_checksum(out):
@@ -398,9 +405,7 @@ def test_the_folder_of_a_cell_without_checksums_says_so(tmp_path):
     rows, record, _ = made(1)
     results.write_cell(tmp_path, rows, record)
     (tmp_path / RECORDS).write_text(json.dumps(record))
-    with pytest.raises(
-        InputError, match="provenance.json is damaged. found: ValueError: no checksums, as of an earlier"
-    ):
+    with pytest.raises(InputError, match="is damaged. found: ValueError: no checksums, as of an earlier"):
         read_cell(tmp_path)
 
 
