@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -234,11 +235,12 @@ def _frames(options: argparse.Namespace) -> int:
 
 
 def _cell(options: argparse.Namespace) -> int:
-    from companion.grid.runner import ended_like_ctrl_c, run_cells
+    from companion.grid.runner import run_cells
+    from emargin.training import stops_call
 
     named = _named_cells(options)
     how = {"device": options.device, "threads": options.threads, "again": options.again}
-    with ended_like_ctrl_c():
+    with stops_call(signal.default_int_handler):
         for outcome in run_cells(named, grid=options.grid.stem, **how):
             print(outcome, flush=True)
     return 0
@@ -290,13 +292,13 @@ def _merge(options: argparse.Namespace) -> int:
 def _score(options: argparse.Namespace) -> int:
     """Exit status 2 where a cell could not be scored; the others are."""
     from companion.grid.plan import plan, read_grid
-    from companion.grid.runner import ended_like_ctrl_c
     from companion.grid.score import score_cells
     from companion.grid.store import Store
     from emargin.threads import limited
+    from emargin.training import stops_call
 
     store, cells, grid = Store(options.out), read_grid(options.grid), options.grid.stem
-    with ended_like_ctrl_c(), store.locked(), limited(options.threads):
+    with stops_call(signal.default_int_handler), store.locked(), limited(options.threads):
         problems = score_cells(
             cells, store, grid=grid, metric=options.metric, root=options.cells, device=options.device
         )

@@ -11,7 +11,6 @@ import json
 import shutil
 import signal
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -38,7 +37,7 @@ from emargin.resolve import resolve
 from emargin.stages import code_versions, metrics_of
 from emargin.state import check_experiment, read_state
 from emargin.threads import THREADS, limited
-from emargin.training import default_device
+from emargin.training import default_device, stops_call
 
 DATA_FIELDS = (
     "dataset",
@@ -92,7 +91,7 @@ def run_grid(
     Raises InputError where another run is writing to the folder.
     """
     cells, store = read_grid(path), Store(folder)
-    with ended_like_ctrl_c(), store.locked():
+    with stops_call(signal.default_int_handler), store.locked():
         todo = plan(cells, store, path.stem)
         print(todo, file=sys.stderr)
         outcomes = run_cells(
@@ -111,34 +110,6 @@ def run_grid(
                 place = f"[{number}/{len(todo.ahead)}]"
                 print(f"{place} {outcome.status} in {outcome.seconds:.0f} s: {outcome.cell}", file=sys.stderr)
     return store.rows
-
-
-@contextmanager
-def ended_like_ctrl_c() -> Iterator[None]:
-    """Take SIGTERM and SIGHUP, a scheduler's and a lost terminal's first word, for Ctrl-C.
-
-    Only a process's main thread hears signals. One that is ignored, as under nohup, stays so.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number, frame):
-        handler = signal.getsignal(signal.SIGINT)  # of the training, while that goes on
-        if not callable(handler):
-            raise KeyboardInterrupt
-        handler(signal.SIGINT, frame)
-
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in (getattr(signal, name) for name in names)}
-    heard = [number for number, handler in before.items() if handler is signal.SIG_DFL]
-    for number in heard:
-        signal.signal(number, interrupt)
-    try:
-        yield
-    finally:
-        for number in heard:
-            signal.signal(number, before[number])
 
 
 class Intake:

@@ -15,7 +15,7 @@ from companion.__main__ import main
 from companion.grid import files
 from companion.grid import plan as grid
 from companion.grid.plan import cell_folder, plan, read_chapter, read_grid, threads_of
-from companion.grid.runner import ended_like_ctrl_c, finished, is_drawn, run_cell, run_grid
+from companion.grid.runner import finished, is_drawn, run_cell, run_grid
 from companion.grid.store import Store, read_cell
 from emargin import experiment, stages, training
 from emargin import rows as results
@@ -175,7 +175,7 @@ def test_a_scheduler_s_first_word_ends_a_grid_like_ctrl_c(tmp_path, small_grid, 
 def test_a_signal_that_is_ignored_stays_so(monkeypatch):
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with ended_like_ctrl_c():
+        with training.stops_call(signal.default_int_handler):
             signal.raise_signal(signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, before)
