@@ -19,7 +19,7 @@ GPU = 0
 PROFILE = workflow/profiles/default
 WORKFLOW := $(VENV)/workflow
 
-.PHONY: help env test book html notebooks lint check-long audit bench reproduce reproduce-quick clean
+.PHONY: help env test book html notebooks lint check-long mutants audit bench reproduce reproduce-quick clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ test: $(STAMP) ## Run the tests, the examples in docstrings, and every notebook 
 
 check-long: $(STAMP) ## Run the tests that take minutes or hours: every method at full size, real data
 	$(BIN)/python -m pytest -m long tests
+
+mutants: $(STAMP) ## See whether the tests notice small faults: 300 of them, drawn, in an hour at most (MUTANTS="--seed 2")
+	$(BIN)/python -m companion.bench.mutants $(MUTANTS)
 
 reproduce: $(WORKFLOW)/.complete ## Run what is missing or stale of a grid (GRID=, OUT=, JOBS=)
 	@$(BIN)/python -m companion.grid.reproduce "$(GRID)" --out "$(OUT)" --jobs $(JOBS) --cells $(CELLS) --gpu $(GPU) \
