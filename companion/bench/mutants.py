@@ -13,8 +13,8 @@ All happens in a copy of the tree, in a temporary folder. A first run of the tes
 execute each line, and how long each takes. A mutant then meets those that execute its line, the fastest first, until
 one fails; the other tests of its package follow, so that what is called a survivor has passed them all. Each mutant is
 a process forked off one that has torch, scikit-learn and pytest loaded, but nothing of `emargin`, and it ends at the
-first failure, or when a test takes far longer than it did. Results are lines of JSON: the same command goes on where it
-was stopped, as long as neither the code nor the tests have changed.
+first failure, or when a test takes far more processor time than it did. Results are lines of JSON: the same command
+goes on where it was stopped, as long as neither the code nor the tests have changed.
 
 Survivors that are known stand in `tests/mutants.json`, with the reason. Those that no test could kill, since the code
 does the same, are "equivalent" and do not count. An entry that fits no mutant of the code any longer is an error.
@@ -63,7 +63,9 @@ LOADED = ("torch", "scipy.stats", "sklearn.cluster", "sklearn.linear_model", "sk
 KNOWN = "tests/mutants.json"
 TARGET = 0.9  # of the mutants that are not equivalent
 FORK = multiprocessing.get_context("fork")
-SLOWER, GRACE = 10, 5.0  # a test may take this many times its time, and these seconds more
+# A test may take this many times its processor time, and these seconds more; all of them these seconds more, waits
+# included.
+SLOWER, GRACE, WAIT = 10, 5.0, 300.0
 MEMORY = 8 << 30  # bytes of addresses a mutant may use: a size that grows tenfold must not fill the machine
 
 OPERATORS = {
@@ -377,7 +379,7 @@ def draw(places: list[list[Mutant]], number: int, seed: int) -> list[Mutant]:
 
 
 class Watch:
-    """A plugin for pytest: which lines each test executes and how long it takes, or which test fails first."""
+    """A plugin for pytest: the lines that each test executes and its processor time, or the test that fails first."""
 
     def __init__(self, order: dict[str, int], seconds: dict[str, float], trace: coverage.Coverage | None = None):
         self.order, self.limits, self.trace = order, seconds, trace
@@ -395,13 +397,13 @@ class Watch:
         if self.trace is not None:
             self.trace.switch_context(item.nodeid)
         elif item.nodeid in self.limits:
-            signal.setitimer(signal.ITIMER_REAL, GRACE + SLOWER * self.limits[item.nodeid])
-        begun = time.perf_counter()
+            signal.setitimer(signal.ITIMER_PROF, GRACE + SLOWER * self.limits[item.nodeid])
+        begun = time.process_time()
         try:
             return (yield)
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            self.seconds[item.nodeid] = time.perf_counter() - begun
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            self.seconds[item.nodeid] = time.process_time() - begun
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note the first failure."""
@@ -453,7 +455,7 @@ def _meet(tree: Path, tests: list[str], order: list[str], seconds: dict[str, flo
     """Run the tests on a mutant. Write which fails first."""
     os.setsid()  # what a test starts ends with the mutant
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    signal.signal(signal.SIGALRM, lambda number, frame: os._exit(TOO_LONG))
+    signal.signal(signal.SIGPROF, lambda number, frame: os._exit(TOO_LONG))
     sys.dont_write_bytecode = True
     watch = Watch({test: number for number, test in enumerate(order)}, seconds)
     status = _session(tree, tests, watch, out.with_suffix(".log"))
@@ -517,7 +519,7 @@ class Package:
         try:
             process = FORK.Process(target=_meet, args=(self.tree, self.tests, order, seconds, out))
             process.start()
-            process.join(60 + SLOWER * sum(seconds.values()))
+            process.join(WAIT + SLOWER * sum(seconds.values()))
             late = process.is_alive() or process.exitcode == TOO_LONG
             try:
                 os.killpg(process.pid, signal.SIGKILL)

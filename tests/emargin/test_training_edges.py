@@ -165,6 +165,8 @@ def test_the_bar_counts_all_steps_and_shows_the_last_loss(small, small_dataset, 
     assert "emargin released" in bar and "12/12" in bar and f"loss={curve[-1]['loss']:.3f}" in bar
     train(small(iterations=12), small_dataset, progress=False)
     assert capsys.readouterr().err == ""
+    train(small(iterations=2), small_dataset)  # unless it is told not to
+    assert "2/2" in capsys.readouterr().err
 
 
 def test_a_resumed_bar_goes_on_where_it_was(small, small_dataset, tmp_path, monkeypatch, capsys):

@@ -41,7 +41,9 @@ def dense(rows, exponent, exclude, labels):
 @pytest.mark.parametrize("exclude", [(0,), (0, 1), (-1, 0, 1)])
 @pytest.mark.parametrize("kind", ["none", "rows", "pairs"])
 @pytest.mark.parametrize("temperature", [0.01, 0.5])  # too steep to be summed as they are, and not
-def test_sums_and_gradients_of_every_anchor_are_those_of_all_pairs(rows, monkeypatch, block, exclude, kind, temperature):
+def test_sums_and_gradients_of_every_anchor_are_those_of_all_pairs(
+    rows, monkeypatch, block, exclude, kind, temperature
+):
     for module in ("log_sums", "triangle"):
         monkeypatch.setattr(f"emargin.losses.{module}.BLOCK", block)
     labels, exponent = labels_of(kind), Exponent(1 / temperature, None if kind == "none" else 0.7)
