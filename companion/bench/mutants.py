@@ -2,7 +2,6 @@
 
     python -m companion.bench.mutants
     python -m companion.bench.mutants --seed 2 --number 50 --only emargin/losses
-    python -m companion.bench.mutants --survivors
 
 A mutant is the code with a single place changed: `<` to `<=`, `+` to `-`, 10 to 11, True to False, `min` to `max`, a
 condition turned round, a slice a step shorter, a statement left out. The tests kill it if one of them fails. Places are
@@ -14,7 +13,8 @@ execute each line, and how long each takes. A mutant then meets those that execu
 one fails; the other tests of its package follow, so that what is called a survivor has passed them all. Each mutant is
 a process forked off one that has torch, scikit-learn and pytest loaded, but nothing of `emargin`, and it ends at the
 first failure, or when a test takes far more processor time than it did. Results are lines of JSON: the same command
-goes on where it was stopped, as long as neither the code nor the tests have changed.
+goes on where it was stopped. A result holds until the code changes, and for a survivor until any of its tests does, so
+that after a new test only survivors run again.
 
 Survivors that are known stand in `tests/mutants.json`, with the reason. Those that no test could kill, since the code
 does the same, are "equivalent" and do not count. An entry that fits no mutant of the code any longer is an error.
@@ -567,20 +567,34 @@ def places_of(root: Path, packages: list[str]) -> dict[str, list[list[Mutant]]]:
     }
 
 
-def checksum(root: Path, package: str) -> str:
-    """Return a checksum of the code, of the package's tests, and of what all tests share."""
+def _checksum(root: Path, files: list[Path]) -> str:
     digest = hashlib.sha256()
-    files = [*root.glob("emargin/**/*.py"), *root.glob("tests/conftest.py")]
-    for test in _tests_at(root, package):
-        path = root / test
-        files += path.rglob("*.py") if path.is_dir() else [path]
     for file in sorted(files):
         digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 
+def state_of(root: Path, package: str, by: str = "") -> dict[str, str]:
+    """Return checksums of the code, of the package's tests, and of the file of the test `by` that killed a mutant."""
+    tests = [root / test for test in _tests_at(root, package)]
+    files = [file for test in tests for file in (test.rglob("*.py") if test.is_dir() else [test])]
+    killer = root / by.partition("::")[0]
+    return {
+        "code": _checksum(root, [*root.glob("emargin/**/*.py"), *root.glob("tests/conftest.py")]),
+        "tests": _checksum(root, files),
+        "killer": _checksum(root, [killer]) if by and killer.is_file() else "",
+    }
+
+
+def holds(result: dict, package: str) -> bool:
+    """Say whether a result holds still: what survived, as long as no test changes; what was killed, as its test is."""
+    now = state_of(ROOT, package, result["by"])
+    same = {name for name, value in result["state"].items() if value and value == now[name]}
+    return "code" in same and bool(same & {"tests", "killer"})
+
+
 def measure(
-    out: Path, *, number: int, seed: int, minutes: float, packages: list[str], survivors: bool = False
+    out: Path, *, number: int, seed: int, minutes: float, packages: list[str]
 ) -> tuple[list[tuple[Mutant, dict]], dict[tuple, dict]]:
     """Run the mutants that `out` has no result of, and return all of the draw with theirs, and the known survivors."""
     ends = time.monotonic() + 60 * minutes
@@ -593,28 +607,22 @@ def measure(
         if package_of[mutant.place.file] in packages
     ]
     out.parent.mkdir(parents=True, exist_ok=True)
-    state = {package: checksum(ROOT, package) for package in packages}
     results: dict[str, dict] = {}
     for line in out.read_text(encoding="utf-8").splitlines() if out.exists() else []:
         result = json.loads(line)
         results[repr(tuple(result["mutant"]))] = result
-    waiting = []
     for mutant in drawn:
         result = results.get(repr(mutant.key))
-        same = result is not None and result["state"] == state[package_of[mutant.place.file]]
-        lived = result is not None and result["outcome"] == "survived"
-        if (lived and not same) if survivors else not same:
-            waiting.append(mutant)
+        if result is not None and not holds(result, package_of[mutant.place.file]):
+            del results[repr(mutant.key)]
+    waiting = [mutant for mutant in drawn if repr(mutant.key) not in results]
     print(f"{len(drawn)} mutants of seed {seed}, {len(waiting)} to run", flush=True)
     if waiting:
-        _run(waiting, package_of, state, results, out, ends)
-    done = [(mutant, results[repr(mutant.key)]) for mutant in drawn if repr(mutant.key) in results]
-    return done, reasons
+        _run(waiting, package_of, results, out, ends)
+    return [(mutant, results[repr(mutant.key)]) for mutant in drawn if repr(mutant.key) in results], reasons
 
 
-def _run(
-    waiting: list[Mutant], package_of: dict[str, str], state: dict[str, str], results: dict, out: Path, ends: float
-) -> None:
+def _run(waiting: list[Mutant], package_of: dict[str, str], results: dict, out: Path, ends: float) -> None:
     """Run mutants on a copy of the tree until the time is up."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     for name in LOADED:
@@ -636,13 +644,13 @@ def _run(
             if name not in packages:
                 packages[name] = Package(tree, name)
                 packages[name].learn()
-            result = {"mutant": list(mutant.key), "state": state[name]} | packages[name].outcome(mutant)
+            result = {"mutant": list(mutant.key)} | packages[name].outcome(mutant)
+            result["state"] = state_of(tree, name, result["by"])
             results[repr(mutant.key)] = result
             file.write(json.dumps(result) + "\n")
             file.flush()
-            print(
-                f"{result['outcome']:9s}{result['seconds']:6.1f} s  {mutant.place.file}:{mutant.place.line}", flush=True
-            )
+            place = f"{mutant.place.file}:{mutant.place.line}"
+            print(f"{result['outcome']:9s}{result['seconds']:6.1f} s  {place}", flush=True)
 
 
 def report(done: list[tuple[Mutant, dict]], reasons: dict[tuple, dict]) -> float:
@@ -682,7 +690,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the draw; default: %(default)s")
     parser.add_argument("--minutes", type=float, default=60, help="stop after these; default: %(default)s")
     parser.add_argument("--only", action="append", choices=TESTS, metavar="PATH", help=f"one of {', '.join(TESTS)}")
-    parser.add_argument("--survivors", action="store_true", help="of those run before, run again what survived")
     parser.add_argument("--out", type=Path, default=Path("runs/mutants/results.jsonl"), help="default: %(default)s")
     options = parser.parse_args(arguments)
     try:
@@ -692,7 +699,6 @@ def main(arguments: list[str] | None = None) -> int:
             seed=options.seed,
             minutes=options.minutes,
             packages=options.only or list(TESTS),
-            survivors=options.survivors,
         )
     except InputError as error:
         print(f"companion.bench.mutants: {error}", file=sys.stderr)

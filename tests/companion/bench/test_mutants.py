@@ -146,7 +146,7 @@ COMMAND = """
 import sys
 from pathlib import Path
 from companion.bench import mutants
-mutants.ROOT, mutants.TESTS = Path(sys.argv[1]), {"emargin/small.py": ["tests/test_small.py"]}
+mutants.ROOT, mutants.TESTS = Path(sys.argv[1]), {"emargin/small.py": ["tests/test_*.py"]}
 mutants.COPIED, mutants.LOADED, mutants.GRACE = ("emargin", "tests", "pyproject.toml"), (), 0.5
 sys.exit(mutants.main(sys.argv[2:]))
 """
@@ -188,9 +188,9 @@ def test_the_command_tells_killed_endless_equivalent_and_surviving_mutants_apart
     status, said = run(tree)
     assert status == 1 and "6 mutants of seed 1, 6 to run" in said
     assert "emargin/small.py:2 larger\n    - return a if a > b else b\n    + return None" in said
-    tests.write_text(SMALL["tests/test_small.py"])
-    status, said = run(tree, "--survivors")
-    assert status == 0 and "6 mutants of seed 1, 3 to run" in said
+    (tree / "tests" / "test_larger.py").write_text(SMALL["tests/test_small.py"].partition("def test_emptied")[0])
+    status, said = run(tree)
+    assert status == 0 and "6 mutants of seed 1, 4 to run" in said, "what a test has killed is not run again"
 
 
 def test_an_entry_without_its_line_or_its_reason_is_an_error(tree):
@@ -208,7 +208,7 @@ def test_an_entry_without_its_line_or_its_reason_is_an_error(tree):
 
 def test_tests_that_are_not_there_or_fail_on_the_code_as_it_is_are_an_error(tree):
     with pytest.raises(InputError, match="tests of emargin/losses"):
-        mutants.checksum(tree, "emargin/losses")
+        mutants.state_of(tree, "emargin/losses")
     (tree / "tests" / "test_small.py").write_text("def test_emptied():\n    assert False\n")
     status, said = run(tree)
     assert status == 2 and "fail before anything is changed" in said
