@@ -51,7 +51,11 @@ from emargin.errors import InputError
 ROOT = Path(__file__).resolve().parents[2]
 # What is mutated, and by which tests. Code and tests that the tests read besides are in COPIED.
 TESTS = {
-    "emargin/losses": ["tests/emargin/losses", "tests/emargin/test_pseudo_labels.py"],
+    "emargin/losses": [
+        "tests/emargin/losses",
+        "tests/emargin/test_pseudo_labels.py",
+        "tests/companion/gpu/test_fused.py",
+    ],
     "emargin/pseudo_labels.py": ["tests/emargin/test_pseudo_labels.py", "tests/companion/figures/test_sections.py"],
     "emargin/evaluation": ["tests/emargin/evaluation"],
     "emargin/data/protocols.py": ["tests/emargin/data/test_protocols*.py", "tests/emargin/data/test_split.py"],
