@@ -57,7 +57,7 @@ TESTS = {
         "tests/companion/gpu/test_fused.py",
     ],
     "emargin/pseudo_labels.py": ["tests/emargin/test_pseudo_labels.py", "tests/companion/figures/test_sections.py"],
-    "emargin/evaluation": ["tests/emargin/evaluation"],
+    "emargin/evaluation": ["tests/emargin/evaluation", "tests/emargin/test_experiment.py"],
     "emargin/data/protocols.py": ["tests/emargin/data/test_protocols*.py", "tests/emargin/data/test_split.py"],
     "emargin/data/framing.py": ["tests/emargin/data/test_framing.py"],
     "emargin/training.py": ["tests/emargin/test_training*.py"],
