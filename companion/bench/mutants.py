@@ -56,7 +56,7 @@ TESTS = {
         "tests/emargin/test_pseudo_labels.py",
         "tests/companion/gpu/test_fused.py",
     ],
-    "emargin/pseudo_labels.py": ["tests/emargin/test_pseudo_labels.py", "tests/companion/figures/test_sections.py"],
+    "emargin/pseudo_labels.py": ["tests/emargin/test_pseudo_labels.py"],
     "emargin/evaluation": ["tests/emargin/evaluation", "tests/emargin/test_experiment.py"],
     "emargin/data/protocols.py": ["tests/emargin/data/test_protocols*.py", "tests/emargin/data/test_split.py"],
     "emargin/data/framing.py": ["tests/emargin/data/test_framing.py"],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from emargin.evaluation.clustering import draw, draw_rows, partition
+from emargin.evaluation.clustering import draw, partition
 from emargin.evaluation.features import Features
 
 CLASSES = ("rest", "walk")
@@ -19,7 +19,6 @@ def features():
 
 def test_the_frames_drawn_are_those_of_one_seed(features):
     """Another seed draws others, and what is compared with rows made before would be another sample."""
-    assert draw_rows(features, (4, 5), CLASSES).tolist() == [4, 6, 20, 22, 5, 11, 23, 25, 29]
     embedding, labels = draw(features, (4, 5), CLASSES)
     assert embedding[:, 0].tolist() == [4, 6, 20, 22, 5, 11, 23, 25, 29] and labels.tolist() == [0] * 4 + [1] * 5
 
@@ -27,7 +26,7 @@ def test_the_frames_drawn_are_those_of_one_seed(features):
 def test_a_draw_does_not_touch_numpys_global_generator(features):
     np.random.seed(5)  # noqa: NPY002
     before = np.random.get_state()[1].tolist()  # noqa: NPY002
-    draw_rows(features, (4, 5), CLASSES)
+    draw(features, (4, 5), CLASSES)
     assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
 
 
