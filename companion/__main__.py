@@ -13,7 +13,6 @@ from emargin.__main__ import (
     execute,
     fields_of,
     new_parser,
-    one_or_more,
     run_experiment,
 )
 from emargin.config import Experiment
@@ -29,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     runner.add_argument("--grid", type=Path, metavar="FILE", help="run the cells of a grid file instead")
     runner.add_argument(
         "--together",
-        type=one_or_more,
+        type=_one_or_more,
         default=1,
         metavar="N",
         help="with --grid: cells of InfoNCE and eMargin that train together at most, which pays on a GPU (default: 1)",
@@ -46,6 +45,12 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("methods", help="list the methods and their settings").set_defaults(command=_methods)
     _add_data(commands.add_parser("data", help="fetch, verify or list the real data sets"))
     return execute(parser, arguments)
+
+
+def _one_or_more(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}, but wanted is one or more")
+    return int(text)
 
 
 def _methods(options: argparse.Namespace) -> int:
