@@ -623,7 +623,10 @@ def measure(
     print(f"{len(drawn)} mutants of seed {seed}, {len(waiting)} to run", flush=True)
     if waiting:
         _run(waiting, package_of, results, out, ends)
-    return [(mutant, results[repr(mutant.key)]) for mutant in drawn if repr(mutant.key) in results], reasons
+    done = [(mutant, results[repr(mutant.key)]) for mutant in drawn if repr(mutant.key) in results]
+    if len(done) < len(drawn):
+        print(f"{len(done)} of {len(drawn)} mutants have been run: a draw, too, but a smaller one", flush=True)
+    return done, reasons
 
 
 def _run(waiting: list[Mutant], package_of: dict[str, str], results: dict, out: Path, ends: float) -> None:

@@ -92,3 +92,19 @@ def test_maps_show_a_thousand_frames_at_most_and_as_many_of_each_class(small):
     assert np.bincount(arrays["component_labels"]).tolist() == [75, 75, 3, 3]
     assert arrays["map"].shape == (506, 2) and arrays["components"].shape == (156, 16)
     assert np.abs(arrays["components"].astype(float).mean(0)).max() < 0.01 * np.abs(arrays["components"]).max()
+
+
+@pytest.mark.parametrize(("protocol", "frames"), [("original", 40), ("released", 7 * 10)])
+def test_frames_of_overlapping_sequences_are_drawn_once_and_by_the_released_protocol_as_often_as_they_occur(
+    small, protocol, frames
+):
+    whole = make_dataset(n_test=4, draw=(1000,) * 4)
+    overlapping = dataclasses.replace(whole, test=dataclasses.replace(whole.test, starts=torch.arange(0, 31, 5)))
+    result = run(
+        small(method="random", protocol=protocol),
+        dataset=overlapping,
+        device="cpu",
+        progress=False,
+        metrics=["clustering"],
+    )
+    assert len(result.drawn[1]) == frames and (result.rows.n == frames).all()
