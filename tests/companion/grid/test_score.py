@@ -21,6 +21,7 @@ from emargin import rows as results
 from emargin.errors import InputError
 from emargin.fingerprint import ROOT, Source
 from emargin.stages import METRICS, Metric, code_versions
+from emargin.state import read_state, save_atomically
 from tests.conftest import make_dataset, without_further_probes
 
 CELL = {"dataset": "ecg-sim", "iterations": 2, "sequence_length": 10, "batch_size": 2}
@@ -83,7 +84,7 @@ def make_stale(monkeypatch, stage):
     def newer(cell):
         return versions(cell) | {stage: "newer"}
 
-    for module in ("emargin.stages", "companion.grid.plan", "emargin.encoder_files", "emargin.rows"):
+    for module in ("emargin.stages", "companion.grid.plan", "emargin.state", "emargin.rows"):
         monkeypatch.setattr(f"{module}.code_versions", newer)
 
 
@@ -187,8 +188,8 @@ def test_a_damaged_encoder_is_named_and_left_as_it_is(cells, toy, untrained, tmp
 def test_an_encoder_of_another_training_is_not_scored(cells, toy, untrained, tmp_path, capsys):
 
     file = cell_folder(cells[0]) / "encoder.pt"
-    state = torch.load(file, weights_only=True)
-    torch.save(state | {"origin": state["origin"] | {"data": "of others"}}, file)
+    state = read_state("encoder", file)
+    save_atomically(state | {"origin": state["origin"] | {"data": "of others"}}, file)
     assert scored(tmp_path) == 2
     error = capsys.readouterr().err
     assert f"encoder {file} is of another training. found: " in error and "of others" in error

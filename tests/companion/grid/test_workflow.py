@@ -215,7 +215,7 @@ def test_a_cell_that_is_done_is_not_run_again_and_a_newer_evaluation_trains_noth
         "emargin.stages",
         "companion.grid.plan",
         "companion.grid.runner",
-        "emargin.encoder_files",
+        "emargin.state",
         "emargin.rows",
     ):
         monkeypatch.setattr(f"{module}.code_versions", newer)
