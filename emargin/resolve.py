@@ -90,11 +90,6 @@ class Resolved(Experiment):
             raise InputError(what, found=self.dataset, wanted=names, todo="choose one of these, or another source")
         if real:
             self._set("quick", False)
-        if entry.is_folder:
-            for name in (self.dataset, *(path.name for path in entry.paths)):
-                if name != (printable := name.encode(errors="replace").decode()):
-                    what, todo = "a name that is not UTF-8 among the recordings", "rename it"
-                    raise InputError(what, found=printable, wanted="names that tables can hold", todo=todo)
         return settings_of(self.dataset)
 
     def _complete_data(self, settings: Settings) -> None:

@@ -292,8 +292,8 @@ def test_a_folder_of_the_same_name_size_and_time_has_its_own_digest(tmp_path, mo
 def test_names_that_no_table_can_hold_are_refused_at_once(tmp_path):
     folder = own(tmp_path / "d")
     (folder / "one.npz").rename(folder / os.fsdecode(b"p\xe9.npz"))
-    with pytest.raises(InputError, match=r"not UTF-8.*found: p\?.npz"):
+    with pytest.raises(InputError, match=r"p.+udce9.npz: a name that cannot be printed"):
         resolved(dataset=str(folder))
     odd = own(tmp_path / os.fsdecode(b"\xe9"))
-    with pytest.raises(InputError, match="not UTF-8"):
+    with pytest.raises(InputError, match="a name that cannot be printed"):
         resolved(dataset=str(odd))

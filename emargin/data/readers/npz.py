@@ -117,7 +117,7 @@ def check_files(folder: Path) -> None:
     for path in sorted(folder.glob("[!.]*")):
         if path.suffix == ".npz" or path.name == "dataset.json":
             check_file(path)
-        elif path.suffix not in ("", ".md", ".txt"):
+        elif path.suffix not in ("", ".md", ".txt", ".part"):
             others.append(ascii(path.name)[1:-1])
     if others:
         warnings.warn(f"{folder}: not read, since they are no *.npz: {', '.join(others[:8])}", stacklevel=3)
