@@ -44,7 +44,7 @@ from emargin.evaluation.collapse import mean_cosine, participation_ratio
 from emargin.experiment import check_sequences
 from emargin.methods import Method
 from emargin.optimiser import AdamW
-from emargin.pseudo_labels import pseudo_labels
+from emargin.pseudo_labels import _pseudo_labels as pseudo_labels
 from emargin.rows import writable_folder
 from emargin.training import LOG_EVERY, Curve, _Order, _reproducible, build
 

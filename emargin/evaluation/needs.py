@@ -74,7 +74,9 @@ def reasons_against(experiment: Experiment, dataset: Dataset) -> dict[str, str]:
     """
     counts = counts_of(experiment, dataset)
     reasons = {name: resolve_name(metric.needs)(counts) for name, metric in METRICS.items() if metric.needs}
-    return {name: reason for name, reason in (reasons | {MAP_NAME: of_map(counts)}).items() if reason}
+    if not entry_of(experiment.dataset).has_series:  # which have no map
+        reasons[MAP_NAME] = of_map(counts)
+    return {name: reason for name, reason in reasons.items() if reason}
 
 
 def remarks_on(experiment: Experiment, dataset: Dataset, wanted: Collection[str]) -> list[str]:

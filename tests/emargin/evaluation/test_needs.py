@@ -140,7 +140,7 @@ def test_series_are_counted_by_series(ucr):
     labels = dataset.train.labels.clone()
     labels[dataset.train.indices(lonely)] = 0
     dataset = replace(dataset, train=replace(dataset.train, labels=labels))
-    assert set(reasons_against(experiment, dataset)) == {"mlp", "map"}
+    assert set(reasons_against(experiment, dataset)) == {"mlp"}
     with pytest.warns(UserWarning, match="no mlp: one training frame of 2"):
         rows = run(experiment, dataset=dataset, device="cpu", progress=False).rows.set_index("metric").value
     assert math.isnan(rows["series_mlp_accuracy"]) and rows.drop([m for m in rows.index if "mlp" in m]).notna().all()
