@@ -173,7 +173,7 @@ class Experiment:
         return vars(self) == vars(other) if isinstance(other, Experiment) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(frozenset(vars(self).items()))
+        return hash(frozenset((vars(self) | {"dataset": ""}).items()))  # a folder may be named by several paths
 
     def __repr__(self) -> str:
         usual = vars(Experiment())

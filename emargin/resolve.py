@@ -150,8 +150,7 @@ class Resolved(Experiment):
             return super().__eq__(other)
         return vars(self) | {"dataset": other.dataset} == vars(other) and self.digest == other.digest
 
-    def __hash__(self) -> int:
-        return hash(frozenset((vars(self) | {"dataset": ""}).items()))
+    __hash__ = Experiment.__hash__
 
     def for_method(self, method: str | type, fidelity: str = "released") -> Self:
         """Return the same data, seed and training for another method, whose settings are left to it.

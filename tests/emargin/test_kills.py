@@ -18,6 +18,7 @@ from emargin import training
 from emargin.config import Experiment
 from emargin.data import cache
 from emargin.experiment import run
+from tests.conftest import without_further_probes
 
 IN_A_RUN = 4
 FILES = {"encoder.pt", "curve.csv", "arrays.npz", "provenance.json", "rows.csv"}
@@ -27,7 +28,7 @@ FILES = {"encoder.pt", "curve.csv", "arrays.npz", "provenance.json", "rows.csv"}
 def experiment(tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "SMALLEST", 0)
     monkeypatch.setattr(training, "SAVE_EVERY", 5)
-    monkeypatch.setattr("emargin.evaluation.frames.probing.further_predictions", lambda *a, **k: {})
+    without_further_probes(monkeypatch)
     draws, labels = np.random.default_rng(0), np.repeat(np.arange(40) % 2, 100)
     people = {f"p{number}": (draws.normal(size=(4000, 3)) * (1 + labels[:, None]), labels) for number in range(6)}
     save_folder(tmp_path / "d", people, classes=["a", "b"], sampling_rate=50)
