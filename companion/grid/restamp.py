@@ -166,7 +166,11 @@ def _questions(
             )
         else:
             change = min(
-                candidates, key=lambda change: (not _has_run(change, codes), sum(change.record["seconds"].values()))
+                candidates,
+                key=lambda change: (
+                    not _has_run(change, codes),
+                    sum(change.record.get("seconds", {}).values()) or float("inf"),
+                ),
             )
         seconds = change.record.get("seconds", {})
         scoring = sum(seconds.values()) - seconds.get("train", 0)
