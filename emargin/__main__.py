@@ -40,7 +40,7 @@ def execute(parser: argparse.ArgumentParser, arguments: list[str] | None) -> int
     """
     flags = [word.partition("=")[0] for word in (sys.argv if arguments is None else arguments) if word[:2] == "--"]
     if twice := [flag for flag in dict.fromkeys(flags) if flags.count(flag) > 1 and flag != "--"]:
-        parser.error(f"given twice: {', '.join(twice)}")
+        print(f"emargin: given twice, the last one counts: {', '.join(twice)}", file=sys.stderr)
     options, settings = parser.parse_known_args(arguments)
     if settings and not hasattr(options, "settings"):
         parser.error(f"unrecognized arguments: {' '.join(settings)}")
