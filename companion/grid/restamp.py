@@ -128,19 +128,20 @@ def _changes(
 ) -> list[_Change]:
     """Return the records that hold in the text before, and whose stages differ in the present one.
 
-    rows: names of the rows of each cell. A metric that the text before did not know is one of its stages only if the
-    cell has rows of it.
+    rows: names of the rows of each cell. A metric that the text before did not know takes the place of one that is gone
+    if the cell has rows of it.
     """
     changes = []
     for digest, record in records:
         old, new, made = then[digest], now[digest], record["code"]
         if not old or not new or any(made[stage] != old.get(stage) for stage in made):
             continue
-        new_names = [name for name in new if name in METRICS and name not in old]
-        known = [name for name in new_names if any(map(METRICS[name].holds, rows.get(digest, ())))]
+        gone = tuple(stage for stage in made if stage not in new)
+        names = [name for name in new if gone and name in METRICS and name not in old]
+        known = [name for name in names if any(map(METRICS[name].holds, rows.get(digest, ())))]
         codes = {stage: new[stage] for stage in [*made, *known] if stage in new and new[stage] != old.get(stage)}
         if codes:
-            changes.append(_Change(digest, record, codes, tuple(stage for stage in made if stage not in new)))
+            changes.append(_Change(digest, record, codes, gone))
     return changes
 
 
