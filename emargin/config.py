@@ -241,16 +241,26 @@ class Experiment:
         """Return the experiment of a notebook's `globals()`, straight after its parameters cell.
 
         Every name that the cells before assign is a parameter, those too that papermill injects with no more than a
-        warning: one that is misspelt, or is a list, is refused here or by `resolve`. Where there are no cells, as in a
-        script, all names count that stand for data.
+        warning: one that is misspelt, or is a list, is refused here or by `resolve`. Where the cells are not known, as
+        in a script or under nbval, all names count that stand for data and are not imported.
         """
         cells = names.get("_ih")  # the text of each cell that ran, the present one last; IPython keeps it
         if isinstance(cells, list) and any("from_notebook" in cell for cell in cells):
             given = {name for name in _assigned(cells) if name in names}
         else:
             public = {name: value for name, value in names.items() if name[0] != "_" and name not in ("In", "Out")}
-            given = {name for name, value in public.items() if not (callable(value) or isinstance(value, ModuleType))}
+            given = {name for name, value in public.items() if isinstance(value, Plain) or not _imported(value)}
         return cls.from_dict({name: names[name] for name in sorted(given)})
+
+
+def _imported(value: object) -> bool:
+    """Return whether a value is a module, or was defined in some module but the one that runs."""
+    modules = [module for name, module in list(sys.modules.items()) if name != "__main__" and module is not None]
+    return (
+        callable(value)
+        or isinstance(value, ModuleType)
+        or any(value is held for module in modules for held in list(vars(module).values()))
+    )
 
 
 def _assigned(cells: Iterable[str]) -> Iterator[str]:

@@ -257,6 +257,7 @@ def test_without_cells_all_names_of_data_are_parameters():
         "In": ["seed = 2"],
         "Experiment": Experiment,
         "np": np,
+        "settings_there": config.BOUNDS,  # an import
     }
     assert Experiment.from_notebook(names) == Experiment(dataset="harth-sim", seed=2)
     for value in (3, None):
