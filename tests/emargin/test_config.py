@@ -12,7 +12,7 @@ import pytest
 import torch
 from IPython.core.interactiveshell import InteractiveShell
 
-from emargin.config import CORE, RECORDED, Experiment
+from emargin.config import BOUNDS, CORE, RECORDED, Experiment
 from emargin.errors import InputError
 from emargin.resolve import resolve
 
@@ -257,7 +257,7 @@ def test_without_cells_all_names_of_data_are_parameters():
         "In": ["seed = 2"],
         "Experiment": Experiment,
         "np": np,
-        "settings_there": config.BOUNDS,  # an import
+        "settings_there": BOUNDS,  # an import
     }
     assert Experiment.from_notebook(names) == Experiment(dataset="harth-sim", seed=2)
     for value in (3, None):
