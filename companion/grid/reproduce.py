@@ -26,6 +26,7 @@ from emargin.config import Experiment
 from emargin.errors import InputError
 from emargin.paths import home
 from emargin.rows import write_text
+from emargin.training import stops_call
 
 HERE = Path(__file__).resolve().parents[2] / "workflow"
 EVERY = 120  # seconds between two looks at what has landed
@@ -119,37 +120,30 @@ def _run(command: list[str], look: Callable[[], None]) -> int:
     that is ignored as under nohup, reach this process alone and are passed on as what Ctrl-C would be.
     """
     noted: list[int] = []
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)
-    before = {number: signal.signal(number, lambda number, frame: noted.append(number)) for number in numbers}
-    try:
-        process = subprocess.Popen(command)
-    except FileNotFoundError as error:
-        raise InputError(
-            "Snakemake is not here", found=f"no command {command[0]}", todo="make reproduce installs it"
-        ) from error
-    passed_on = False
-    try:
-        looked = time.monotonic()
-        while True:
-            try:
-                status = process.wait(timeout=1)
-                return 130 if noted else status
-            except subprocess.TimeoutExpired:
-                if set(noted) - {signal.SIGINT} and not passed_on:
-                    process.send_signal(signal.SIGINT)
-                    passed_on = True
-                if time.monotonic() - looked >= EVERY:
-                    look()
-                    looked = time.monotonic()
-    except BaseException:  # a full disk or a damaged table, while rows were taken in
-        process.send_signal(signal.SIGINT)
-        process.wait()
-        raise
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with stops_call(lambda number, frame: noted.append(number)):
+        try:
+            process = subprocess.Popen(command)
+        except FileNotFoundError as error:
+            raise InputError(
+                "Snakemake is not here", found=f"no command {command[0]}", todo="make reproduce installs it"
+            ) from error
+        passed_on, looked = False, time.monotonic()
+        try:
+            while True:
+                try:
+                    status = process.wait(timeout=1)
+                    return 130 if noted else status
+                except subprocess.TimeoutExpired:
+                    if set(noted) - {signal.SIGINT} and not passed_on:
+                        process.send_signal(signal.SIGINT)
+                        passed_on = True
+                    if time.monotonic() - looked >= EVERY:
+                        look()
+                        looked = time.monotonic()
+        except BaseException:  # a full disk or a damaged table, while rows were taken in
+            process.send_signal(signal.SIGINT)
+            process.wait()
+            raise
 
 
 def _progress(todo: Plan, start: float) -> str:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -520,3 +521,11 @@ def test_on_slurm_a_job_asks_for_memory_and_time_and_a_gpu_where_told(tmp_path, 
     first, second = (tmp_path / "calls").read_text().splitlines()
     assert "--mem 4000 " in first and "-t 60 " in first and ("--gpus=1" in first) == wanted, first
     assert "--mem 8000 " in second and "-t 120 " in second, second
+
+
+def test_a_command_that_is_not_there_leaves_the_signals_as_they_were():
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    with pytest.raises(InputError, match="Snakemake is not here"):
+        reproduce._run(["no such command"], lambda: None)
+    assert [signal.getsignal(number) for number in numbers] == before
