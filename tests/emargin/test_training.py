@@ -1,6 +1,5 @@
 """The training loop: the same bits twice, exact resume, a clear stop."""
 
-import dataclasses
 import json
 import os
 import resource
@@ -89,25 +88,6 @@ def test_random_encoders_keep_their_weights_and_only_calibration_moves_statistic
     features = calibrated.encoder.blocks[0](small_dataset.train.batch(slice(None))).flatten(0, 1)
     torch.testing.assert_close(norm.running_mean, features.mean(0), atol=0.15, rtol=0)
     assert raw.encoder.blocks[1].running_mean.abs().max() == 0
-
-
-def test_calibration_leaves_nothing_of_the_statistics_it_starts_from(small, small_dataset):
-    """All frames alike, so that each pass brings the same mean and the variance 0."""
-    frame = torch.arange(1.0, 1 + small_dataset.n_features)
-    frames = frame.expand_as(small_dataset.train.frames)
-    alike = dataclasses.replace(small_dataset, train=dataclasses.replace(small_dataset.train, frames=frames))
-    calibrated, _ = train(small(method="random-calibrated"), alike, progress=False)
-    linear, norm = calibrated.encoder.blocks[:2]
-    torch.testing.assert_close(norm.running_mean, linear(frame), rtol=1e-5, atol=1e-6)
-    assert norm.running_var.max() < 1e-6
-
-
-@pytest.mark.parametrize("n", [12, 13, 14])
-def test_an_epoch_has_all_its_full_batches(n):
-    order = training._Order(n, batch_size=3, seed=1)
-    epochs = [torch.cat([order.next() for _ in range(4)]) for _ in range(5)]
-    assert all(len(epoch.unique()) == 12 for epoch in epochs)
-    assert not torch.equal(epochs[0], epochs[1])
 
 
 @pytest.mark.parametrize(

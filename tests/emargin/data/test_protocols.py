@@ -124,13 +124,6 @@ def test_the_split_by_subject_does_not_depend_on_the_seed():
     assert torch.equal(first.test.frames, second.test.frames)
 
 
-@pytest.mark.parametrize(("people", "trained"), [(2, 1), (4, 3), (5, 4), (7, 6), (8, 6), (9, 7)])
-def test_the_share_of_people_to_train_on_is_rounded_to_the_nearest(people, trained):
-    """Of 7 people 0.8 are 5.6: six; of 8, 6.4: six."""
-    tested = protocols.test_subjects_of(recordings(people), settings_of("ecg-sim"), 1)
-    assert people - len(tested) == trained
-
-
 def test_folds_are_the_sets_own():
     data = recordings(folds=(frozenset({"s1"}), frozenset({"s2", "s3"})))
     assert len(built(data, fold=2).test) == 2 * len(built(data, fold=1).test)
