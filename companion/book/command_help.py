@@ -8,7 +8,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 
-WIDTH = 88  # columns that fit the page
+WIDTH = 74  # columns that fit the page
 
 
 class CommandHelp(Directive):
