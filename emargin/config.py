@@ -24,7 +24,7 @@ CHOICES = {
     "protocol": PROTOCOLS,
     "source": ("auto", "real", "simulated"),
     "surrogate": ("phase", "frames"),
-    "split": ("validation",),
+    "split": ("validation", "everyone"),
     "quality": ("refuse", "cut", "split"),
 }
 BOUNDS: dict[str, dict[str, float | None]] = {
@@ -96,8 +96,10 @@ class Experiment:
     surrogate : {"phase", "frames"}, optional
         A control made of the recordings: their Fourier phases at random, or their frames in random order. By default
         the recordings themselves.
-    split : {"validation"}, optional
-        People held out of the training side take the test side's place. By default the test side itself.
+    split : {"validation", "everyone"}, optional
+        "validation": people held out of the training side take the test side's place. "everyone": the people of the
+        set are dealt into folds of its own, so that over all folds every person is tested once (protocol `original`).
+        By default the test side of the set's split.
     quality : {"refuse", "cut", "split"}, optional
         What happens to bad samples (`emargin.data.quality`): an error; or frames without them, with gaps; or a
         recording of each stretch between them. By default an error where they are certainly no measurement.

@@ -49,6 +49,7 @@ def load(experiment: Experiment) -> Dataset:
             found=experiment.dataset,
             wanted="protocol original, which keeps the archive's own split",
         )
+    _check_split(entry, experiment)
     if experiment.source == "simulated":
         recordings, checksum = load_recordings(experiment)
     else:
@@ -68,6 +69,14 @@ def load(experiment: Experiment) -> Dataset:
         checksum += f", quality {experiment.quality}"
     dataset = protocols.build(recordings, settings_of(experiment.dataset), experiment, checksum)
     return protocols.hold_out(dataset) if experiment.split == "validation" else dataset
+
+
+def _check_split(entry: Entry, experiment: Experiment) -> None:
+    """Raise InputError where the split "everyone" has no people to deal out."""
+    if experiment.split == "everyone" and (entry.has_series or experiment.protocol != "original"):
+        what, todo = 'split "everyone" deals people out to folds, and none are told apart here', "leave split out"
+        found = f"{experiment.dataset}, protocol {experiment.protocol}"
+        raise InputError(what, found=found, wanted="recordings of people, protocol original", todo=todo)
 
 
 @resolving

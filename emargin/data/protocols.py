@@ -16,6 +16,8 @@ from emargin.data.surrogates import order_of_frames
 from emargin.errors import InputError
 
 HELD_OUT = 0.25  # of the training people, at least one, whom the split "validation" scores
+FOLDS = {"sleepedf-features": 5}  # of the split "everyone", two people each; other sets have USUAL_FOLDS
+USUAL_FOLDS = 4
 SPLIT_SEED = 0  # the split by subject is one and the same for all seeds of an experiment
 QUICK_DRAW = 150  # frames a class at most that the quick profile clusters
 
@@ -62,7 +64,10 @@ def build(data: RecordingSet, settings: Settings, experiment: Experiment, checks
 
 def _by_subject(data: RecordingSet, settings: Settings, experiment: Experiment) -> Standardised:
     """Split by protocol `original`: sequences within a recording, whole subjects on a side, statistics of training."""
-    tested = test_subjects_of(data, settings, experiment.fold)
+    if experiment.split == "everyone":
+        tested = dealt_in_turn(data, experiment.fold)
+    else:
+        tested = test_subjects_of(data, settings, experiment.fold)
     sides = [
         [recording for recording in data.recordings if (recording.subject in tested) == side] for side in (False, True)
     ]
@@ -134,6 +139,38 @@ def test_subjects_of(data: RecordingSet, settings: Settings, fold: int) -> froze
     if fold > len(folds):
         raise InputError(f"data set {data.name} has no such fold", found=fold, wanted=f"1 to {len(folds)}")
     return folds[fold - 1]
+
+
+def dealt_in_turn(data: RecordingSet, fold: int) -> frozenset[str]:
+    """Return the people whom a fold of the split "everyone" tests: all of them are tested once over the folds.
+
+    Their names, in order, are dealt to the folds in turn, as cards are: of n folds, fold k has the people k, k + n,
+    k + 2n, ... Neither classes nor seeds have a say.
+
+    Parameters
+    ----------
+    data : RecordingSet
+    fold : int
+        From 1 to the number of folds, which `FOLDS` has.
+
+    Raises
+    ------
+    InputError
+        For fewer people than folds, and for a fold that is not there.
+    """
+    people = sorted({recording.subject for recording in data.recordings})
+    folds = FOLDS.get(data.name, USUAL_FOLDS)
+    if len(people) < folds:
+        raise InputError(
+            f'data set {data.name}: split "everyone" tests each person in one of {folds} folds',
+            found=f"{len(people)} people",
+            wanted=f"at least {folds}",
+            todo="leave split out",
+        )
+    if fold > folds:
+        what = f'data set {data.name} has no such fold in split "everyone"'
+        raise InputError(what, found=fold, wanted=f"1 to {folds}")
+    return frozenset(people[fold - 1 :: folds])
 
 
 def within_recordings(recordings: Sequence[Recording], data: RecordingSet, experiment: Experiment) -> Sequences:
