@@ -7,8 +7,6 @@ The folder's path is then the name of a data set: `Experiment(dataset="data/mine
 """
 
 import json
-import os
-import shutil
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,6 +28,7 @@ from emargin.data.readers.npz import (
 )
 from emargin.data.recordings import UNLABELLED, Recording, RecordingSet
 from emargin.errors import InputError
+from emargin.files import clear, unfinished
 
 
 def save_folder(
@@ -136,14 +135,11 @@ def new_folder(target: Path) -> Iterator[Path]:
             wanted="a folder that does not exist yet",
             todo="delete it first, or name another one",
         )
-    beside = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        beside.mkdir(parents=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    clear(target.parent)
+    with unfinished(target, make=Path.mkdir) as beside:
         yield beside
         beside.rename(target)
-    finally:
-        if beside.exists():
-            shutil.rmtree(beside)
 
 
 def _check_subject(subject: object) -> None:

@@ -10,7 +10,6 @@ does not make them the published ones: a set that is compared with this alone is
 import datetime
 import hashlib
 import json
-import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 from companion.fetch.download import check_place
 from emargin.data.catalogue import data_root
 from emargin.errors import InputError, unreadable
+from emargin.rows import write_text
 
 FOLDER = ".checksums"
 
@@ -133,10 +133,5 @@ def _is_digest(item: tuple[object, object]) -> bool:
 def _keep(path: Path, files: dict[str, str]) -> None:
     check_place(path, data_root())
     content = {"since": datetime.date.today().isoformat(), "files": dict(sorted(files.items()))}
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(json.dumps(content, indent=1), encoding="utf-8")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(content, indent=1))

@@ -238,7 +238,7 @@ PHYSIONET = Download(
     checksums="SHA256SUMS.txt",
 )
 NPZ_FILES = ("[!.]*.npz", "dataset.json")
-WFDB_FILES = ("RECORDS", "SHA256SUMS.txt", "[!.]*.hea", "[!.]*.dat", "[!.]*.atr")
+WFDB_FILES = ("RECORDS", "[!.]*.hea", "[!.]*.dat", "[!.]*.atr")
 SETS = (
     Entry(
         name="harth",

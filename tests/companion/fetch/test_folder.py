@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from companion.fetch.folder import save_folder
+from companion.fetch.folder import new_folder, save_folder
 from emargin.data.readers.npz import load_folder
 from emargin.errors import InputError
 
@@ -198,3 +198,25 @@ def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         save_folder(tmp_path / "mine", {"a": (SIGNAL, LABELS)}, classes=CLASSES, sampling_rate=50)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_processes_of_one_number_write_side_by_side(tmp_path, monkeypatch):
+    """As containers do that share a folder."""
+    monkeypatch.setattr("os.getpid", lambda: 7)
+    with new_folder(tmp_path / "set") as beside:
+        (beside / "a").write_text("first")
+        with pytest.raises(OSError), new_folder(tmp_path / "set") as other:
+            assert other != beside
+            (other / "a").write_text("second")
+            (tmp_path / "set").mkdir()
+            (tmp_path / "set" / "theirs").touch()
+        assert (beside / "a").read_text() == "first"
+        (tmp_path / "set" / "theirs").unlink()
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+    assert (tmp_path / "set" / "a").read_text() == "first"
+
+
+def test_what_a_killed_process_left_is_cleared(tmp_path):
+    (tmp_path / ".emargin-0123.part").mkdir()
+    save_folder(tmp_path / "set", {"a": (np.random.default_rng(0).normal(size=(9, 2)), [0] * 9)}, classes=["x"])
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]

@@ -1,6 +1,7 @@
 """Verifying and listing: small files with checksums of their own, the published tables, and real sets if at hand."""
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -12,11 +13,15 @@ import pytest
 
 from companion.fetch import sources, verify
 from companion.fetch.sources import NIGHTS, public_of
+from emargin.config import Experiment
+from emargin.data import checksums
 from emargin.data.catalogue import SETS
+from emargin.data.loading import checksum_of
 from emargin.data.readers.harth import SUBJECTS
 from emargin.data.readers.sleepedf import PSG_NAME
 from emargin.data.recordings import Recording, RecordingSet
 from emargin.errors import InputError, MissingData
+from emargin.paths import home
 
 REAL = Path(os.environ.get("EMARGIN_DATA") or "data")
 
@@ -40,6 +45,28 @@ def test_git_s_checksum_is_git_s(tmp_path):
     (tmp_path / "a").write_bytes(b"1,2\r\n" * 100_000)
     git = subprocess.run(["git", "hash-object", "--no-filters", str(tmp_path / "a")], capture_output=True, text=True)
     assert verify.git_blob(tmp_path / "a") == git.stdout.strip()
+
+
+def test_mitbih_has_the_checksum_of_its_rows_by_the_files_that_are_read():
+    """The rows were made while its list of checksums counted, too: both follow from what was published."""
+    table = verify.published(public_of("mitbih"))
+    listing = hashlib.sha256("".join(f"{table[name]} {name}\0" for name in sorted(table)).encode()).hexdigest()
+    read = sorted(table.keys() - {verify.SUMS})
+    (made_of, known_as), *others = checksums.KNOWN_AS.items()
+    assert made_of == hashlib.sha256("".join(f"{table[name]} {name}\0" for name in read).encode()).hexdigest()
+    assert known_as == listing and not others
+
+
+@pytest.mark.skipif(not (REAL / "mitbih").is_dir(), reason="needs MIT-BIH")
+def test_rows_of_mitbih_hold_whatever_lies_beside_its_files(data):
+    records = json.loads((home() / "results" / "grid" / "provenance.json").read_text()).values()
+    rows = {record["data"] for record in records if record["experiment"]["dataset"] == "mitbih"}
+    for path in (REAL / "mitbih").iterdir():
+        (data / "mitbih").mkdir(exist_ok=True)
+        (data / "mitbih" / path.name).symlink_to(path)
+    for listed in (True, False):
+        assert {checksum_of(Experiment(dataset="mitbih", source="real"))} == rows, listed
+        (data / "mitbih" / verify.SUMS).unlink(missing_ok=True)
 
 
 def test_the_published_tables_hold_22_people_and_153_nights(data):

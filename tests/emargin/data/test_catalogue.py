@@ -364,6 +364,7 @@ def test_files_that_no_reader_reads_are_none_of_a_set(name, tmp_path, monkeypatc
     monkeypatch.setenv("EMARGIN_DATA", str(tmp_path))
     folder = entry_of(name).folder
     folder.mkdir(parents=True)
-    for other in ("notes.txt", "README.md", "._S006.csv", "._p1.npz", ".DS_Store", "S006.csv.part", "old.zip"):
+    names = "notes.txt README.md SHA256SUMS.txt ._S006.csv ._p1.npz .DS_Store S006.csv.part old.zip"
+    for other in names.split():
         (folder / other).touch()
     assert entry_of(name).paths == []
