@@ -14,6 +14,7 @@ from emargin.__main__ import (
     fields_of,
     new_parser,
     run_experiment,
+    width,
 )
 from emargin.config import Experiment
 from emargin.errors import InputError
@@ -24,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser, commands = new_parser()
     runner = add_run(commands, "run one experiment, or a grid of them")
     runner.set_defaults(command=_run)
-    runner.epilog = settings()
+    runner.epilog = settings(width())
     runner.add_argument("--grid", type=Path, metavar="FILE", help="run the cells of a grid file instead")
     runner.add_argument(
         "--together",

@@ -111,6 +111,7 @@ def pack(folder: Path, archive: Path, dtype: str = EXACT) -> Outcome:
                 for part, content in members.items():
                     archived.writestr(_info(f"{name}/{part}"), content)
                 entry = {key: state[key] for key in KEPT} | {"experiment": json.loads(state["experiment"])}
+                entry["threads"] = state.get("threads")
                 if dtype != EXACT:
                     entry["weights"] = dtype
                 entries[name] = entry | {"members": {part: _sha(content) for part, content in members.items()}}
@@ -354,6 +355,7 @@ def _state_of(archived: zipfile.ZipFile, archive: Path, name: str, entry: dict) 
             arrays[part.removesuffix(".npy")] = _tensor(content, f"{archive}: {name}/{part}", entry["weights"])
     both = [arrays[f"standardisation/{kind}"] for kind in ("mean", "std") if f"standardisation/{kind}" in arrays]
     state = {key: entry[key] for key in KEPT} | {
+        "threads": entry.get("threads"),
         "experiment": json.dumps(entry["experiment"], sort_keys=True),
         "standardisation": both or None,
         "method": {

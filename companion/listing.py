@@ -1,5 +1,6 @@
 """What the command line says of the methods and their settings."""
 
+import textwrap
 from collections.abc import Mapping
 
 from emargin.fields import Field
@@ -13,11 +14,13 @@ def listing() -> str:
     )
 
 
-def settings() -> str:
-    """Return the settings of all methods, for the end of a help text."""
-    having = [name for name in METHODS if declaration(name).fields]
-    lines = "\n".join(f"  {name}\n{help_of(name)}" for name in having)
-    return f"settings of the methods, and their values where none are named:\n{lines}"
+def settings(width: int) -> str:
+    """Return the settings of all methods, for the end of a help text, in lines of so many characters at most."""
+    lines = ["settings of the methods, and their values where none are named:"]
+    for name in METHODS:
+        if declaration(name).fields:
+            lines += [f"  {name}", *help_of(name).splitlines()]
+    return "\n".join(textwrap.fill(line, width, subsequent_indent=" " * 8) for line in lines)
 
 
 def help_of(method: str) -> str:

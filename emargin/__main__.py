@@ -5,7 +5,9 @@ book's results.
 """
 
 import argparse
+import shutil
 import sys
+import textwrap
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -64,12 +66,18 @@ def add_run(commands: argparse._SubParsersAction, what: str = "run one experimen
     """Add the command that runs an experiment: a flag for each of its fields, where results go, and the device."""
     runner = commands.add_parser("run", help=what)
     runner.set_defaults(command=run_experiment, settings=[])
-    runner.description = "Train a method on a data set and score its embeddings. Settings of the method are flags, too."
+    what = "Train a method on a data set and score its embeddings. Settings of the method are flags, too."
+    runner.description = textwrap.fill(what, width())
     add_flags(runner)
     where = "where results go (default: a folder of its own under runs/)"
     runner.add_argument("--out", type=Path, metavar="FOLDER", help=where)
     add_device(runner)
     return runner
+
+
+def width() -> int:
+    """Return how wide a help text is, which is what argparse makes of the terminal."""
+    return shutil.get_terminal_size().columns - 2
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

@@ -1,9 +1,9 @@
 """The encoder that a run leaves in its folder, with the curve of its training: to score again, or to go on from.
 
-`encoder.pt` holds the experiment; the fingerprint of its training, `origin`; the weights and the precision that they
-were kept in; the checksum of `curve.csv`; and what a user of the encoder needs besides: names of the classes, the
-number of features, and the mean and standard deviation of each feature that frames are standardised with. It is written
-and read as `emargin.state` says.
+`encoder.pt` holds the experiment; the fingerprint of its training, `origin`; the number of threads; the weights and the
+precision that they were kept in; the checksum of `curve.csv`; and what a user of the encoder needs besides: names of
+the classes, the number of features, and the mean and standard deviation of each feature that frames are standardised
+with. It is written and read as `emargin.state` says.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from emargin.data.dataset import Dataset
 from emargin.errors import InputError
 from emargin.methods import Method
 from emargin.rows import write_text
-from emargin.state import check_experiment, named, origin_of, others, read_state, save_atomically, say
+from emargin.state import check_experiment, named, origin_of, other_threads, others, read_state, save_atomically, say
 from emargin.training import Curve, build
 
 EXACT = "float32"  # the precision of weights that are as the training left them
@@ -28,6 +28,7 @@ def write_encoder(folder: Path, experiment: Experiment, dataset: Dataset, method
     """Put `curve.csv` and, last, `encoder.pt` into the folder; remove what an interrupted training left there."""
     state = named(experiment) | {
         "origin": origin_of(experiment, dataset),
+        "threads": torch.get_num_threads(),
         "method": method.state_dict(),
         "weights": EXACT,
         "classes": list(dataset.classes),
@@ -82,6 +83,8 @@ def read_encoder(
         reason = others(state["origin"], origin)
     elif state["weights"] != EXACT:
         reason = f"rounded to {state['weights']}"
+    elif other_threads(state):
+        reason = f"of {state['threads']} threads, now {torch.get_num_threads()}"
     if reason:
         say(f"{what} is {reason}; it is made again")
         return None

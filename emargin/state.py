@@ -1,8 +1,8 @@
 """What a run leaves for the next one: the contract of `resume.pt` and `encoder.pt`.
 
 Each holds the format of the file, the experiment and its digest, the origin of its weights (the checksum of the data,
-and the code that reads these and trains on them), and a checksum of all of it. All are checked where a file is read,
-which is without unpickling.
+and the code that reads these and trains on them), the number of threads, and a checksum of all of it. All
+are checked where a file is read, which is without unpickling.
 """
 
 import hashlib
@@ -129,7 +129,8 @@ class Checkpoint:
 
     def save(self, state: dict[str, Any]) -> None:
         """Write the state of the training. Raises Unwritable, and leaves the last checkpoint then."""
-        save_atomically(named(self.experiment) | {"kind": "checkpoint", "origin": self.origin} | state, self.path)
+        what = {"kind": "checkpoint", "origin": self.origin, "threads": torch.get_num_threads()}
+        save_atomically(named(self.experiment) | what | state, self.path)
 
     def load(self, device: torch.device | str = "cpu") -> dict | None:
         """Return the state of the training; None where there is none, or one on other recordings or by other code.
@@ -137,15 +138,27 @@ class Checkpoint:
         Raises
         ------
         InputError
-            For a file that cannot be read, or of another experiment.
+            For a file that cannot be read, of another experiment, or computed with another number of threads.
         """
         if not self.path.exists():
             return None
         state = read_state("checkpoint", self.path, device)
         if check_experiment(f"checkpoint {self.path}", state, self.experiment) and state["origin"] == self.origin:
+            if other_threads(state):
+                raise InputError(
+                    f"checkpoint {self.path} was computed with another number of threads",
+                    found=state["threads"],
+                    wanted=f"{torch.get_num_threads()}, since with others sums differ in their last digits",
+                    todo=f"go on with --threads {state['threads']}, or delete the file; training starts again then",
+                )
             return state
         say(f"checkpoint {self.path} is {others(state['origin'], self.origin)}; training starts again")
         return None
+
+
+def other_threads(state: dict) -> bool:
+    """Return whether a state is known to be of another number of threads than this process computes with."""
+    return state.get("threads") not in (None, torch.get_num_threads())
 
 
 def others(theirs: dict, ours: dict) -> str:

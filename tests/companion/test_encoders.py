@@ -104,6 +104,7 @@ def test_a_round_trip_gives_the_same_bits(ran, cells, archive, tmp_path):
     for before, after, cell in zip(states(ran / "cells", cells), states(tmp_path / "cells", cells), cells, strict=True):
         assert before.keys() == after.keys() and before["method"].keys() == after["method"].keys()
         assert {name: after[name] for name in encoders.KEPT} == {name: before[name] for name in encoders.KEPT}
+        assert after["threads"] == before["threads"] == 1
         for name, tensor in before["method"].items():
             assert tensor.dtype == after["method"][name].dtype and torch.equal(tensor, after["method"][name])
         assert all(map(torch.equal, before["standardisation"], after["standardisation"]))

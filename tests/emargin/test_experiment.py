@@ -507,6 +507,17 @@ def test_a_run_computes_with_one_thread_unless_told_otherwise_and_leaves_the_pro
     assert torch.get_num_threads() == 1
 
 
+def test_an_encoder_of_another_number_of_threads_is_made_again_and_said(
+    small, small_dataset, tmp_path, no_probes, capsys
+):
+    for threads in (2, 1):
+        result = run(small(), dataset=small_dataset, device="cpu", folder=tmp_path, progress=False, threads=threads)
+        kept = torch.load(tmp_path / "encoder.pt", weights_only=True)
+        assert kept["threads"] == result.provenance["threads"] == threads
+        (tmp_path / "rows.csv").unlink()
+    assert "encoder.pt is of 2 threads, now 1; it is made again" in capsys.readouterr().err
+
+
 def test_an_error_leaves_the_number_of_threads_as_it_was(small):
     with limited(3):
         with pytest.raises(InputError, match="fewer sequences than a batch"):

@@ -15,6 +15,7 @@ from emargin import training
 from emargin.encoder_files import write_encoder
 from emargin.errors import InputError, NonFiniteGradient
 from emargin.methods import METHODS
+from emargin.threads import limited
 from emargin.training import build, train
 from tests.conftest import make_dataset
 
@@ -357,6 +358,16 @@ def test_a_checkpoint_on_other_recordings_or_by_other_code_is_not_gone_on_from(
     words = {"data": "other recordings (checksum checksum, now corrected)", "code": "by other code (fingerprints "}
     assert f"checkpoint {path} is " in (said := capsys.readouterr().err) and words[change] in said
     assert said.endswith("training starts again\n")
+
+
+def test_a_checkpoint_of_another_number_of_threads_is_kept_and_names_it(small, small_dataset, tmp_path):
+    path = tmp_path / "resume.pt"
+    train(small(), small_dataset, checkpoint=path, progress=False)
+    kept = path.read_bytes()
+    assert torch.load(path, weights_only=True)["threads"] == 1
+    with limited(2), pytest.raises(InputError, match="found: 1. wanted: 2, .* what to do: go on with --threads 1"):
+        train(small(), small_dataset, checkpoint=path, progress=False)
+    assert path.read_bytes() == kept
 
 
 def test_a_disk_that_fills_during_a_checkpoint_leaves_the_last_one(small, small_dataset, tmp_path, monkeypatch):
