@@ -1,5 +1,7 @@
 """A small data set for tests of training and evaluation."""
 
+import signal
+
 import numpy as np
 import pytest
 import torch
@@ -34,6 +36,16 @@ def make_dataset(n_train=12, n_test=4, length=10, features=6, draw=(20, 20, 20, 
 def _own_cache(tmp_path_factory, monkeypatch):
     """No test reads or writes the reader's cache of frames."""
     monkeypatch.setenv("EMARGIN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture
+def signals_are_heard():
+    """Signals that end a program, as in a terminal: under nohup, or in the background of a script, some are ignored."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -416,6 +416,14 @@ def test_sizes_are_compared_before_anything_of_that_size_is_made(archive, tmp_pa
     refused(archive, tmp_path / "cells", match)
 
 
+def test_weights_for_other_features_are_refused_before_a_method_of_that_size_is_built(archive, tmp_path, monkeypatch):
+    monkeypatch.setattr(encoders, "build", lambda *a: pytest.fail("it was built"))
+    with zipfile.ZipFile(archive) as there:
+        names = [name for name in there.namelist() if "/standardisation/" in name]
+    rewritten(archive, dict.fromkeys(names, npy(np.ones(1500, np.float32))), manifest=with_entry(n_features=1500))
+    refused(archive, tmp_path / "cells", r"shape \(.*\), not torch.float32 and \(.*1500")
+
+
 def test_a_list_that_is_too_deep_is_refused(archive, tmp_path):
     with zipfile.ZipFile(archive) as there:
         members = {name: there.read(name) for name in there.namelist()}

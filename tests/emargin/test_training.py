@@ -100,6 +100,7 @@ def test_random_encoders_keep_their_weights_and_only_calibration_moves_statistic
         (6, signal.SIGINT, "simmtm"),  # which draws in every step
     ],
 )
+@pytest.mark.usefixtures("signals_are_heard")
 def test_an_interrupted_run_goes_on_bit_for_bit(small, small_dataset, tmp_path, monkeypatch, stop, number, method):
     experiment = small(method=method)
     before = signal.getsignal(number)
@@ -124,6 +125,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit(small, small_dataset, tmp_path, 
     assert curve == same
 
 
+@pytest.mark.usefixtures("signals_are_heard")
 def test_a_second_interruption_breaks_into_the_step(small, small_dataset, tmp_path, monkeypatch):
     check, steps = training._Gradients.spoilt, []
 

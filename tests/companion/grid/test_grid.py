@@ -149,6 +149,7 @@ def test_rows_land_as_cells_end_and_a_killed_grid_resumes(tmp_path, monkeypatch,
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.usefixtures("signals_are_heard")
 def test_a_scheduler_s_first_word_ends_a_grid_like_ctrl_c(tmp_path, small_grid, number, monkeypatch, capsys):
     """In the midst of a training, which leaves its checkpoint; what was done before is in the store."""
     path = grid_file(tmp_path, [SMALL | {"method": ["random", "emargin"], "iterations": 30}])

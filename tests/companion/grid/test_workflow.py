@@ -385,6 +385,7 @@ def test_a_failed_cell_is_named_at_the_end(tmp_path, monkeypatch, small_grid, fa
         ),
     ],
 )
+@pytest.mark.usefixtures("signals_are_heard")
 def test_an_interrupted_run_takes_its_rows_in_and_says_so(tmp_path, small_grid, aside, fake, name, commands):
     assert reproduced(small_grid, tmp_path / "out", *fake(f"{aside}; {commands.format(tmp_path)}")) == 130
     assert len(Store(tmp_path / "out").known) == 2

@@ -35,6 +35,13 @@ def test_times_in_whole_milliseconds_are_on_the_grid(rate):
     assert done.found == pytest.approx(rate, rel=1e-3)
 
 
+def test_a_gap_of_a_day_says_nothing_of_the_rate():
+    """As many steps as go into it, each a little short, would outweigh all others."""
+    times = np.round(np.arange(1280) / 128, 3)
+    done = resampled(rows(np.where(times < 5, times, times + 86_400)), 128, 1.0)
+    assert done.found == pytest.approx(128, rel=2e-4) and len(done.recordings) == 2
+
+
 def test_rows_that_lack_are_interpolated_and_counted():
     times, line = np.arange(300) / 50, np.linspace(-1, 1, 300)
     kept = np.delete(np.arange(300), [40, 41, 42, 170])
