@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from companion.audit.ledger import check_folder, misplaced, read_ledger
-from companion.audit.released import compare, difference
+from companion.audit.released import NOT_RUN, compare, difference
 from emargin.errors import InputError
 
 TOLERANCE = 1e-5  # relative: some released functions add up in float32
@@ -23,8 +23,15 @@ def _shown(values: list[float] | str) -> str:
     return " ".join(f"{value:.6g}" for value in values[:4]) + (" ..." if len(values) > 4 else "")
 
 
+def _verdict(theirs: list[float] | str, gap: float) -> str:
+    """Say whether a quantity agrees; nothing where the released function could not be run, which is no difference."""
+    if isinstance(theirs, str) and theirs.startswith(NOT_RUN):
+        return ""
+    return "agree" if gap <= TOLERANCE else "DIFFER"
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Returns the exit status: 0 everything agrees, 1 something does not, 2 nothing to compare with."""
+    """Returns the exit status: 0 all agrees, 1 something does not or could not be run, 2 nothing to compare with."""
     parser = argparse.ArgumentParser(prog="python -m companion.audit", description=__doc__.partition("\n")[0])
     parser.add_argument("--released", metavar="PATH", default="", help="a checkout of the released repository")
     folder, ledger = parser.parse_args(arguments).released, read_ledger()
@@ -43,18 +50,21 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"audit: {error}", file=sys.stderr)
         return 2
-    agreed = 0
+    verdicts = []
     print(f"{'item':5}{'quantity':50}{'ours':>34}  {'theirs':>34}{'difference':>12}")
     for check, ours, theirs in rows:
         gap = difference(ours, theirs)
-        agreed += gap <= TOLERANCE
-        print(
-            f"{check.item:5}{check.what:50}{_shown(ours):>34}  {_shown(theirs):>34}{gap:12.1e}  "
-            f"{'agree' if gap <= TOLERANCE else 'DIFFER'}"
-        )
+        verdicts.append(_verdict(theirs, gap))
+        size = f"{gap:12.1e}  {verdicts[-1]}" if verdicts[-1] else ""
+        print(f"{check.item:5}{check.what:50}{_shown(ours):>34}  {_shown(theirs):>34}{size}")
     places = misplaced(ledger, Path(folder))
     total = sum(len(item["where"]) for item in ledger["items"])
-    print(f"{agreed} of {len(rows)} quantities agree; {total - len(places)} of {total} places of the ledger are there")
+    agreed, not_run = verdicts.count("agree"), verdicts.count("")
+    print(
+        f"{agreed} of {len(rows)} quantities agree; "
+        + (f"{not_run} {NOT_RUN}; " if not_run else "")
+        + f"{total - len(places)} of {total} places of the ledger are there"
+    )
     print("".join(f"  {place}\n" for place in places), end="")
     return int(agreed < len(rows) or bool(places))
 

@@ -33,17 +33,20 @@ from emargin.methods.simmtm import contrast_and_average
 from emargin.pseudo_labels import pseudo_labels
 
 STAND_INS = (
+    "cmat",
     "einops",
     "matplotlib",
     "pandarallel",
     "pytorch_lightning",
     "statsmodels",
+    "torchmetrics",
     "torchvision",
     "tsaug",
     "tslearn",
     "wandb",
 )
 LOSSES, LABELS = "src.losses.contrastive", "baselines.emargin"
+NOT_RUN = "could not be run"
 FOUR = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
 
 
@@ -192,7 +195,8 @@ class _StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 def call_released(folder: str, answer: str) -> None:
     """Call the released code of `folder` for every check and write what it gives to the JSON file `answer`.
 
-    Made for a process of its own: it changes where modules are found. A function that fails is answered by its error.
+    Made for a process of its own: it changes where modules are found. A function that fails is answered by its error; a
+    module that cannot be imported by NOT_RUN and what is missing, since nothing was compared then.
     """
     sys.path.insert(0, folder)
     sys.meta_path.append(_StandIns())
@@ -200,6 +204,8 @@ def call_released(folder: str, answer: str) -> None:
     for check in checks():
         try:
             answers.append(check.theirs(importlib.import_module).detach().double().flatten().tolist())
+        except ImportError as error:
+            answers.append(f"{NOT_RUN}: {error}")
         except Exception as error:  # any error of that code is its answer, and the reader sees it in the table
             answers.append(f"{type(error).__name__}: {error}")
     Path(answer).write_text(json.dumps(answers), encoding="utf8")
