@@ -65,6 +65,8 @@ class Metric:
     needs : str, optional
         What says from the labels of the data alone why it cannot be computed, as "module:name": see
         `emargin.evaluation.needs`.
+    not_in : tuple of str
+        The grids whose cells do not have it, by the names of their files, if `grids` is None.
     """
 
     names: tuple[str, ...]
@@ -73,6 +75,7 @@ class Metric:
     series: str | None = None
     arrays: tuple[str, ...] = ()
     needs: str | None = None
+    not_in: tuple[str, ...] = ()
 
     def computed_by(self, *, has_series: bool) -> str:
         """Return the function that computes the metric."""
@@ -82,18 +85,31 @@ class Metric:
         """Return the definitions that the metric starts from."""
         return ENCODING[has_series], HANDING_OVER, self.computed_by(has_series=has_series)
 
+    def is_in(self, grid: str) -> bool:
+        """Return whether cells of a grid have the metric."""
+        return grid not in self.not_in if self.grids is None else grid in self.grids
+
     def holds(self, row: str) -> bool:
         """Return whether a row of that name is one of the metric's."""
         return row.removeprefix("series_").startswith(self.names)
 
 
-def _built_in(names: str, function: str, needs: str, *arrays: str, prefix: str = "") -> Metric:
+def _built_in(
+    names: str,
+    function: str,
+    needs: str,
+    *arrays: str,
+    prefix: str = "",
+    grids: tuple[str, ...] | None = None,
+    not_in: tuple[str, ...] = (),
+) -> Metric:
     """Return the entry of a metric that has a function of the same name for frames and for series."""
     rows = tuple(f"{prefix}{name}" for name in names.split())
     frames, series = (f"emargin.evaluation.{module}:{function}" for module in ("frames", "series"))
-    return Metric(rows, frames, None, series, arrays, f"emargin.evaluation.needs:{needs}")
+    return Metric(rows, frames, grids, series, arrays, f"emargin.evaluation.needs:{needs}", not_in)
 
 
+MEASURED = ("core", "encoders", "dial", "beats")  # grids that have the certified and the chosen probes, not "converged"
 CLASSIFICATION = "accuracy balanced_accuracy weighted_f1 macro_f1 macro_precision macro_recall"
 METRICS = {
     "clustering": _built_in(
@@ -104,7 +120,23 @@ METRICS = {
     ),
     "collapse": _built_in("mean_cosine participation_ratio uniformity alignment", "score_collapse", "of_collapse"),
     "probe": _built_in(CLASSIFICATION, "score_probe", "of_probe", "probe"),
-    "converged": _built_in(CLASSIFICATION, "score_converged", "of_probe", "converged", prefix="converged_"),
+    "converged": _built_in(
+        CLASSIFICATION, "score_converged", "of_probe", "converged", prefix="converged_", not_in=MEASURED
+    ),
+    "certified": _built_in(
+        f"{CLASSIFICATION} gradient", "score_certified", "of_probe", "certified", prefix="certified_", grids=MEASURED
+    ),
+    "chosen": _built_in(
+        f"{CLASSIFICATION} gradient C", "score_chosen", "of_probe", "chosen", prefix="chosen_", grids=MEASURED
+    ),
+    "whitened": _built_in(
+        f"{CLASSIFICATION} gradient C dimensions",
+        "score_whitened",
+        "of_probe",
+        "whitened",
+        prefix="whitened_",
+        grids=MEASURED,
+    ),
     "knn": _built_in(CLASSIFICATION, "score_neighbours", "of_neighbours", prefix="knn_"),
     "mlp": _built_in(CLASSIFICATION, "score_mlp", "of_mlp", prefix="mlp_"),
 }
@@ -180,7 +212,7 @@ def lacking(made_by: Mapping[str, str], grid: str | None = None) -> list[str]:
 
 def metrics_of(grid: str | None = None) -> tuple[str, ...]:
     """Return the metrics that cells of a grid have, by the name of its file without ".json"; all if none is named."""
-    return tuple(name for name, metric in METRICS.items() if not (grid and metric.grids) or grid in metric.grids)
+    return tuple(name for name, metric in METRICS.items() if grid is None or metric.is_in(grid))
 
 
 def map_version(source: Source | None = None) -> str:

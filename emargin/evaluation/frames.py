@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 
 from emargin.config import Experiment
 from emargin.data.dataset import Dataset
-from emargin.evaluation import clustering, collapse, per_subject, probing
+from emargin.evaluation import chosen, clustering, collapse, per_subject, probing
 from emargin.evaluation.features import Features, Scored
 from emargin.evaluation.tsne import tsne
 
@@ -108,6 +108,58 @@ def score_converged(experiment: Experiment, dataset: Dataset, train: Features, t
     predicted, scored = probing.converged(train, test, rows=_rows_a_class(experiment)), test.rows().numpy()
     rows = _rows(test, scored, predicted, "converged_")
     return rows, _people(dataset, test, scored, predicted, "converged")
+
+
+def score_certified(experiment: Experiment, dataset: Dataset, train: Features, test: Features) -> Scored:
+    """Score logistic regression at C = 1, its optimum certified. Parameters and returned values as for `score_probe`.
+
+    A row "certified_gradient" is the norm of the gradient where it ended, relative to that of zero weights.
+    """
+    x, y, _, _ = _learnt_from(experiment, dataset, train)
+    return _probed(dataset, test, chosen.fixed(x, y, seed=experiment.seed), "certified")
+
+
+def score_chosen(experiment: Experiment, dataset: Dataset, train: Features, test: Features) -> Scored:
+    """Score logistic regression whose penalty is chosen on training people held out. As for `score_certified`.
+
+    A row "chosen_C" is log10 C, and its note says what was held out.
+    """
+    x, y, folds, note = _learnt_from(experiment, dataset, train)
+    probe = chosen.chosen(x, y, folds, chosen.standardising, seed=experiment.seed)
+    return _probed(dataset, test, probe, "chosen", note)
+
+
+def score_whitened(experiment: Experiment, dataset: Dataset, train: Features, test: Features) -> Scored:
+    """Score the same on whitened features. As for `score_chosen`.
+
+    A row "whitened_dimensions" counts the directions that were whitened.
+    """
+    x, y, folds, note = _learnt_from(experiment, dataset, train)
+    probe = chosen.chosen(x, y, folds, chosen.whitening, seed=experiment.seed)
+    rows, arrays = _probed(dataset, test, probe, "whitened", note)
+    return rows | {"whitened_dimensions": (float(probe.fit.weights.shape[1]), len(y))}, arrays
+
+
+def _learnt_from(
+    experiment: Experiment, dataset: Dataset, train: Features
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
+    """Return training features, classes, folds to hold out, and what the folds are."""
+    embedding, labels = train.flat()
+    most, subjects = _rows_a_class(experiment), dataset.train.subjects
+    x, y = probing._balanced_rows(embedding, labels, most)
+    if subjects is not None:
+        people, _ = probing._balanced_rows(subjects[train.frame.flatten()[train.rows()]], labels, most)
+        if (count := len(np.unique(people))) > 1:
+            folds = chosen.folds_of_people(people, y, experiment.seed)
+            return x, y, folds, f"held out: {count} people in {folds.max() + 1} folds"
+    return x, y, chosen.folds_of_time(y), f"held out: {chosen.FOLDS} stretches of time, no other people"
+
+
+def _probed(dataset: Dataset, test: Features, probe: chosen.Probe, name: str, note: str = "") -> Scored:
+    """Return the rows of a probe, and where the data set names people the frames of each by true and predicted class."""
+    scored, predicted = test.rows().numpy(), probe.predict(test.flat()[0].numpy())
+    rows = _rows(test, scored, predicted, f"{name}_") | chosen.rows_of(probe, name, note)
+    return rows, _people(dataset, test, scored, predicted, name)
 
 
 def score_neighbours(experiment: Experiment, dataset: Dataset, train: Features, test: Features) -> Scored:

@@ -6,7 +6,8 @@ With R people, K clusters and L classes:
     spread      (R, K)     sum of their distances to the centroid of their cluster
     separation  (K, K)     distances of the centroids
     silhouette  (R,)       sum of their silhouettes
-    probe, converged (R, L, L)  test frames by true and predicted class: the paper's probe, the converged one
+    probe, converged, certified, chosen, whitened
+                (R, L, L)  test frames by true and predicted class, of each linear probe
 
 Clusters, centroids, silhouettes and probes are those of all people: a bootstrap counts people anew and trains nothing.
 `companion.statistics.resampling.scores_of` makes scores of them.
@@ -15,7 +16,13 @@ Clusters, centroids, silhouettes and probes are those of all people: a bootstrap
 import numpy as np
 from sklearn.metrics import silhouette_samples
 
-PROBES = {"probe": "", "converged": "converged_"}  # table -> what the names of its metrics start with
+PROBES = {  # table -> what the names of its metrics start with
+    "probe": "",
+    "converged": "converged_",
+    "certified": "certified_",
+    "chosen": "chosen_",
+    "whitened": "whitened_",
+}
 
 
 def cluster_tables(

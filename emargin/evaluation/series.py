@@ -4,17 +4,20 @@ A row "series_silhouette" is for series what "silhouette" is for frames: the sam
 each series.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
 from emargin.config import Experiment
 from emargin.data.dataset import Dataset
 from emargin.errors import InputError
-from emargin.evaluation import clustering, collapse, features, probing
+from emargin.evaluation import chosen, clustering, collapse, features, probing
 from emargin.evaluation.features import Features, Scored
 from emargin.methods import Method
 
 PREFIX = "series_"
+HELD_OUT = f"held out: training series in {chosen.FOLDS} folds"
 
 
 def pooled(side: Features) -> Features:
@@ -101,6 +104,37 @@ def score_probe(experiment: Experiment, dataset: Dataset, train: Features, test:
 def score_converged(experiment: Experiment, dataset: Dataset, train: Features, test: Features) -> Scored:
     """Score logistic regression run to convergence. Parameters and rows as for `score_clusters`."""
     return _predicted(probing.converged(train, test), test, "converged")
+
+
+def score_certified(experiment: Experiment, dataset: Dataset, train: Features, test: Features) -> Scored:
+    """Score logistic regression at C = 1, its optimum certified. Parameters and rows as for `score_clusters`."""
+    return _probed(chosen.fixed(*_learnt_from(train), seed=experiment.seed), test, "certified")
+
+
+def score_chosen(experiment: Experiment, dataset: Dataset, train: Features, test: Features) -> Scored:
+    """Score logistic regression whose penalty is chosen on series held out. As for `score_clusters`."""
+    return _probed(_chosen(experiment, train, chosen.standardising), test, "chosen", HELD_OUT)
+
+
+def score_whitened(experiment: Experiment, dataset: Dataset, train: Features, test: Features) -> Scored:
+    """Score the same on whitened features. Parameters and rows as for `score_clusters`."""
+    probe = _chosen(experiment, train, chosen.whitening)
+    rows, arrays = _probed(probe, test, "whitened", HELD_OUT)
+    return rows | {"whitened_dimensions": (float(probe.fit.weights.shape[1]), len(train.rows()))}, arrays
+
+
+def _learnt_from(train: Features) -> tuple[np.ndarray, np.ndarray]:
+    return probing._balanced_rows(*train.flat(), probing.PROBE_ROWS)
+
+
+def _chosen(experiment: Experiment, train: Features, view: Callable) -> chosen.Probe:
+    x, y = _learnt_from(train)
+    return chosen.chosen(x, y, chosen.folds_of_series(y, experiment.seed), view, seed=experiment.seed)
+
+
+def _probed(probe: chosen.Probe, test: Features, name: str, note: str = "") -> Scored:
+    rows, _ = _predicted(probe.predict(test.flat()[0].numpy()), test, name)
+    return rows | chosen.rows_of(probe, name, note), {}
 
 
 def score_neighbours(experiment: Experiment, dataset: Dataset, train: Features, test: Features) -> Scored:
