@@ -1,9 +1,8 @@
-"""Logistic regression whose penalty is chosen on people held out of the training side, on features as they come out
-standardised or whitened; and the same at one fixed penalty.
+"""Logistic regression whose penalty is chosen on people held out of the training side, and at a fixed penalty.
 
-C is that of scikit-learn, of all frames learnt from. Whoever is held out enters neither a fit nor the mean and spread
-that its features are standardised by. Where people are not told apart, or there is one, stretches of time are held out;
-of series, an equal share of each class.
+Features are standardised or whitened. C is that of scikit-learn, of all frames learnt from. Whoever is held out enters
+neither a fit nor the mean and spread that its features are standardised by. Where people are not told apart, or there
+is one, stretches of time are held out; of series, an equal share of each class.
 """
 
 from collections.abc import Callable
@@ -20,7 +19,7 @@ FIXED = 0.0  # log10 C of the probe that is not chosen
 FOLDS = 5  # at most; of fewer people each is held out alone
 CHOOSING_ROWS = 10_000  # training frames at most that a penalty is chosen with, as many of each class as there are
 ROUGH = 10 * TOLERANCE  # of a fit that only chooses, or is on the way to another
-PATIENCE = 2  # penalties in a row whose held-out loss is above the least before lighter ones are left out
+PATIENCE = 2  # penalties in a row that better neither loss nor accuracy, after which lighter ones are left out
 DROPPED = 1e-10  # share of the largest variance below which a direction is not whitened but left out
 
 Map = Callable[[np.ndarray], np.ndarray]
@@ -91,7 +90,8 @@ def chosen(embedding: np.ndarray, labels: np.ndarray, folds: np.ndarray, feature
     """Choose C by balanced accuracy on what is held out, and fit on everything.
 
     Each fold is held out once, and the frames of all folds are scored together. Of equal values the largest penalty
-    wins. Penalties are tried from the largest on, until the loss on what is held out is above its least twice in a row.
+    wins. Penalties are tried from the largest on, until two in a row better neither the loss nor the accuracy on what
+    is held out.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def chosen(embedding: np.ndarray, labels: np.ndarray, folds: np.ndarray, feature
 def held_out_scores(
     embedding: np.ndarray, labels: np.ndarray, folds: np.ndarray, features: Callable, n_frames: int
 ) -> np.ndarray:
-    """Return the balanced accuracy on what is held out at each of the first candidates, until the loss has risen.
+    """Return the balanced accuracy on what is held out at each of the first candidates, until it gets no better.
 
     Parameters
     ----------
@@ -145,7 +145,8 @@ def held_out_scores(
             loss[tested] = -np.where(known, logs[np.arange(len(logs)), place], 0)
         accuracies.append(_mean_of_classes(predicted == labels, labels))
         losses.append(_mean_of_classes(loss, labels))
-        if len(losses) - 1 - int(np.argmin(losses)) >= PATIENCE:
+        best = max(int(np.argmin(losses)), int(np.argmax(accuracies)))
+        if len(losses) - 1 - best >= PATIENCE:
             break
     return np.array(accuracies)
 
@@ -171,7 +172,7 @@ def rows_of(probe: Probe, name: str, note: str) -> dict[str, tuple]:
 
 
 def folds_of_people(people: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
-    """Number the folds that people are held out in: each alone, or groups with the classes spread over them.
+    """Return the fold that each person is held out in: each alone, or groups with the classes spread over them.
 
     Parameters
     ----------
@@ -196,12 +197,12 @@ def folds_of_people(people: np.ndarray, labels: np.ndarray, seed: int) -> np.nda
 
 
 def folds_of_time(labels: np.ndarray) -> np.ndarray:
-    """Number stretches of rows in their order, as many of each, int `(n,)`."""
+    """Return the number of the stretch of rows, in their order, that each is in, int `(n,)`: stretches are equal."""
     return np.arange(len(labels)) * FOLDS // len(labels)
 
 
 def folds_of_series(labels: np.ndarray, seed: int) -> np.ndarray:
-    """Number folds that hold an equal share of each class, as far as its series go, int `(n,)`."""
+    """Return the fold of each series, int `(n,)`: each fold has an equal share of each class, as far as they go."""
     order = np.random.default_rng(seed).permutation(len(labels))
     order = order[np.argsort(labels[order], kind="stable")]
     folds = np.empty(len(labels), int)

@@ -156,7 +156,7 @@ def _learnt_from(
 
 
 def _probed(dataset: Dataset, test: Features, probe: chosen.Probe, name: str, note: str = "") -> Scored:
-    """Return the rows of a probe, and where the data set names people the frames of each by true and predicted class."""
+    """Return the rows of a probe, and the frames of each person by true and predicted class."""
     scored, predicted = test.rows().numpy(), probe.predict(test.flat()[0].numpy())
     rows = _rows(test, scored, predicted, f"{name}_") | chosen.rows_of(probe, name, note)
     return rows, _people(dataset, test, scored, predicted, name)

@@ -43,8 +43,10 @@ METRICS = {
     "alignment",
 } | {
     f"{probe}{metric}"
-    for probe in ("", "converged_", "knn_", "mlp_")
+    for probe in ("", "converged_", "certified_", "chosen_", "whitened_", "knn_", "mlp_")
     for metric in ("accuracy", "balanced_accuracy", "weighted_f1", "macro_f1", "macro_precision", "macro_recall")
+} | {
+    *("certified_gradient", "chosen_gradient", "chosen_C", "whitened_gradient", "whitened_C", "whitened_dimensions"),
 }
 
 

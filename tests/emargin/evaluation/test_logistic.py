@@ -8,7 +8,6 @@ from sklearn.linear_model import LogisticRegression
 from emargin.evaluation import logistic
 from emargin.evaluation.logistic import path
 
-
 TIGHT = 3e-8  # as far as float64 goes
 
 
