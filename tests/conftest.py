@@ -87,5 +87,6 @@ def ucr(tmp_path, monkeypatch):
 
 def without_further_probes(monkeypatch):
     """Take the further probes, which take seconds, from the table of metrics."""
-    for name in ("mlp", "knn", "whitened", "chosen", "certified", "converged"):  # put back the other way round, so that they keep their order
+    probes = ("mlp", "knn", "whitened", "chosen", "certified", "converged")
+    for name in probes:  # put back the other way round, so that they keep their order
         monkeypatch.delitem(METRICS, name)

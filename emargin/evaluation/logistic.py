@@ -34,7 +34,7 @@ class Fit:
         Float64 `(K, C)` and `(K,)`.
     penalty : float
     gradient : float
-        The certificate: the norm of the gradient there, computed in float64, relative to that at weights of zero.
+        The certificate: the norm of the gradient there, see `_norm`, in float64, relative to that at weights of zero.
     iterations : int
         Steps of L-BFGS from where the fit started.
     """
@@ -117,7 +117,7 @@ class _Problem:
         values, self.directions = torch.linalg.eigh(gram)
         self.spread = values.clamp(min=0)
         zero = torch.zeros(len(self.classes), x.shape[1], dtype=torch.float64), torch.zeros(len(self.classes)).double()
-        self.norm_at_zero = _norm(*self.loss(*zero, torch.float64)[1:])
+        self.norm_at_zero = _norm(*self.loss(*zero, torch.float64)[1:], 0.0)
 
     def loss(self, weights: Tensor, intercept: Tensor, dtype: torch.dtype) -> tuple[float, Tensor, Tensor]:
         """Return the mean loss and its gradient on weights and intercept, float64, computed with another precision.
@@ -149,7 +149,8 @@ class _Problem:
     def gradient_norm(self, weights: Tensor, intercept: Tensor, penalty: float) -> float:
         """Return the norm of the objective's gradient in float64, relative to that of zero weights."""
         _, on_weights, on_intercept = self.loss(weights, intercept, torch.float64)
-        return _norm(on_weights + _per_class(penalty, self.classes) * weights, on_intercept) / self.norm_at_zero
+        penalty = _per_class(penalty, self.classes)
+        return _norm(on_weights + penalty * weights, on_intercept, penalty) / self.norm_at_zero
 
     def _blocks(self) -> Iterator[tuple[Tensor, ...]]:
         return zip(self.x.split(BLOCK), self.y.split(BLOCK), self.share.split(BLOCK), strict=True)
@@ -160,8 +161,12 @@ def _per_class(penalty: float, classes: np.ndarray) -> float:
     return 2 * penalty if len(classes) == 2 else penalty
 
 
-def _norm(on_weights: Tensor, on_intercept: Tensor) -> float:
-    return float((on_weights.square().sum() + on_intercept.square().sum()).sqrt())
+def _norm(on_weights: Tensor, on_intercept: Tensor, penalty: float) -> float:
+    """Return the norm of a gradient; the part on the intercepts counts 1 + penalty times.
+
+    A large penalty makes weights of about gradient / penalty: offsets that are as far off would decide the class.
+    """
+    return float((on_weights.square().sum() + ((1 + penalty) * on_intercept).square().sum()).sqrt())
 
 
 def _minimised(
@@ -185,7 +190,7 @@ def _minimised(
         there, offset = plain(flat)
         value, on_weights, on_intercept = problem.loss(there, offset, dtype)
         on_weights += penalty * there
-        latest["gradient"] = _norm(on_weights, on_intercept) / problem.norm_at_zero
+        latest["gradient"] = _norm(on_weights, on_intercept, penalty) / problem.norm_at_zero
         scaled = (mixes.T @ on_weights @ problem.directions) * scale, ((mixes.T @ on_intercept) * shift)[:, None]
         return value + penalty / 2 * float(there.square().sum()), torch.cat(scaled, 1).flatten().numpy()
 

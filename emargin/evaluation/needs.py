@@ -80,7 +80,7 @@ def reasons_against(experiment: Experiment, dataset: Dataset) -> dict[str, str]:
 
 
 def remarks_on(experiment: Experiment, dataset: Dataset, wanted: Collection[str]) -> list[str]:
-    """Return sentences on what will not be computed of what is wanted, and on classes that probes cannot learn.
+    """Return sentences on what will not be computed, or not as usual, and on classes that probes cannot learn.
 
     Parameters
     ----------
@@ -98,7 +98,18 @@ def remarks_on(experiment: Experiment, dataset: Dataset, wanted: Collection[str]
     counts = counts_of(experiment, dataset)
     if unknown := _absent(counts, counts.train):
         remarks.append(f"{dataset.name}: no training frame of {unknown}: no probe predicts it")
+    choosing = [name for name in wanted if name in ("chosen", "whitened")]
+    if choosing and _is_one_person(dataset.train):
+        names = ", ".join(choosing)
+        remarks.append(f"{dataset.name}: one training person: {names} take their penalty from stretches of their time")
     return remarks
+
+
+def _is_one_person(side: Sequences) -> bool:
+    if side.subjects is None:
+        return False
+    rows = side.indices().unique()
+    return len(side.subjects[rows[side.labels[rows] >= 0]].unique()) == 1
 
 
 def of_clusters(counts: Counts) -> str:

@@ -31,23 +31,34 @@ from emargin.threads import limited
 from emargin.training import train
 from tests.conftest import make_dataset, without_further_probes
 
-METRICS = {
-    "davies_bouldin",
-    "silhouette",
-    "calinski_harabasz",
-    "nmi",
-    "ari",
-    "mean_cosine",
-    "participation_ratio",
-    "uniformity",
-    "alignment",
-} | {
-    f"{probe}{metric}"
-    for probe in ("", "converged_", "certified_", "chosen_", "whitened_", "knn_", "mlp_")
-    for metric in ("accuracy", "balanced_accuracy", "weighted_f1", "macro_f1", "macro_precision", "macro_recall")
-} | {
-    *("certified_gradient", "chosen_gradient", "chosen_C", "whitened_gradient", "whitened_C", "whitened_dimensions"),
-}
+METRICS = (
+    {
+        "davies_bouldin",
+        "silhouette",
+        "calinski_harabasz",
+        "nmi",
+        "ari",
+        "mean_cosine",
+        "participation_ratio",
+        "uniformity",
+        "alignment",
+    }
+    | {
+        f"{probe}{metric}"
+        for probe in ("", "converged_", "certified_", "chosen_", "whitened_", "knn_", "mlp_")
+        for metric in ("accuracy", "balanced_accuracy", "weighted_f1", "macro_f1", "macro_precision", "macro_recall")
+    }
+    | {
+        *(
+            "certified_gradient",
+            "chosen_gradient",
+            "chosen_C",
+            "whitened_gradient",
+            "whitened_C",
+            "whitened_dimensions",
+        ),
+    }
+)
 
 
 @pytest.fixture

@@ -19,7 +19,17 @@ from emargin.evaluation.scoring import score
 from emargin.fingerprint import CHECK, METADATA, ROOT, Source, _defined, _parsed, fingerprint, reached
 from emargin.methods import METHODS, REPAIRS
 from emargin.resolve import resolve
-from emargin.stages import METRICS, SETTINGS, WITHOUT_NUMBERS, Metric, code_versions, differing, lacking, stages_of
+from emargin.stages import (
+    METRICS,
+    SETTINGS,
+    WITHOUT_NUMBERS,
+    Metric,
+    code_versions,
+    differing,
+    lacking,
+    metrics_of,
+    stages_of,
+)
 from emargin.training import train
 
 QUICK = {"dataset": "sleepeeg-sim", "quick": True, "sequence_length": 50}
@@ -390,6 +400,20 @@ def test_a_new_metric_makes_nothing_stale_and_is_lacking(monkeypatch):
     assert lacking(made_by) == lacking(made_by, "grid") == ["hubness"] and lacking(made_by, "sweeps") == []
     monkeypatch.setitem(METRICS, "hubness", replace(entry, grids=None))
     assert lacking(made_by, "sweeps") == ["hubness"]
+
+
+def test_grids_of_the_chosen_probe_have_it_in_place_of_the_converged_one():
+    fresh = {"certified", "chosen", "whitened"}
+    for grid in ("core", "encoders", "dial", "beats"):
+        assert set(METRICS) - set(metrics_of(grid)) == {"converged"}
+    for grid in ("grid", "ucr", "sweeps", "controls"):
+        assert set(METRICS) - set(metrics_of(grid)) == fresh
+    assert set(metrics_of()) == set(METRICS)
+
+
+def test_no_row_of_a_grid_without_it_lacks_the_chosen_probe():
+    made_by = dict.fromkeys(("clustering", "collapse", "probe", "converged", "knn", "mlp"), "")
+    assert lacking(made_by, "grid") == [] and lacking(made_by, "core") == ["certified", "chosen", "whitened"]
 
 
 def test_a_metric_s_function_counts_for_each_metric_that_reaches_it(monkeypatch):

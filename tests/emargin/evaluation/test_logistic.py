@@ -60,11 +60,17 @@ def test_the_certificate_is_the_gradient_of_the_plain_objective():
         logits = torch.tensor(x.astype(np.float32)).double() @ weights.T + offset
         loss = (share * torch.nn.functional.cross_entropy(logits, torch.tensor(y), reduction="none")).sum()
         gradients = torch.autograd.grad(loss + penalty / 2 * weights.square().sum(), (weights, offset))
-        return sum(float(part.square().sum()) for part in gradients) ** 0.5
+        return (float(gradients[0].square().sum()) + (1 + penalty) ** 2 * float(gradients[1].square().sum())) ** 0.5
 
     zero = torch.zeros_like(weights).requires_grad_(), torch.zeros_like(offset).requires_grad_()
     assert fit.gradient == pytest.approx(norm(weights, offset, 0.01) / norm(*zero, 0.01), rel=1e-5)
     assert 1e-9 < fit.gradient < 2e-2
+
+
+def test_at_a_large_penalty_offsets_do_not_decide_the_class():
+    x, y = frames()
+    (rough,), (exact,) = path(x.astype(np.float32), y, [1e3]), path(x, y, [1e3], TIGHT)
+    assert (rough.predict(x.astype(np.float32)) == exact.predict(x)).mean() > 0.99
 
 
 def test_what_stops_before_the_optimum_says_so(monkeypatch):

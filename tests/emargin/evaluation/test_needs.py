@@ -20,7 +20,7 @@ from emargin.resolve import resolve
 from emargin.stages import METRICS
 from tests.conftest import make_dataset
 
-PROBES = {"probe", "converged", "knn", "mlp"}
+PROBES = {"probe", "converged", "certified", "chosen", "whitened", "knn", "mlp"}
 
 
 def relabelled(train=None, test=None):
@@ -131,6 +131,20 @@ def test_only_what_was_asked_for_is_spoken_of(small):
         warnings.simplefilter("error")
         rows = run(small(iterations=2), dataset=dataset, device="cpu", progress=False, metrics=["probe"]).rows
     assert rows.value.notna().all()
+
+
+def test_one_training_person_is_said_before_the_training(small):
+    dataset = make_dataset()
+    alone = replace(dataset, train=replace(dataset.train, subjects=torch.zeros(120, dtype=torch.int64)))
+    with pytest.warns(UserWarning, match="one training person: chosen, whitened take their penalty from stretches"):
+        rows = run(
+            small(iterations=2), dataset=alone, device="cpu", progress=False, metrics=["chosen", "whitened"]
+        ).rows
+    notes = rows.set_index("metric").note
+    assert "held out: 5 stretches of time" in notes["chosen_C"] and "held out: 5" in notes["whitened_C"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(small(iterations=2), dataset=alone, device="cpu", progress=False, metrics=["probe"])
 
 
 def test_series_are_counted_by_series(ucr):
