@@ -223,15 +223,15 @@ def rank_correlation(
     methods = sorted(chosen.method.unique())
     sets = chosen["set"].to_numpy()
     values = [(-1 if metric in LOWER_IS_BETTER else 1) * chosen[metric].to_numpy(float) for metric in (first, second)]
-    (value,) = _pooled(values, sets, np.ones((len(chosen), 1)))
+    (value,) = pooled(values, sets, np.ones((len(chosen), 1)))
     low, high = np.nan, np.nan
     if len(methods) >= FEWEST_METHODS and not np.isnan(value):
         drawn = np.random.default_rng(seed).multinomial(len(methods), [1 / len(methods)] * len(methods), draws)
-        low, high = _ends(_pooled(values, sets, drawn.T[np.searchsorted(methods, chosen.method)]))
+        low, high = _ends(pooled(values, sets, drawn.T[np.searchsorted(methods, chosen.method)]))
     return Correlation(float(value), low, high, len(chosen), len(methods), len(np.unique(sets)), int((~complete).sum()))
 
 
-def _pooled(values: list[np.ndarray], sets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def pooled(values: list[np.ndarray], sets: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Correlation of ranks `(B,)` of two lists `(n,)`, each element counted `weights` `(n, B)` times; NaN without
     spread.
     """
