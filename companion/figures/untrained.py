@@ -29,6 +29,7 @@ def against_untrained(differences: pd.DataFrame, names: dict[str, str], source: 
     fig, axes = figure(rows, min(2, len(probes)), height=height, sharex=True, sharey=True, squeeze=False)
     counted = below_untrained(differences).set_index(["set", "probe"])
     places = {name: place for place, name in enumerate(names)}
+    least, most = differences.value.min(), differences.value.max()
     for axis, probe in zip(axes.flat, probes, strict=False):
         axis.axvline(0, color=INK, linewidth=0.9)
         inside = differences[(differences.probe == probe) & differences["set"].isin(places)]
@@ -54,7 +55,7 @@ def against_untrained(differences: pd.DataFrame, names: dict[str, str], source: 
                 )
         axis.set_title(PROBES[probe], fontsize=9.5)
         axis.set_ylim(len(names) - 0.5, -0.5)
-        axis.margins(x=0.12)
+        axis.set_xlim(least - 0.05 * (most - least), most + 0.3 * (most - least))  # room for the words
     for axis in axes.flat[len(probes) :]:
         axis.set_axis_off()
     axes[0, 0].set_yticks(range(len(names)), names.values())
