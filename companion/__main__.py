@@ -16,7 +16,6 @@ from emargin.__main__ import (
     run_experiment,
     width,
 )
-from emargin.config import Experiment
 from emargin.errors import InputError
 
 
@@ -186,7 +185,7 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     if options.grid is None:
-        return run_experiment(options, remarks)
+        return run_experiment(options)
     from companion.grid.runner import run_grid
 
     if chosen := [*(f"--{name}" for name in fields_of(options)), *options.settings]:
@@ -201,21 +200,16 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def remarks(asked: Experiment) -> list[str]:
-    """Return what there is to say of an experiment before it runs."""
-    from companion.effects import without_effect
-
-    return without_effect(asked)
-
-
 def _plan(options: argparse.Namespace) -> int:
-    from companion.grid.plan import estimate, plan, read_grid
+    from companion.grid.plan import estimate, idle, plan, read_grid
     from companion.grid.store import Store
     from emargin.rows import write_text
 
     store = Store(options.out)
     todo = plan(read_grid(options.grid), store, options.grid.stem)
     print(todo)
+    for sentence, cells in idle(todo.ahead).items():
+        print(f"emargin: {sentence} ({cells} cells)", file=sys.stderr)
     if todo.ahead:
         print(estimate(todo, store))
     if options.json:

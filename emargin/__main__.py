@@ -9,7 +9,6 @@ import shutil
 import sys
 import textwrap
 import warnings
-from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from emargin import __version__
@@ -91,8 +90,8 @@ def fields_of(options: argparse.Namespace) -> dict:
     return {name: value for name, value in vars(options).items() if name in CORE}
 
 
-def run_experiment(options: argparse.Namespace, remarks: Callable[[Experiment], Iterable[str]] | None = None) -> int:
-    """Run one experiment, print its rows; return the exit status. remarks: on what is asked, for standard error."""
+def run_experiment(options: argparse.Namespace) -> int:
+    """Run one experiment, print its rows; return the exit status."""
     from emargin.experiment import default_folder, run
     from emargin.resolve import resolve
     from emargin.rows import read_rows
@@ -100,10 +99,8 @@ def run_experiment(options: argparse.Namespace, remarks: Callable[[Experiment], 
     asked = Experiment.from_dict(fields_of(options) | settings_from(options.settings))
     experiment = resolve(asked)
     print(experiment)
-    for remark in remarks(asked) if remarks else ():
-        print(f"emargin: {remark}", file=sys.stderr)
     folder = options.out or default_folder(experiment)
-    run(experiment, folder=folder, device=options.device, threads=options.threads)
+    run(asked, folder=folder, device=options.device, threads=options.threads)
     for row in read_rows(folder / "rows.csv").itertuples():
         print(f"{row.metric:28s} {row.value:10.4f}   {row.note if row.value != row.value else f'n {row.n}'}")
     print(f"written to {folder}")

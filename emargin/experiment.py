@@ -16,13 +16,14 @@ from emargin.config import Experiment
 from emargin.data.catalogue import entry_of
 from emargin.data.dataset import Dataset
 from emargin.data.loading import load
+from emargin.effects import without_effect
 from emargin.encoder_files import read_encoder, write_encoder
 from emargin.errors import InputError, unreadable
 from emargin.evaluation.needs import remarks_on
 from emargin.evaluation.scoring import score, timed
 from emargin.files import clear, short
 from emargin.methods import Method
-from emargin.resolve import resolving
+from emargin.resolve import resolve, resolving
 from emargin.stages import MAP_NAME, metrics_of
 from emargin.threads import THREADS, limited
 from emargin.training import default_device, device_of, stops_call, train
@@ -54,7 +55,6 @@ class Result:
         return float(self.rows.set_index("metric").value[metric])
 
 
-@resolving
 @stops_call(signal.default_int_handler)  # until training, and after it
 def run(
     experiment: Experiment,
@@ -72,7 +72,7 @@ def run(
     Parameters
     ----------
     experiment
-        What to run.
+        What to run. Warnings name what is asked for and has no effect.
     dataset
         The experiment's data, if they are loaded already.
     device
@@ -108,6 +108,9 @@ def run(
     Unwritable
         The disk is full. The last checkpoint is kept.
     """
+    asked, experiment = experiment, resolve(experiment)
+    for remark in without_effect(asked):
+        warnings.warn(remark, stacklevel=3)  # above `stops_call`
     device = default_device() if device is None else device_of(device)
     digest = experiment.digest
     folder = None if folder is None else results.writable_folder(Path(folder))
@@ -126,7 +129,7 @@ def run(
         if folder is not None:
             check_free(folder, experiment, dataset.checksum)
         for remark in remarks_on(experiment, dataset, wanted):
-            warnings.warn(remark, stacklevel=3)  # above `resolving`
+            warnings.warn(remark, stacklevel=3)
         with timed(seconds, "train"):
             method, curve = _trained(experiment, dataset, device, folder, progress)
         scored = score(experiment, method, dataset, device, metrics=metrics, maps=maps)

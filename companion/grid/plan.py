@@ -5,13 +5,14 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from companion.grid.store import Store
 from emargin.config import Experiment
 from emargin.data.loading import checksum_of
+from emargin.effects import without_effect
 from emargin.errors import InputError
 from emargin.paths import home
 from emargin.resolve import resolve
@@ -175,6 +176,21 @@ def threads_of(record: dict) -> set[int]:
     parts = [record, *record.get("scored", {}).values()]
     named = [re.search(r", (\d+) thread", str(part.get("device", ""))) for part in parts]
     return {part["threads"] for part in parts if "threads" in part} | {int(found[1]) for found in named if found}
+
+
+def idle(cells: Iterable[Experiment]) -> Counter[str]:
+    """Return what is asked of cells and has no effect, as sentences, and how many cells each is said of.
+
+    Neither seed, fold nor split decides on it, so cells that differ in these alone are looked at once.
+    """
+    kinds: dict[frozenset, list[Experiment]] = {}
+    for cell in cells:
+        values = {name: value for name, value in vars(cell).items() if name not in ("seed", "fold", "split")}
+        kinds.setdefault(frozenset(values.items()), []).append(cell)
+    said: Counter[str] = Counter()
+    for same in kinds.values():
+        said.update(dict.fromkeys(without_effect(same[0]), len(same)))
+    return said
 
 
 def estimate(todo: Plan, store: Store) -> str:

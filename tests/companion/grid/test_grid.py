@@ -15,7 +15,7 @@ from companion.__main__ import main
 from companion.grid import files
 from companion.grid import plan as grid
 from companion.grid.plan import cell_folder, plan, read_chapter, read_grid, threads_of
-from companion.grid.runner import finished, is_drawn, run_cell, run_grid
+from companion.grid.runner import finished, is_drawn, run_cell, run_cells, run_grid
 from companion.grid.store import Store, read_cell
 from emargin import experiment, stages, training
 from emargin import rows as results
@@ -641,3 +641,15 @@ def test_the_plan_says_which_cells_had_other_threads(tmp_path, small_grid, threa
 )
 def test_a_record_tells_its_threads(record, numbers):
     assert threads_of(record) == numbers
+
+
+def test_a_plan_says_what_has_no_effect_and_in_how_many_cells_and_a_run_says_it_too(tmp_path, capsys):
+    block = {"dataset": "ecg-sim", "quick": True, "method": ["random", "random-calibrated"], "temperature": 0.1}
+    block |= {"sequence_length": 50, "seed": [1, 2]}
+    (tmp_path / "grid.json").write_text(json.dumps([block]))
+    assert main(["grid", "plan", str(tmp_path / "grid.json"), "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().err
+    for method in block["method"]:
+        assert f"emargin: temperature = 0.1 has no effect: {method} is not trained (2 cells)\n" in said
+    with pytest.warns(UserWarning, match="temperature = 0.1 has no effect: random is not trained"):
+        next(iter(run_cells(read_grid(tmp_path / "grid.json")[:1], root=tmp_path / "cells", progress=False)))

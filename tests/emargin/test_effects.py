@@ -2,10 +2,12 @@
 
 import pytest
 
-from companion.__main__ import main
-from companion.effects import without_effect
+from emargin import run
+from emargin.__main__ import main
 from emargin.config import Experiment
+from emargin.effects import without_effect
 from emargin.methods import METHODS, declaration
+from emargin.resolve import resolve
 
 QUICK = {"dataset": "ecg-sim", "quick": True}
 
@@ -64,9 +66,27 @@ def test_the_stride_has_none_where_a_series_is_one_sequence(ucr):
     assert idle(dataset=ucr, quick=False, stride=3, sequence_length=5) == []
 
 
-def test_the_command_line_says_so(tmp_path, capsys):
+def test_the_command_line_says_so(tmp_path):
     words = ["run", "--quick", "--method", "random", "--iterations", "7", "--temperature", "0.1", "--out"]
-    assert main([*words, str(tmp_path)]) == 0
-    error = capsys.readouterr().err
-    assert "emargin: iterations = 7 has no effect: random is not trained\n" in error
-    assert "emargin: temperature = 0.1 has no effect" in error
+    with pytest.warns(UserWarning, match="has no effect") as caught:
+        assert main([*words, str(tmp_path)]) == 0
+    said = [str(warning.message) for warning in caught]
+    assert "iterations = 7 has no effect: random is not trained" in said
+    assert [text.split(" has")[0] for text in said] == ["temperature = 0.1", "iterations = 7"]
+
+
+@pytest.mark.parametrize("settle", [Experiment, resolve])
+def test_a_run_warns_of_it_before_it_reads_data(settle, monkeypatch):
+    monkeypatch.setattr("emargin.experiment.load", lambda cell: pytest.fail("said too late"))
+    asked = {**QUICK, "iterations": 7, "threshold": 0.2}
+    with pytest.warns(UserWarning, match="threshold = 0.2 has no effect: emargin computes") as caught:
+        with pytest.raises(pytest.fail.Exception, match="said too late"):
+            run(Experiment(**asked) if settle is Experiment else resolve(Experiment(**asked)))
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_what_a_resolved_experiment_has_by_default_was_not_asked_for():
+    for method in METHODS:
+        for fidelity in declaration(method).fidelities:
+            assert without_effect(resolve(Experiment(**QUICK, method=method, fidelity=fidelity))) == []
+    assert without_effect(METHODS["random"]) == []

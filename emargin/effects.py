@@ -23,17 +23,22 @@ LONGEST = 50  # frames of its sequences
 TRAINING = ("iterations", "learning_rate", "weight_decay")
 
 
-def without_effect(asked: Experiment) -> list[str]:
+def without_effect(asked: Experiment | type) -> list[str]:
     """Return a sentence for each value that is asked for and cannot matter to what the experiment is resolved to.
 
-    Those of methods that are not in `METHODS` are not judged: what they do with a setting may show on other data.
+    Of a resolved experiment those values count that are others than it would have by default. The settings of methods
+    that are not in `METHODS` are not judged: what they do with a setting may show on other data.
     """
     experiment, usual = resolve(asked), vars(Experiment())
-    given = {name: value for name, value in vars(asked).items() if value != usual.get(name)}
-    declared, why = declaration(experiment.method), {}
+    if asked is experiment:
+        kept = ("dataset", "source", "quick", "sequence_length", "method", "fidelity")
+        usual = usual | vars(resolve(Experiment(**{name: getattr(experiment, name) for name in kept})))
+    values = {} if isinstance(asked, type) else vars(asked)
+    given = {name: value for name, value in values.items() if value != usual.get(name)}
+    declared, settings, why = declaration(experiment.method), settings_of(experiment.dataset), {}
     if experiment.source == "real":
         why["quick"] = "the quick profile belongs to the simulators, and the data are real"
-    if entry_of(asked.dataset).has_series and experiment.sequence_length == settings_of(asked.dataset).sequence_length:
+    if entry_of(experiment.dataset).has_series and settings.sequence_length == experiment.sequence_length:
         why["stride"] = "a series is one sequence"
     if declared.untrained:
         why |= dict.fromkeys((*TRAINING, "temperature", "fidelity"), f"{experiment.method} is not trained")
