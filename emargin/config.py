@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import json
 import sys
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
@@ -36,6 +37,7 @@ BOUNDS: dict[str, dict[str, float | None]] = {
     **{name: {"least": 1} for name in ("fold", "batch_size", "hop", "sequence_length", "stride")},
     "n_fft": {"least": 1, "most": 2**16},
 }
+INJECTED = "# Parameters\n"  # how the cell begins that papermill puts after a page's own
 # Settings of methods that every row and record names; None where the method has no such setting.
 RECORDED = ("reading", "labels", "sides", "scope", "margin", "threshold", "weight", "label_share")
 
@@ -243,12 +245,17 @@ class Experiment:
         """Return the experiment of a notebook's `globals()`, straight after its parameters cell.
 
         Every name that the cells before assign is a parameter, those too that papermill injects with no more than a
-        warning: one that is misspelt, or is a list, is refused here or by `resolve`. Where the cells are not known, as
+        warning: one that is misspelt, or is a list, is refused here or by `resolve`, and a warning names one that the
+        page's own cell does not have. Where the cells are not known, as
         in a script or under nbval, all names count that stand for data and are not imported.
         """
         cells = names.get("_ih")  # the text of each cell that ran, the present one last; IPython keeps it
         if isinstance(cells, list) and any("from_notebook" in cell for cell in cells):
             given = {name for name in _assigned(cells) if name in names}
+            own = set(_assigned(cell for cell in cells if not cell.startswith(INJECTED)))
+            if others := sorted(given - own):
+                what = f"{', '.join(others)}: not among the parameters of this page, which are {', '.join(sorted(own))}"
+                warnings.warn(f"{what}; it has an effect only where the page trains or loads data", stacklevel=2)
         else:
             public = {name: value for name, value in names.items() if name[0] != "_" and name not in ("In", "Out")}
             given = {name for name, value in public.items() if isinstance(value, Plain) or not _imported(value)}

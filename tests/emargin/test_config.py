@@ -5,6 +5,7 @@ import dataclasses
 import pickle
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -231,6 +232,19 @@ def test_a_notebook_goes_by_its_parameters_cell():
 def test_nothing_that_is_injected_is_dropped(injected, message):
     with pytest.raises(InputError, match=message):
         resolve(in_cells("seed = 2", injected, ASKS))
+
+
+def test_what_is_injected_beside_the_parameters_of_a_page_is_named():
+    own = "seed = 2\nquick = True"
+    with pytest.warns(
+        UserWarning, match="^fold, margin: not among the parameters of this page, which are quick, seed;"
+    ):
+        asked = in_cells(own, "# Parameters\nmargin = 3\nseed = 4\nfold = 2\n", ASKS)
+    assert asked == Experiment(seed=4, quick=True, margin=3, fold=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        in_cells(own, "# Parameters\nseed = 4\n", ASKS)
+        in_cells(own, "margin = 3", ASKS)  # of a reader, in a cell of their own
 
 
 def test_what_later_cells_compute_is_no_parameter_and_a_changed_parameter_is():
