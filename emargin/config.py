@@ -27,6 +27,7 @@ CHOICES = {
     "surrogate": ("phase", "frames"),
     "split": ("validation", "everyone"),
     "quality": ("refuse", "cut", "split"),
+    "encoder": ("context", "context-small"),
 }
 BOUNDS: dict[str, dict[str, float | None]] = {
     "temperature": {"least": 1e-6},
@@ -105,6 +106,9 @@ class Experiment:
     quality : {"refuse", "cut", "split"}, optional
         What happens to bad samples (`emargin.data.quality`): an error; or frames without them, with gaps; or a
         recording of each stretch between them. By default an error where they are certainly no measurement.
+    encoder : {"context", "context-small"}, optional
+        What embeds the frames: the dilated network of TS2Vec, which sees neighbours, or the same with about as many
+        parameters as the frame encoder. By default the method's own, for most the frame encoder.
     settings : mapping of str to str, int, float, bool or None
         Settings of the method, instead of single keywords or beside them.
 
@@ -134,6 +138,7 @@ class Experiment:
     surrogate: str | None = None
     split: str | None = None
     quality: str | None = None
+    encoder: str | None = None
 
     def _settings(self) -> dict[str, Plain]:
         """Return the settings of the method that are named, without those of `RECORDED` that have no value."""

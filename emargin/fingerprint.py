@@ -30,7 +30,13 @@ from pathlib import Path
 from emargin.errors import InputError
 
 PACKAGE = __name__.partition(".")[0]
-METADATA = {"title", "summary", "fields", "fidelities"}  # of a class: words, and what the experiment's digest says
+METADATA = {
+    "title",
+    "summary",
+    "fields",
+    "fidelities",
+    "encoders",
+}  # of a class: words, and what the experiment's digest says
 SAME, DIFFERENT = ast.Eq | ast.Is, ast.NotEq | ast.IsNot  # a field, and a constant
 CHECK = "check_"  # what a name starts with that returns nothing and changes nothing, but may raise
 ROOT = Path(__file__).resolve().parents[1]  # the folder that the package lies in

@@ -115,6 +115,9 @@ class Resolved(Experiment):
         if self.fidelity not in declared.fidelities:
             wanted, todo = " or ".join(declared.fidelities), f"choose fidelity {declared.fidelities[0]}"
             raise InputError(f"{self.method} has no such fidelity", found=self.fidelity, wanted=wanted, todo=todo)
+        if self.encoder is not None and self.encoder not in declared.encoders:
+            what, wanted = f"{self.method} cannot use this encoder", " or ".join(declared.encoders) or "its own alone"
+            raise InputError(what, found=self.encoder, wanted=wanted, todo="leave encoder out")
         if declared.untrained:
             self._set("iterations", 0)
         fields = declared.fields_of(self.fidelity)
@@ -165,7 +168,8 @@ class Resolved(Experiment):
 
     def __str__(self) -> str:
         labels = f"labels {self.labels}" if self.labels else None
-        method = " ".join(part for part in (self.method, self.fidelity, self.reading, labels) if part)
+        encoder = f"encoder {self.encoder}" if self.encoder else None
+        method = " ".join(part for part in (self.method, self.fidelity, self.reading, labels, encoder) if part)
         control = f", surrogate {self.surrogate}" if self.surrogate else ""
         profile = "quick profile, " if self.quick else ""
         split = f", split {self.split}" if self.split else ""

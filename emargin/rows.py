@@ -22,7 +22,10 @@ from emargin.files import names_to_disk, unfinished, write_bytes
 from emargin.stages import MAP_NAME, NEEDED, code_versions, map_version
 
 IDENTITY = ("dataset", "source", "surrogate", "protocol", "fold", "method", "fidelity", "reading", "labels", "seed")
-OPTIONAL = ("split",)  # identity, too, in tables where a row has a value there; elsewhere all have the default
+OPTIONAL = (
+    "split",
+    "encoder",
+)  # identity, too, in tables where a row has a value there; elsewhere all have the default
 MEASURED = ("metric", "value", "n", "digest", "note")
 COLUMNS = (*IDENTITY, *MEASURED)  # of every table
 NUMBERS = ("fold", "seed", "value", "n")

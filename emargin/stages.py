@@ -161,7 +161,7 @@ def stages_of(experiment: Experiment) -> dict[str, Stage]:
             _facts(experiment, "protocol", "source", "surrogate", "split", "quality"),
             _settings(experiment.dataset),
         ),
-        "train": Stage(("emargin.training:train", place), left_out, _facts(experiment, "fidelity")),
+        "train": Stage(("emargin.training:train", place), left_out, _facts(experiment, "fidelity", "encoder")),
     }
     for name, metric in METRICS.items():
         roots = metric.roots(has_series=entry.has_series)

@@ -123,10 +123,11 @@ def prepare_cells(
 
 
 def groups(cells: list[Experiment]) -> list[list[Experiment]]:
-    """Split the cells into groups that train together; a cell of another method is a group by itself."""
+    """Split the cells into groups that train together; a cell of another method or encoder is a group by itself."""
     by_setting: dict[tuple, list[Experiment]] = {}
     for cell in cells:
-        key = tuple(getattr(cell, name) for name in _shared()) if cell.method in TRAINED else (cell.digest,)
+        stacks = cell.method in TRAINED and cell.encoder is None
+        key = tuple(getattr(cell, name) for name in _shared()) if stacks else (cell.digest,)
         by_setting.setdefault(key, []).append(cell)
     return list(by_setting.values())
 
@@ -146,6 +147,13 @@ def _check(experiments: list[Experiment], dataset: Dataset, precision: str) -> N
                 "a method that is not trained together with others",
                 found=experiment.method,
                 wanted=" or ".join(TRAINED),
+                todo="train it alone",
+            )
+        if experiment.encoder is not None:
+            raise InputError(
+                "an encoder that is not trained together with others",
+                found=experiment.encoder,
+                wanted="the frame encoder",
                 todo="train it alone",
             )
         for name in _shared():

@@ -229,4 +229,5 @@ def values_of(cell: Experiment, fields: tuple[str, ...]) -> tuple:
 
 def _kind(experiment: dict) -> tuple:
     """Return what decides most of how long a cell takes."""
-    return tuple(experiment[name] for name in ("dataset", "method", "fidelity", "iterations", "quick"))
+    names = ("dataset", "method", "fidelity", "iterations", "quick", "encoder")
+    return tuple(experiment.get(name) for name in names)  # records have the fields of their time

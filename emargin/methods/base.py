@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from emargin.encoders import FrameEncoder
+from emargin.encoders import ENCODERS, FrameEncoder
 from emargin.fields import Field
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ class Method(nn.Module):
     """What a method does: it is built for an experiment, gives a loss on a batch, and encodes sequences.
 
     A subclass needs a title and a loss; all else has a default. What it declares are its class attributes, written out
-    as literals, so that they can be read without running the class. Encoding is by the shared frame encoder unless a
-    method replaces `encoder` or `encode`.
+    as literals, so that they can be read without running the class. Encoding is by the shared frame encoder, or by the
+    encoder that the experiment names, unless a method replaces `encoder` or `encode`.
 
     Parameters
     ----------
@@ -40,6 +40,8 @@ class Method(nn.Module):
         The method takes no optimiser step.
     fidelities : tuple of str
         Those in which the method exists.
+    encoders : tuple of str
+        Those that an experiment may name in the place of the method's own.
     fields : dict of str to Field
         The settings, by name.
     """
@@ -48,12 +50,16 @@ class Method(nn.Module):
     summary: str
     untrained = False
     fidelities: tuple[str, ...] = ("released", "original")
+    encoders: tuple[str, ...] = ("context", "context-small")
     fields: dict[str, Field] = {}
 
     def __init__(self, experiment: Experiment, n_features: int):
         super().__init__()
         self.experiment = experiment
-        self.encoder: Any = FrameEncoder(n_features)  # a method may put another in its place
+        # a method may put another in the place of the frame encoder
+        self.encoder: Any = (
+            FrameEncoder(n_features) if experiment.encoder is None else ENCODERS[experiment.encoder](n_features)
+        )
 
     def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """Compute the loss of a batch.

@@ -12,7 +12,7 @@ from itertools import chain
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
-from emargin.config import CORE, FIDELITIES, Experiment
+from emargin.config import CHOICES, CORE, FIDELITIES, Experiment
 from emargin.errors import InputError, unreadable
 from emargin.fields import KINDS, Field, known
 
@@ -34,6 +34,8 @@ class Declaration:
         It takes no optimiser step.
     fidelities : tuple of str
         Those in which the method exists.
+    encoders : tuple of str
+        Those that an experiment may name in the place of the method's own.
     fields : mapping of str to Field
         Its settings, by name.
     """
@@ -42,6 +44,7 @@ class Declaration:
     summary: str = ""
     untrained: bool = False
     fidelities: tuple[str, ...] = FIDELITIES
+    encoders: tuple[str, ...] = CHOICES["encoder"]
     fields: Mapping[str, Field] = field(default_factory=dict)
 
     def fields_of(self, fidelity: str) -> dict[str, Field]:
@@ -127,6 +130,11 @@ def _checked(values: dict[str, Any], place: str) -> Declaration:
         raise InputError(f"fidelities of the method {place}", found=repr(declared.fidelities), wanted=wanted)
     for fidelity in declared.fidelities:
         known(f"fidelity of the method {place}", fidelity, FIDELITIES)
+    if not isinstance(declared.encoders, tuple):
+        wanted = f"a tuple of {' and '.join(CHOICES['encoder'])}, of one, or of none"
+        raise InputError(f"encoders of the method {place}", found=repr(declared.encoders), wanted=wanted)
+    for name in declared.encoders:
+        known(f"encoder of the method {place}", name, CHOICES["encoder"])
     for name, setting in declared.fields.items():
         what = f"the field {name!r} of the method {place}"
         if complaint := _complaint(name, setting):

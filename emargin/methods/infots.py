@@ -62,7 +62,8 @@ class InfoTS(Method):
     def __init__(self, experiment: Experiment, n_features: int):
         super().__init__(experiment, n_features)
         self.released = experiment.fidelity == "released"
-        self.encoder = (DilatedEncoder if self.released else MaskedEncoder)(n_features)
+        if experiment.encoder is None:
+            self.encoder = (DilatedEncoder if self.released else MaskedEncoder)(n_features)
         self.mixture = Mixture()
         if self.released:
             self.mixture.requires_grad_(False)

@@ -25,6 +25,8 @@ class Labelled(Repair):
         L = contrast(unlabelled batch) + w CE
 
     The head takes no part in the evaluation.
+
+    An encoder that sees neighbours gets whole sequences: see `of_sequences`.
     """
 
     def __init__(self, experiment: Experiment, n_features: int):
@@ -52,6 +54,8 @@ class Labelled(Repair):
             rows = covered[labels == label]
             n = max(1, round(self.experiment.label_share * len(rows)))
             self.rows.append(rows[torch.randperm(len(rows), generator=generator)[:n]])
+        if self.experiment.encoder is not None:
+            self.sequences = train
 
     def drawn(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Draw n labelled frames.
@@ -75,6 +79,9 @@ class Labelled(Repair):
         return self.table[row], self.classes[kind]
 
     def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        if self.experiment.encoder is not None:
+            supervised, contrast = of_sequences(self, batch, generator), self.contrast(self.encoder(batch), batch)
+            return contrast + self.experiment.weight * supervised, {"contrast": contrast, "supervised": supervised}
         frames, classes = self.drawn(batch.shape[0] * batch.shape[1], generator)
         unlabelled = batch.flatten(0, 1)
         embedding = self.encoder(torch.cat([unlabelled, frames.to(batch.device)]))
@@ -93,6 +100,40 @@ class Labelled(Repair):
             `(B, T, D)`.
         """
         raise NotImplementedError
+
+
+def of_sequences(method: Labelled, batch: Tensor, generator: torch.Generator) -> Tensor:
+    """Compute the cross-entropy of labelled frames amid their neighbours.
+
+    Each step draws as many labelled frames as a batch has sequences, every class equally likely, and for each of them
+    one of the training sequences that hold it. The mean is over all frames of these sequences that are among the
+    labelled ones.
+
+    Parameters
+    ----------
+    method : Labelled
+        Prepared.
+    batch : Tensor
+        `(B, T, D)`, for its size and its device.
+    generator : torch.Generator
+
+    Returns
+    -------
+    Tensor
+        A scalar.
+    """
+    starts, length = method.sequences.starts.sort().values, method.sequences.length
+    sizes = torch.tensor([len(rows) for rows in method.rows])
+    kind = torch.randint(len(sizes), (len(batch),), generator=generator)
+    place = (torch.rand(len(batch), generator=generator) * sizes[kind]).long().clamp(max=sizes[kind] - 1)
+    labelled = torch.cat(method.rows)
+    frame = labelled[(sizes.cumsum(0) - sizes)[kind] + place]
+    first, end = torch.searchsorted(starts, frame - length, right=True), torch.searchsorted(starts, frame, right=True)
+    picked = first + (torch.rand(len(batch), generator=generator) * (end - first)).long().clamp(max=end - first - 1)
+    rows = starts[picked, None] + torch.arange(length)  # (B, T)
+    known, classes = torch.isin(rows, labelled), method.sequences.labels[rows]
+    logits = method.head(method.encoder(method.table[rows].to(batch.device)))
+    return cross_entropy(logits[known.to(batch.device)], classes[known].to(batch.device))
 
 
 class EMarginLabels(Labelled):
@@ -140,5 +181,7 @@ class Supervised(Labelled):
     }
 
     def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        if self.experiment.encoder is not None:
+            return of_sequences(self, batch, generator), {}
         frames, classes = self.drawn(batch.shape[0] * batch.shape[1], generator)
         return cross_entropy(self.head(self.encoder(frames.to(batch.device))), classes.to(batch.device)), {}

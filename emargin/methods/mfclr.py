@@ -1,6 +1,6 @@
 """MF-CLR: contrast across features of different frequency."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from emargin.augmentations.warps import dual_twist
 from emargin.config import Experiment
 from emargin.data.dataset import Sequences
-from emargin.encoders import EMBEDDING, MaskedEncoder, fresh_statistics, weight_average
+from emargin.encoders import EMBEDDING, ENCODERS, MaskedEncoder, fresh_statistics, weight_average
 from emargin.errors import InputError
 from emargin.losses.hierarchical import _instance_contrast as instance_contrast
 from emargin.methods.base import Method
@@ -58,7 +58,11 @@ class MFCLR(Method):
                 wanted="a data set with an STFT",
                 todo="take fidelity released",
             )
-        self.encoder = MaskedEncoder(n_features) if self.released else Grains(n_features, experiment.n_fft // 2 + 1)
+        if experiment.encoder is None:
+            self.encoder = MaskedEncoder(n_features) if self.released else Grains(n_features, experiment.n_fft // 2 + 1)
+        elif not self.released:
+            grains = Grains(n_features, experiment.n_fft // 2 + 1)
+            self.encoder = with_levels(grains, ENCODERS[experiment.encoder])
         self.average = weight_average(self.encoder)
 
     def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
@@ -94,6 +98,8 @@ class MFCLR(Method):
 
     def after_step(self) -> None:
         self.average.update_parameters(self.encoder)
+        if self.experiment.encoder is not None:  # which has no BatchNorm
+            return
         if not self.released and self.average.n_averaged == self.experiment.iterations + 1:
             device = next(self.parameters()).device
             with fresh_statistics(self.average):
@@ -149,6 +155,13 @@ class Grains(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         fine, coarse = self.split(frames)
         return self.coarse(self.joined(self.fine(fine), coarse))
+
+
+def with_levels(grains: Grains, encoder: Callable[[int], nn.Module]) -> Grains:
+    """Return the grains with another encoder at both levels, made for the level's number of features."""
+    for name in ("fine", "coarse"):
+        setattr(grains, name, encoder(getattr(grains, name).input.in_features))
+    return grains
 
 
 def feature_contrast(first: Tensor, second: Tensor, coarser_first: Tensor, coarser_second: Tensor) -> Tensor:

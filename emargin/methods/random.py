@@ -24,6 +24,7 @@ class RandomCalibrated(Random):
 
     title = "Random, calibrated"
     summary = "the same weights, with BatchNorm statistics collected from the training data"
+    encoders = ()  # which have no BatchNorm
 
     @torch.no_grad()
     def prepare(self, train: Sequences, generator: torch.Generator) -> None:

@@ -41,7 +41,8 @@ class TS2Vec(Method):
 
     def __init__(self, experiment: Experiment, n_features: int):
         super().__init__(experiment, n_features)
-        self.encoder = MaskedEncoder(n_features)
+        if experiment.encoder is None:
+            self.encoder = MaskedEncoder(n_features)
         self.released = experiment.fidelity == "released"
         self.average: Any = None if self.released else weight_average(self.encoder)
 
@@ -87,6 +88,8 @@ class TS2Vec(Method):
         if self.released:
             return
         self.average.update_parameters(self.encoder)
+        if self.experiment.encoder is not None:  # which has no BatchNorm
+            return
         if self.average.n_averaged == self.experiment.iterations + 1:
             self._collect_statistics()
 
