@@ -30,13 +30,9 @@ from pathlib import Path
 from emargin.errors import InputError
 
 PACKAGE = __name__.partition(".")[0]
-METADATA = {
-    "title",
-    "summary",
-    "fields",
-    "fidelities",
-    "encoders",
-}  # of a class: words, and what the experiment's digest says
+# Of a class: words, and what the experiment's digest says.
+METADATA = {"title", "summary", "fields", "fidelities", "encoders"}
+FACTS_OF = ("experiment", "self.experiment", "settings", "settings_of(experiment.dataset)")
 SAME, DIFFERENT = ast.Eq | ast.Is, ast.NotEq | ast.IsNot  # a field, and a constant
 CHECK = "check_"  # what a name starts with that returns nothing and changes nothing, but may raise
 ROOT = Path(__file__).resolve().parents[1]  # the folder that the package lies in
@@ -451,8 +447,8 @@ class _Reading:
 
 
 def _field(node: ast.expr) -> str | None:
-    """Return NAME of `experiment.NAME`."""
-    if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("experiment", "self.experiment"):
+    """Return NAME of `experiment.NAME`, or of the same asked of the settings of its data set."""
+    if isinstance(node, ast.Attribute) and ast.unparse(node.value) in FACTS_OF:
         return node.attr
     return None
 

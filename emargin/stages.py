@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from emargin.config import CORE, Experiment
-from emargin.data.catalogue import entry_of, settings_of
+from emargin.data.catalogue import Settings, entry_of, settings_of
 from emargin.fingerprint import Source, Stage, fingerprint
 from emargin.methods import METHODS
 from emargin.resolve import resolving
@@ -152,14 +152,15 @@ def stages_of(experiment: Experiment) -> dict[str, Stage]:
     experiment : Experiment
         Resolved.
     """
-    entry, left_out = entry_of(experiment.dataset), SETTINGS | WITHOUT_NUMBERS
+    entry, settings = entry_of(experiment.dataset), settings_of(experiment.dataset)
+    left_out = SETTINGS | WITHOUT_NUMBERS
     place = METHODS.places.get(experiment.method, experiment.method)
     stages = {
         "data": Stage(
             ("emargin.data.loading:load", entry.reader_for(experiment.source)),
             left_out,
-            _facts(experiment, "protocol", "source", "surrogate", "split", "quality"),
-            _settings(experiment.dataset),
+            (*_facts(experiment, "protocol", "source", "surrogate", "split", "quality"), ("joined", settings.joined)),
+            _settings(settings),
         ),
         "train": Stage(("emargin.training:train", place), left_out, _facts(experiment, "fidelity", "encoder")),
     }
@@ -224,8 +225,8 @@ def _facts(experiment: Experiment, *names: str) -> tuple[tuple[str, str | None],
     return tuple((name, getattr(experiment, name)) for name in names)
 
 
-def _settings(dataset: str) -> str:
-    """Return those settings of a data set that no field of the experiment holds."""
-    settings = asdict(settings_of(dataset))
-    kept = {name: value for name, value in settings.items() if name not in CORE and value is not None}
+def _settings(settings: Settings) -> str:
+    """Return those settings of a data set that no field of the experiment holds, and that pick no branch."""
+    named = asdict(settings)
+    kept = {name: value for name, value in named.items() if name not in {*CORE, "joined"} and value is not None}
     return json.dumps(kept, sort_keys=True)

@@ -23,7 +23,7 @@ import numpy as np
 
 from emargin.data.checksums import files_digest, state_of
 from emargin.data.framing import frame_labels, stft_frames
-from emargin.data.recordings import Recording, RecordingSet
+from emargin.data.recordings import Recording, RecordingSet, joined_by_person
 from emargin.files import clear, names_to_disk, short, to_disk, unfinished, write_bytes
 from emargin.paths import home
 
@@ -49,7 +49,7 @@ class _Unusable(Exception):
 
 
 def framed(
-    name: str, files: list[Path], read: Callable[[], Checked], *, n_fft: int | None, hop: int | None, joined: bool
+    name: str, files: list[Path], read: Callable[[], Checked], *, n_fft: int | None, hop: int | None, joined: bool | str
 ) -> Checked:
     """Return a set of recordings as frames, and its checksum: from the cache, or else read, framed and put there.
 
@@ -68,8 +68,8 @@ def framed(
         Returns the recordings and `files_digest(files)`.
     n_fft, hop : int or None
         STFT window and step in samples; None where `read` returns frames.
-    joined : bool
-        Frame the recordings as one, end to end, as protocol `released` does.
+    joined : bool or "person"
+        Frame the recordings as one, end to end, as protocol `released` does, or as one a person.
     """
     if sum(path.stat().st_size for path in files) < SMALLEST:
         return read()
@@ -121,9 +121,11 @@ def code() -> str:
     return " ".join([modules, *(f"{package}-{version(package)}" for package in COMPUTING)])
 
 
-def _pieces(recordings: RecordingSet, n_fft: int | None, hop: int | None, joined: bool) -> Iterator[Frames]:
+def _pieces(recordings: RecordingSet, n_fft: int | None, hop: int | None, joined: bool | str) -> Iterator[Frames]:
     """Yield what protocols frame: each recording, or those that are joined as one."""
-    for recording in (recordings.joined() if joined else recordings).recordings:
+    if joined:
+        recordings = joined_by_person(recordings) if joined == "person" else recordings.joined()
+    for recording in recordings.recordings:
         values, labels = recording.values, recording.labels
         if not recordings.framed:
             assert n_fft and hop, "signals have both"

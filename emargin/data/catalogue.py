@@ -57,6 +57,9 @@ class Settings:
         What recordings protocol `released` computes the statistics of features from.
     window : int or None
         Samples of a frame that is a piece of the signal as it is, not transformed and not overlapping.
+    joined : {"all", "person"}
+        What protocol `released` joins end to end: all recordings, or those of a person, as the set's loader in the
+        released code does. No sequence crosses from one of the joined pieces into the next.
     """
 
     n_fft: int | None
@@ -69,6 +72,7 @@ class Settings:
     train_share: float = 0.8
     standardise: str = "none"
     window: int | None = None
+    joined: str = "all"
 
 
 @dataclass(frozen=True)
@@ -215,6 +219,7 @@ HARTH = Settings(
     iterations=600,
     train_share=0.5,
     standardise="all",
+    joined="person",
 )
 SLEEPEEG = Settings(178, 178, sequence_length=200, stride=200, draw=(1000,) * 5, temperature=0.1, iterations=600)
 SLEEPEEG_PAPER = replace(SLEEPEEG, n_fft=None, hop=None, window=178, sequence_length=300, stride=300)
@@ -223,11 +228,12 @@ ECG_RELEASED = replace(ECG, n_fft=1500, hop=750, sequence_length=200, stride=200
 
 # As HARTH: frames of a second, half overlapping (12 of 25 samples), and sequences of 119 of them, 57 s; a person's
 # 95 minutes make 490 sequences. Half of the eight people are trained on, and everyone does all nineteen activities.
-DSADS = replace(HARTH, n_fft=25, hop=12, draw=(1000,) * 19)
+# Neither this set nor the next has a loader in the released code: protocol `released` joins all their recordings.
+DSADS = replace(HARTH, n_fft=25, hop=12, draw=(1000,) * 19, joined="all")
 # Executions last 9 to 15 s and standing up a little more than one, so frames are of half a second (24 of 50 samples a
 # second), half overlapping, and T is 24, 6 s: the shortest execution has 34 frames. The stride of 2 leaves at most one
 # frame of an execution's end, which is the sitting down, outside all sequences.
-SPSW_HAR = replace(HARTH, n_fft=24, hop=12, sequence_length=24, stride=2, draw=(1000,) * 5)
+SPSW_HAR = replace(HARTH, n_fft=24, hop=12, sequence_length=24, stride=2, draw=(1000,) * 5, joined="all")
 # Frames are epochs of 30 s already. T is 120, one hour: a record has 7 to 23 sequences (T 200 would leave four).
 SLEEPEDF_FEATURES = replace(SLEEPEEG, n_fft=None, hop=None, sequence_length=120, stride=120)
 

@@ -61,7 +61,9 @@ def load(experiment: Experiment) -> Dataset:
             lambda: load_recordings(experiment),
             n_fft=experiment.n_fft,
             hop=experiment.hop,
-            joined=experiment.protocol == "released",
+            joined=(True if settings_of(experiment.dataset).joined == "all" else "person")
+            if experiment.protocol == "released"
+            else False,
         )
     if experiment.surrogate:
         checksum += f", surrogate {experiment.surrogate}"

@@ -11,7 +11,7 @@ from emargin.config import Experiment
 from emargin.data.catalogue import Settings
 from emargin.data.dataset import Dataset, Sequences
 from emargin.data.framing import check_frames, frame_labels, stft_frames
-from emargin.data.recordings import Recording, RecordingSet
+from emargin.data.recordings import Recording, RecordingSet, joined_by_person
 from emargin.data.surrogates import order_of_frames
 from emargin.errors import InputError
 
@@ -92,6 +92,7 @@ def _by_subject(data: RecordingSet, settings: Settings, experiment: Experiment) 
 def _by_position(data: RecordingSet, settings: Settings, experiment: Experiment) -> Standardised:
     """Split by protocol `released`: recordings joined in file order, sequences across them, the first part to train on.
 
+    What is joined is the set's own, too: all recordings, or those of a person, so that no sequence holds two people.
     The border is the set's own, where its files are the two sides, or else a share of the sequences.
 
     Standardised with the statistics of everything, test side included, or not at all, as the released code does for
@@ -99,7 +100,7 @@ def _by_position(data: RecordingSet, settings: Settings, experiment: Experiment)
     """
     if experiment.fold != 1:
         raise InputError("protocol released has one split", found=f"fold {experiment.fold}", wanted=1)
-    joined = data.joined()
+    joined = data.joined() if settings.joined == "all" else joined_by_person(data)
     everything = within_recordings(joined.recordings, data, experiment)
     standardisation = None
     if settings.standardise == "all":

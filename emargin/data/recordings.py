@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -152,6 +153,12 @@ class RecordingSet:
         border = [recording.name for recording in self.recordings].index(self.test_from) if self.test_from else 0
         sides = [self.recordings[:border], self.recordings[border:]] if border else [self.recordings]
         return replace(self, recordings=tuple(map(_end_to_end, sides)))
+
+
+def joined_by_person(data: RecordingSet) -> RecordingSet:
+    """Return the set with the recordings of a person that follow each other end to end as a single one."""
+    people = [(person, tuple(pieces)) for person, pieces in groupby(data.recordings, key=lambda piece: piece.subject)]
+    return replace(data, recordings=tuple(replace(_end_to_end(pieces), subject=person) for person, pieces in people))
 
 
 def _end_to_end(recordings: tuple[Recording, ...]) -> Recording:

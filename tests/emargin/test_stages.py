@@ -450,3 +450,15 @@ def test_a_reader_concerns_the_data_sets_that_it_reads(monkeypatch, tmp_path):
 def test_what_is_left_out_is_there():
     names = SETTINGS | WITHOUT_NUMBERS | stages.METHOD
     assert [name for name in names if RUNNING.find(name)[0] is None] == []
+
+
+def test_what_a_set_joins_counts_in_its_rows_of_protocol_released_alone():
+    joins = "emargin.data.recordings:joined_by_person"
+    for dataset, protocol, counts in (
+        ("harth-sim", "released", True),
+        ("harth-sim", "original", False),
+        ("ecg-sim", "released", False),
+    ):
+        stage = stages_of(resolve(Experiment(dataset=dataset, protocol=protocol)))["data"]
+        assert (joins in reached(stage)) == counts
+        assert "joined" not in stage.value  # or rows of the other protocol would depend on it

@@ -8,7 +8,7 @@ from emargin.config import Experiment
 from emargin.data import protocols
 from emargin.data.catalogue import settings_of
 from emargin.data.protocols import build, within_recordings
-from emargin.data.recordings import Recording, RecordingSet
+from emargin.data.recordings import Recording, RecordingSet, joined_by_person
 from emargin.errors import InputError
 from emargin.resolve import resolve
 
@@ -96,6 +96,28 @@ def test_released_joins_recordings_and_splits_by_position():
     assert dataset.train.starts.max() < dataset.test.starts.min()
 
 
+def test_released_joins_what_the_loader_of_the_set_joins():
+    """HARTH's files hold a person each and are framed one by one: no frame and no sequence has samples of two."""
+    whole, by_person = (built(recordings(), protocol="released", dataset=name) for name in ("ecg-sim", "harth-sim"))
+    frames_of = {"ecg-sim": (10 * 200 - 8) // 4 + 1, "harth-sim": (2 * 200 - 8) // 4 + 1}  # of a joined piece
+    assert len(whole.train.frames) == frames_of["ecg-sim"]
+    assert len(by_person.train.frames) == 5 * frames_of["harth-sim"]
+    starts = torch.cat([by_person.train.starts, by_person.test.starts])
+    person = starts // frames_of["harth-sim"]
+    assert torch.equal(person, (starts + by_person.train.length - 1) // frames_of["harth-sim"])
+    assert len(starts) == 5 * ((frames_of["harth-sim"] - 5) // 5 + 1)
+    assert len(by_person.train) == int(0.5 * len(starts))
+
+
+def test_the_person_counts_where_a_cache_has_framed_the_set():
+    data = joined_by_person(recordings())
+    assert [(r.name, r.subject, len(r.values)) for r in data.recordings] == [
+        (f"s{s}r0", f"s{s}", 400) for s in range(5)
+    ]
+    again = joined_by_person(data)
+    assert all((one.values == two.values).all() for one, two in zip(data.recordings, again.recordings, strict=True))
+
+
 def test_released_leaves_ecg_as_it_is_and_standardises_harth_over_everything():
     raw = built(recordings(), protocol="released").train.frames
     assert raw.min() >= 0  # magnitudes
@@ -113,7 +135,7 @@ def test_a_data_set_keeps_what_its_frames_were_standardised_with():
         raw = within_recordings([r for r in data.recordings if (r.subject in tested) == whether], data, experiment)
         torch.testing.assert_close(side.frames * std + mean, raw.frames)
     whole = built(data, dataset="harth-sim", protocol="released")
-    raw = within_recordings(data.joined().recordings, data, experiment)
+    raw = within_recordings(joined_by_person(data).recordings, data, experiment)
     mean, std = whole.standardisation
     torch.testing.assert_close(whole.train.frames * std + mean, raw.frames)
     assert built(data, protocol="released").standardisation is None
