@@ -99,7 +99,7 @@ def remarks_on(experiment: Experiment, dataset: Dataset, wanted: Collection[str]
     if unknown := _absent(counts, counts.train):
         remarks.append(f"{dataset.name}: no training frame of {unknown}: no probe predicts it")
     choosing = [name for name in wanted if name in ("chosen", "whitened")]
-    if choosing and _is_one_person(dataset.train):
+    if choosing and not entry_of(experiment.dataset).has_series and _is_one_person(dataset.train):
         names = ", ".join(choosing)
         remarks.append(f"{dataset.name}: one training person: {names} take their penalty from stretches of their time")
     return remarks
