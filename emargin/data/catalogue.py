@@ -224,6 +224,7 @@ HARTH = Settings(
 SLEEPEEG = Settings(178, 178, sequence_length=200, stride=200, draw=(1000,) * 5, temperature=0.1, iterations=600)
 SLEEPEEG_PAPER = replace(SLEEPEEG, n_fft=None, hop=None, window=178, sequence_length=300, stride=300)
 ECG = Settings(250, 125, sequence_length=500, stride=500, draw=(1577, 972, 459, 1467), temperature=0.5, iterations=200)
+MITBIH_BEATS = replace(ECG, draw=(1000,) * 4)
 ECG_RELEASED = replace(ECG, n_fft=1500, hop=750, sequence_length=200, stride=200, draw=(1000, 162, 77, 800))
 
 # As HARTH: frames of a second, half overlapping (12 of 25 samples), and sequences of 119 of them, 57 s; a person's
@@ -311,6 +312,22 @@ SETS = (
         files=WFDB_FILES,
         nearest="ecg",
         download=replace(PHYSIONET, address=PHYSIONET.address.format("mitdb"), checksums="mitbih.sha256.txt"),
+    ),
+    Entry(
+        name="mitbih-beats",
+        title="beats of MIT-BIH Arrhythmia",
+        origin="MIT-BIH Arrhythmia Database (PhysioNet), beats",
+        citation="moody2001mitbih",
+        licence="ODC-By 1.0",
+        settings=MITBIH_BEATS,
+        reader="emargin.data.readers.beats:load_beats",
+        files=WFDB_FILES,
+        reads_windows=True,
+        frame_seconds=0.5,
+        nearest="ecg",
+        subfolder="mitbih",
+        unfetched="its files are those of mitbih",
+        how_to_get="emargin data fetch mitbih gets its files, into {folder}",
     ),
     Entry(
         name="dsads",

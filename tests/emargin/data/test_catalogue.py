@@ -161,6 +161,7 @@ def test_the_further_real_sets_have_the_hyperparameters_of_the_nearest(name, set
         ("sleepedf-features", "npz"),
         ("ecg-released", "data fetch ecg"),
         ("mitbih-released", "data fetch mitbih"),
+        ("mitbih-beats", "data fetch mitbih"),
     ],
 )
 def test_sets_that_are_not_there_say_how_to_get_them(name, how, data):
