@@ -40,6 +40,13 @@ def main(arguments: list[str] | None = None) -> int:
     choose.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the rows are")
     add_device(choose)
     _add_score(commands)
+    check = commands.add_parser("check", help="compare a run with the committed cell of the same experiment")
+    check.set_defaults(command=_check)
+    check.description = (
+        "Say of each metric whether it is equal to the committed one, within its spread of seeds (where "
+    )
+    check.description += "one more seed falls with a chance of 95 %), or outside; with processor, threads and versions."
+    check.add_argument("folder", type=Path, metavar="FOLDER", help="where the run wrote, as `emargin run` says")
     _add_results(commands)
     _add_encoders(commands)
     commands.add_parser("methods", help="list the methods and their settings").set_defaults(command=_methods)
@@ -306,6 +313,15 @@ def _score(options: argparse.Namespace) -> int:
             print(f"emargin: {problem}", file=sys.stderr)
         print(plan(cells, store, grid))
     return 2 if problems else 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    """Exit status 1 where a metric is outside the spread of seeds."""
+    from companion.grid.check import check
+
+    comparisons = check(options.folder)
+    print("\n\n".join(map(str, comparisons)))
+    return 1 if any(comparison.outside for comparison in comparisons) else 0
 
 
 def _verify_results(options: argparse.Namespace) -> int:

@@ -98,6 +98,7 @@ def provenance(
 ) -> dict:
     """Return what a run was: experiment, code, data, people, versions, machine, seconds a stage, peak memory in MB.
 
+    The processor goes with the instructions that torch computes with, on which last digits depend.
     metrics: those that were computed, if not all. The peak is that of the process so far, which may have run other
     cells before.
     """
@@ -124,10 +125,21 @@ def provenance(
         **({} if dataset.left_out is None else {"left_out": dataset.left_out}),
         "versions": {"python": platform.python_version()} | versions,
         "device": device_name,
+        "processor": f"{processor()}, {torch.backends.cpu.get_cpu_capability()}",
         "threads": torch.get_num_threads(),
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
         "peak_memory_mb": memory,
     }
+
+
+def processor() -> str:
+    """Return the name of the processor, as the system has it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _commit() -> str | None:

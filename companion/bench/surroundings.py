@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from emargin.errors import InputError
-from emargin.rows import write_text
+from emargin.rows import processor, write_text
 
 # Children of a small server: a process forked off it counts its peak from its own start. One that is started anew takes
 # over, on Linux, the peak of the process that starts it.
@@ -41,16 +41,7 @@ def check(threads: int, out: Path | None) -> None:
 
 def machine(threads: int) -> dict:
     """What the figures were measured with and on."""
-    return {"torch": torch.__version__, "processor": _processor(), "machine": platform.machine(), "threads": threads}
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    return {"torch": torch.__version__, "processor": processor(), "machine": platform.machine(), "threads": threads}
 
 
 def alone(function: Callable, *arguments) -> dict | float:

@@ -7,5 +7,6 @@
 - `reproduce`: starts Snakemake on what a plan has ahead; `make reproduce` calls it.
 - `store`: the table of results, `results/NAME/`: rows, a record a cell, small arrays. Finished cells are collected into
   it, and all pages read from it. Stores of two machines merge.
+- `check`: sets a run beside the committed cell of the same digest.
 - `choose`: picks settings from rows of cells with `split="validation"`.
 """

@@ -162,7 +162,9 @@ def _scored(
     if item.whole:
         return rows, fresh | {"scored": {"all": {"weights": weights}}}, scores.arrays
     record = store.records[cell.digest]
-    made = {name: fresh[name] for name in ("commit", "versions", "device", "threads")} | {"weights": weights}
+    made = {name: fresh[name] for name in ("commit", "versions", "device", "processor", "threads")} | {
+        "weights": weights
+    }
     earlier = [stage for stage in record.get("earlier_text", ()) if stage not in item.metrics]
     merged = {name: value for name, value in record.items() if name != "earlier_text"} | {
         "code": record["code"] | {name: fresh["code"][name] for name in item.metrics},
