@@ -15,7 +15,7 @@ The paper's three sets come in the geometry of the paper's section 4 where it is
 
 The name of a geometry frames the same recordings in another way, and that is all that differs: temperature and
 iterations stay the paper's, the margin is the paper's 5 for all sets. Each of the five names has a simulator (`-sim`)
-and a white noise (`-noise`). Four further real sets take the hyperparameters of the nearest of the three. Any set of
+and a white noise (`-noise`). Further real sets take the hyperparameters of the nearest of the three. Any set of
 the UCR archive is `ucr-NAME`, and a folder with the reader's own recordings goes by its path.
 """
 
