@@ -85,8 +85,8 @@ def run(
     progress
         Show a bar while it trains.
     metrics
-        Names of `emargin.stages.METRICS`; all unless named. What the data do not allow is said before the training, and
-        leaves rows without a value, with the reason as their note.
+        Names of `emargin.stages.METRICS`; those that no grid has to itself unless named. What the data do not allow is
+        said before the training, and leaves rows without a value, with the reason as their note.
     maps
         Draw a t-SNE map of frames, too. Series have none.
     threads

@@ -57,7 +57,7 @@ class Metric:
         What computes it, as "module:name": a function of (experiment, dataset, train_features, test_features) that
         returns the value and n of each row, perhaps with a note, by the row's name, and arrays by theirs.
     grids : tuple of str, optional
-        The grids whose cells have it, by the names of their files without ".json"; None for all.
+        The grids whose cells have it, by the names of their files without ".json"; None for all, and for cells of none.
     series : str, optional
         What computes it for whole series, from features that are pooled, one embedding each, if not `function`.
     arrays : tuple of str
@@ -85,8 +85,8 @@ class Metric:
         """Return the definitions that the metric starts from."""
         return ENCODING[has_series], HANDING_OVER, self.computed_by(has_series=has_series)
 
-    def is_in(self, grid: str) -> bool:
-        """Return whether cells of a grid have the metric."""
+    def is_in(self, grid: str | None) -> bool:
+        """Return whether cells of a grid, or of none, have the metric."""
         return grid not in self.not_in if self.grids is None else grid in self.grids
 
     def holds(self, row: str) -> bool:
@@ -109,7 +109,7 @@ def _built_in(
     return Metric(rows, frames, grids, series, arrays, f"emargin.evaluation.needs:{needs}", not_in)
 
 
-MEASURED = ("core", "encoders", "dial", "beats")  # grids that have the certified and the chosen probes, not "converged"
+MEASURED = ("core", "encoders", "beats")  # grids that have the certified and the chosen probes, not "converged"
 CLASSIFICATION = "accuracy balanced_accuracy weighted_f1 macro_f1 macro_precision macro_recall"
 METRICS = {
     "clustering": _built_in(
@@ -121,7 +121,7 @@ METRICS = {
     "collapse": _built_in("mean_cosine participation_ratio uniformity alignment", "score_collapse", "of_collapse"),
     "probe": _built_in(CLASSIFICATION, "score_probe", "of_probe", "probe"),
     "converged": _built_in(
-        CLASSIFICATION, "score_converged", "of_probe", "converged", prefix="converged_", not_in=MEASURED
+        CLASSIFICATION, "score_converged", "of_probe", "converged", prefix="converged_", not_in=(*MEASURED, "dial")
     ),
     "certified": _built_in(
         f"{CLASSIFICATION} gradient", "score_certified", "of_probe", "certified", prefix="certified_", grids=MEASURED
@@ -137,8 +137,15 @@ METRICS = {
         prefix="whitened_",
         grids=MEASURED,
     ),
-    "knn": _built_in(CLASSIFICATION, "score_neighbours", "of_neighbours", prefix="knn_"),
-    "mlp": _built_in(CLASSIFICATION, "score_mlp", "of_mlp", prefix="mlp_"),
+    "knn": _built_in(CLASSIFICATION, "score_neighbours", "of_neighbours", prefix="knn_", not_in=("dial",)),
+    "mlp": _built_in(CLASSIFICATION, "score_mlp", "of_mlp", prefix="mlp_", not_in=("dial",)),
+    "dial": Metric(
+        ("dial_",),
+        "emargin.evaluation.dial:score_dial",
+        ("dial",),
+        arrays=("dial_probe", "dial_certified"),
+        needs="emargin.evaluation.needs:of_dial",
+    ),
 }
 MAP_NAME, MAP = "map", Stage(("emargin.evaluation.frames:maps_of",))  # of the cells that the book draws
 NEEDED = ("data", "train")  # what any row rests on
@@ -212,8 +219,11 @@ def lacking(made_by: Mapping[str, str], grid: str | None = None) -> list[str]:
 
 
 def metrics_of(grid: str | None = None) -> tuple[str, ...]:
-    """Return the metrics that cells of a grid have, by the name of its file without ".json"; all if none is named."""
-    return tuple(name for name, metric in METRICS.items() if grid is None or metric.is_in(grid))
+    """Return the metrics that cells of a grid have, by the name of its file without ".json".
+
+    Without a grid, those that no grid has to itself.
+    """
+    return tuple(name for name, metric in METRICS.items() if metric.is_in(grid))
 
 
 def map_version(source: Source | None = None) -> str:

@@ -143,6 +143,11 @@ def of_neighbours(counts: Counts) -> str:
     return of_probe(counts) or (f"fewer labelled training frames than {NEIGHBOURS} neighbours" if few else "")
 
 
+def of_dial(counts: Counts) -> str:
+    """Return why an embedding cannot be scored along the dial; "" if it can."""
+    return of_clusters(counts) or of_probe(counts)
+
+
 def of_mlp(counts: Counts) -> str:
     """Return why the MLP, which holds out a tenth of its training frames, cannot be trained; "" if it can."""
     if reason := of_probe(counts):

@@ -51,7 +51,7 @@ def score(
     dataset : Dataset
     device : torch.device or str
     metrics : collection of str, optional
-        Names of `emargin.stages.METRICS`; all unless named.
+        Names of `emargin.stages.METRICS`; those that no grid has to itself unless named.
     maps : bool
         Draw a map of frames, too. Series have none.
 

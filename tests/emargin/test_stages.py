@@ -397,18 +397,21 @@ def test_a_new_metric_makes_nothing_stale_and_is_lacking(monkeypatch):
     entry = Metric(("hubness",), "emargin.evaluation.collapse:uniformity", grids=("grid", "ucr"))
     monkeypatch.setitem(METRICS, "hubness", entry)
     assert differing(cell, made_by) == []
-    assert lacking(made_by) == lacking(made_by, "grid") == ["hubness"] and lacking(made_by, "sweeps") == []
+    assert lacking(made_by, "grid") == ["hubness"] and lacking(made_by, "sweeps") == lacking(made_by) == []
     monkeypatch.setitem(METRICS, "hubness", replace(entry, grids=None))
     assert lacking(made_by, "sweeps") == ["hubness"]
 
 
 def test_grids_of_the_chosen_probe_have_it_in_place_of_the_converged_one():
-    fresh = {"certified", "chosen", "whitened"}
-    for grid in ("core", "encoders", "dial", "beats"):
-        assert set(METRICS) - set(metrics_of(grid)) == {"converged"}
-    for grid in ("grid", "ucr", "sweeps", "controls"):
-        assert set(METRICS) - set(metrics_of(grid)) == fresh
-    assert set(metrics_of()) == set(METRICS)
+    usual, fresh = {"clustering", "collapse", "probe", "converged", "knn", "mlp"}, {"certified", "chosen", "whitened"}
+    for grid in ("core", "encoders", "beats"):
+        assert set(metrics_of(grid)) == usual - {"converged"} | fresh
+    for grid in ("grid", "ucr", "sweeps", "controls", None):
+        assert set(metrics_of(grid)) == usual
+
+
+def test_cells_of_the_dial_have_the_dial_and_what_it_turns():
+    assert set(metrics_of("dial")) == {"clustering", "collapse", "probe", "dial"}
 
 
 def test_no_row_of_a_grid_without_it_lacks_the_chosen_probe():
