@@ -9,7 +9,7 @@ The folder's path is then the name of a data set: `Experiment(dataset="data/mine
 import json
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +127,7 @@ def new_folder(target: Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        For a target that exists.
+        For a target that exists, or a place where no folder can be made.
     """
     if target.exists():
         raise InputError(
@@ -135,9 +135,15 @@ def new_folder(target: Path) -> Iterator[Path]:
             wanted="a folder that does not exist yet",
             todo="delete it first, or name another one",
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    clear(target.parent)
-    with unfinished(target, make=Path.mkdir) as beside:
+    with ExitStack() as made:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            clear(target.parent)
+            beside = made.enter_context(unfinished(target, make=Path.mkdir))
+        except OSError as error:
+            what, found = f"{target} cannot be written", error.strerror or error
+            wanted, todo = "a folder that may be made there", "choose another one"
+            raise InputError(what, found=found, wanted=wanted, todo=todo) from error
         yield beside
         beside.rename(target)
 

@@ -153,8 +153,19 @@ def read_description(path: Path) -> dict:
     if not isinstance(description, dict) or "classes" not in description:
         content = sorted(description)[:20] if isinstance(description, dict) else type(description).__name__
         raise InputError(f"{path}: no classes", found=content, wanted='an object with "classes"')
+    check_keys(path)
     check_names(path, description)
     return description
+
+
+def check_keys(path: Path) -> None:
+    """Raise InputError for a name that stands twice in an object of dataset.json, of which the last would count."""
+
+    def once(pairs: list[tuple[str, Any]]) -> None:
+        if twice := [name for name, times in Counter(name for name, _ in pairs).items() if times > 1]:
+            raise InputError(f"{path}: a name twice", found=_short(twice), wanted="each name once")
+
+    json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)
 
 
 def check_names(path: Path, description: dict) -> None:

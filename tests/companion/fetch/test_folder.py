@@ -220,3 +220,10 @@ def test_what_a_killed_process_left_is_cleared(tmp_path):
     (tmp_path / ".emargin-0123.part").mkdir()
     save_folder(tmp_path / "set", {"a": (np.random.default_rng(0).normal(size=(9, 2)), [0] * 9)}, classes=["x"])
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_a_place_where_no_folder_can_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="file/set cannot be written. found: .* what to do: choose another one"):
+        with new_folder(tmp_path / "file" / "set"):
+            pytest.fail("made")
