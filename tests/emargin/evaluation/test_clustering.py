@@ -114,6 +114,14 @@ def test_the_draw_is_the_same_for_every_method():
     assert (first[0] == again[0]).all() and (first[1] == again[1]).all()
 
 
+def test_the_draw_is_that_of_seed_0_which_the_committed_rows_rest_on():
+    labels = np.arange(400) % 2
+    drawn = draw(features([labels.tolist()]), (20, 30), CLASSES[:2])[0][:, 0].astype(int)
+    generator = np.random.default_rng(0)
+    wanted = [np.sort(generator.permutation(np.flatnonzero(labels == k))[:n]) for k, n in enumerate((20, 30))]
+    assert drawn.tolist() == np.concatenate(wanted).tolist()
+
+
 def test_the_draw_from_overlapping_sequences():
     """Frames 2 and 3 lie in both sequences: there once, or with repeats twice."""
     test = features([[0, 1, 2, 2], [2, 2, 1, 0]], frame=[[0, 1, 2, 3], [2, 3, 4, 5]])
