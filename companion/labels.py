@@ -7,11 +7,11 @@ from emargin.methods import METHODS
 
 def label(row) -> str:
     """The name of a row's method in tables and figures: title, fidelity, and what sets it apart."""
-    title = short(METHODS[row.method].title)
-    if METHODS[row.method].untrained:
-        return title
-    detail = row.reading or ("the paper's labels" if row.labels == "paper" else "")
-    return f"{title}, {row.fidelity}{f', {detail}' if detail else ''}"
+    title, encoder = short(METHODS[row.method].title), getattr(row, "encoder", "")  # not every table has the column
+    parts = [title]
+    if not METHODS[row.method].untrained:
+        parts += [row.fidelity, row.reading or ("the paper's labels" if row.labels == "paper" else "")]
+    return ", ".join(filter(None, [*parts, f"encoder {encoder}" if encoder else ""]))
 
 
 def short(name: str) -> str:

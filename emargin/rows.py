@@ -47,6 +47,12 @@ def table(rows: list[dict] | pd.DataFrame) -> pd.DataFrame:
     return tidied.drop(columns=[name for name in OPTIONAL if (tidied[name] == "").all()])
 
 
+def complete(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with all columns of OPTIONAL, empty where a table has none: to select by them."""
+    lacking = {name: "" for name in OPTIONAL if name not in rows}
+    return rows.assign(**lacking).astype(dict.fromkeys(lacking, object))
+
+
 def read_rows(path: Path, text: io.StringIO | None = None) -> pd.DataFrame:
     """Rows from a CSV file that `write_text` wrote, or from its text.
 

@@ -73,12 +73,12 @@ def named_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 def read_chapter(store: Store) -> dict[str, list[Experiment]]:
     """Read the cells that the book's results chapter shows, by the name of the grid file.
 
-    All cells of `workflow/grid.json`, run or not; those of `workflow/paper.json`, for which a reader needs the paper's
-    own recordings, as soon as the store has rows of the data set.
+    All cells of `workflow/grid.json` whose encoder is the method's own, run or not; those of `workflow/paper.json`, for
+    which a reader needs the paper's own recordings, as soon as the store has rows of the data set.
     """
     datasets = set(store.rows.dataset)
     return {
-        "workflow/grid.json": read_grid(home() / "workflow" / "grid.json"),
+        "workflow/grid.json": [cell for cell in read_grid(home() / "workflow" / "grid.json") if cell.encoder is None],
         "workflow/paper.json": [
             cell for cell in read_grid(home() / "workflow" / "paper.json") if cell.dataset in datasets
         ],

@@ -22,8 +22,9 @@ WITH_COMPONENTS = ("random", "random-calibrated", "infonce", "emargin")
 class Store:
     """`rows.csv`, tidy rows; `provenance.json`, one record a cell and line; `arrays.npz`, small arrays of each cell.
 
-    A note that rows of a cell share is with the first of them. The arrays of a cell go by `DIGEST/NAME`. Each record
-    has checksums of its cell's rows and arrays, and of itself (`companion.grid.files`).
+    `rows` has all columns, those too that the file leaves out as no row has a value there. A note that rows of a cell
+    share is with the first of them. The arrays of a cell go by `DIGEST/NAME`. Each record has checksums of its cell's
+    rows and arrays, and of itself (`companion.grid.files`).
     Raises InputError for files that are not as this program wrote them; it names the file and the line.
     """
 
@@ -32,7 +33,8 @@ class Store:
         self._read()
 
     def _read(self) -> None:
-        self.rows, contents = files.read(self.folder)
+        rows, contents = files.read(self.folder)
+        self.rows = results.complete(rows)
         self.records, self._written = contents.records, contents
         self.failed = set(self.rows.digest[self.rows.metric == "failed"])
         self.known = set(self.rows.digest)
@@ -122,22 +124,23 @@ class Store:
         others = self.known - digests
         everything = files.read_members(self.folder, lambda cell, name: cell in others) | arrays
         together = [self.rows[~self.rows.digest.isin(digests)], *rows]
-        self.rows = _in_order(results.table(pd.concat(together, ignore_index=True)))
-        self.rows.loc[self.rows.duplicated(["digest", "note"]), "note"] = ""
+        rows_together = _in_order(results.table(pd.concat(together, ignore_index=True)))
+        rows_together.loc[rows_together.duplicated(["digest", "note"]), "note"] = ""
+        self.rows = results.complete(rows_together)
         self.failed = set(self.rows.digest[self.rows.metric == "failed"])
         self.known = set(self.rows.digest)
         archive = files.archive_of(everything) if everything or files.has_arrays(self.folder) else None
-        self._written = files.Contents(*self._lines(digests), self.records)
+        self._written = files.Contents(*self._lines(rows_together, digests), self.records)
         files.write(self.folder, self._written, archive)
 
-    def _lines(self, changed: set[str]) -> tuple[str, dict[str, list[str]]]:
+    def _lines(self, rows: pd.DataFrame, changed: set[str]) -> tuple[str, dict[str, list[str]]]:
         """Return the header and the lines of all cells in their order. Those of a cell that is as it was stay so."""
-        text = results.rows_to_csv(self.rows[self.rows.digest.isin(changed)])
+        text = results.rows_to_csv(rows[rows.digest.isin(changed)])
         header, old = text[: text.index("\n") + 1], self._written
         if header != old.header:
-            text = results.rows_to_csv(self.rows)
+            text = results.rows_to_csv(rows)
         lines = old.lines | files.without_numbers(files.placed_rows(text))
-        return header, {digest: lines[digest] for digest in self.rows.digest.unique()}
+        return header, {digest: lines[digest] for digest in rows.digest.unique()}
 
 
 def state(cell: Experiment, record: dict, *, failed: bool, checksum: str | None) -> str:

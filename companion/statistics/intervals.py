@@ -16,6 +16,7 @@ from companion.grid.store import Store
 from companion.statistics.resampling import CLUSTERING, PROBING, scores_of
 from emargin.errors import InputError
 from emargin.evaluation.per_subject import PROBES
+from emargin.rows import complete
 
 PERCENTILES = (2.5, 97.5)
 FEWEST_PEOPLE, FEWEST_SEEDS, FEWEST_METHODS = 5, 2, 5  # below these an interval or a verdict would say nothing
@@ -24,8 +25,8 @@ TABLES = ("clusters", "spread", "separation", "silhouette", *PROBES)
 RESAMPLED = {"clusters": CLUSTERING} | {  # table -> the metrics that it gives
     table: tuple(f"{prefix}{name}" for name in PROBING) for table, prefix in PROBES.items()
 }
-SPLIT = ["dataset", "source", "surrogate", "protocol", "fold"]
-CONFIGURATION = [*SPLIT, "method", "fidelity", "reading", "labels"]
+SPLIT = ["dataset", "source", "surrogate", "protocol", "fold", "split"]
+CONFIGURATION = [*SPLIT, "method", "fidelity", "reading", "labels", "encoder"]
 LOWER_IS_BETTER = ("davies_bouldin",)
 MODERATE = 0.5  # a rank correlation below which one metric says little about the order of the other
 
@@ -192,16 +193,18 @@ class Correlation:
         return f"{self.value:+.2f}" + ("" if np.isnan(self.low) else f" [{self.low:+.2f}, {self.high:+.2f}]")
 
 
-def configurations(rows: pd.DataFrame) -> pd.DataFrame:
+def configurations(rows: pd.DataFrame, encoder: str = "") -> pd.DataFrame:
     """A line a configuration, a column a metric, means over the seeds that did not fail; "set" names data set, protocol
     and fold. A configuration of which all seeds failed has a line without values.
 
-    rows: tidy results.
+    rows: tidy results. encoder: whose rows are taken; by default those of the methods' own.
     """
+    rows = complete(rows)
+    rows = rows[rows.encoder == encoder]
     wide = rows.groupby([*CONFIGURATION, "metric"]).value.mean().unstack("metric").reset_index()
     names = [
         f"{row.dataset}{f' ({row.surrogate})' if row.surrogate else ''}, {row.source}, protocol {row.protocol}, "
-        f"fold {row.fold}"
+        f"fold {row.fold}{f', split {row.split}' if row.split else ''}"
         for row in wide.itertuples()
     ]
     return wide.assign(set=names)

@@ -84,7 +84,7 @@ def nearest(dataset: str) -> str:
 
 
 def split_of(cell: Experiment) -> tuple:
-    """Return data set, source, surrogate, protocol and fold."""
+    """Return data set, source, surrogate, protocol, fold and split."""
     return tuple(getattr(cell, name) for name in SPLIT)
 
 
@@ -96,16 +96,18 @@ def line_of(cell: Experiment) -> str:
         if cell.labels not in (None, "released" if cell.fidelity == "released" else "paper")
         else []
     )
+    details += [f"encoder {cell.encoder}"] if cell.encoder else []
     title = METHODS[cell.method].title
     return ", ".join([short(title), *details]) if details else title
 
 
-def runs_of(store: Store, cells: Sequence[Experiment]) -> dict[tuple[str, str], Runs]:
+def runs_of(store: Store, cells: Sequence[Experiment], encoder: str | None = None) -> dict[tuple[str, str], Runs]:
     """Return runs by line and fidelity, in the tables' order; an untrained method has the same in both.
 
-    cells: what is planned of one split. Raises InputError where they are of several splits, or where two of a line have
-    the same seed.
+    cells: what is planned of one split. encoder: whose cells are taken; by default those of the methods' own.
+    Raises InputError where they are of several splits, or where two of a line have the same seed.
     """
+    cells = [cell for cell in cells if cell.encoder == encoder]
     if len({split_of(cell) for cell in cells}) != 1:
         raise InputError(
             "a table belongs to one split",
