@@ -4,7 +4,7 @@ import pytest
 
 from companion.grid.plan import read_grid
 from companion.grid.store import Store
-from companion.labels import comparison
+from companion.labels import comparison, label
 from emargin import rows as results
 from tests.test_setup import ROOT
 
@@ -22,6 +22,14 @@ def test_no_row_was_made_by_other_code(name):
     store = Store(ROOT / "results" / name)
     stale = [str(cell) for cell in read_grid(GRIDS[name]) if store.state(cell, None) == "stale"]
     assert not stale, f"run them again: make reproduce GRID={GRIDS[name].relative_to(ROOT)} OUT=results/{name}"
+
+
+def test_an_encoder_that_is_not_the_methods_own_is_in_the_name(small):
+    cells = [small(method=method, encoder=encoder) for method in ("random", "infonce") for encoder in (None, "context")]
+    names = ["Random Init", "Random Init, encoder context", "InfoNCE, released", "InfoNCE, released, encoder context"]
+    assert [label(cell) for cell in cells] == names
+    rows = results.table([results.tidy(cell, "nmi", 0.5, 9) for cell in cells])
+    assert comparison(rows, {"nmi": "NMI"}).index.tolist() == names
 
 
 def test_the_printed_table_is_mean_and_sample_deviation_over_seeds(small):

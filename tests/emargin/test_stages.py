@@ -14,6 +14,7 @@ import pytest
 from emargin import stages
 from emargin.config import Experiment
 from emargin.data.loading import load
+from emargin.encoders import ENCODERS
 from emargin.evaluation import needs
 from emargin.evaluation.scoring import score
 from emargin.fingerprint import CHECK, METADATA, ROOT, Source, _defined, _parsed, fingerprint, reached
@@ -114,6 +115,21 @@ def test_all_code_that_trains_is_in_the_fingerprint(data, method, fidelity):
         train(cell, data, progress=False)
     assert ran - reach(cell, "train") <= BESIDE
     assert f"{METHODS[method].__module__}:{METHODS[method].__name__}" in reach(cell, "train")
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+@pytest.mark.parametrize("method", ["random", "infonce", "ts2vec", "infots", "mfclr", "supervised"])
+def test_all_code_of_an_encoder_is_in_the_fingerprint_of_its_cells_alone(data, method, encoder):
+    asked = QUICK | {"method": method, "fidelity": "original", "batch_size": 4}
+    steps = {} if METHODS[method].untrained else {"iterations": 2}
+    cell, ran = resolve(Experiment(**asked | steps, encoder=encoder)), set()
+    with executed(ran):
+        train(cell, data, progress=False)
+    assert ran - reach(cell, "train") <= BESIDE
+    usual = reach(resolve(Experiment(**asked)), "train")
+    assert "emargin.encoders:ContextEncoder" in reach(cell, "train") - usual
+    assert ("emargin.encoders:SmallContextEncoder" in reach(cell, "train")) == (encoder == "context-small")
+    assert not any("Context" in name or name.endswith(("ENCODERS", "of_sequences", "with_levels")) for name in usual)
 
 
 @pytest.mark.parametrize(

@@ -139,22 +139,27 @@ def test_a_cell_of_the_validation_and_one_of_the_test_side_are_two(choices, tmp_
     assert [checksum(cell) for cell in (test_side, held_out)] == [checksum_of(test_side), checksum_of(held_out)]
 
 
-def test_a_table_has_a_column_for_the_split_where_a_row_has_it(small, tmp_path):
-    plain, held = (results.tidy(small(split=split), "nmi", 0.5, 9) for split in (None, "validation"))
+@pytest.mark.parametrize("name, value", [("split", "validation"), ("encoder", "context")])
+def test_a_table_has_a_column_for_what_is_not_the_default_where_a_row_has_it(small, tmp_path, name, value):
+    plain, held = (results.tidy(small(**{name: asked}), "nmi", 0.5, 9) for asked in (None, value))
     assert list(results.table([plain]).columns) == list(results.COLUMNS)
     both = results.table([plain, held])
-    assert both.split.tolist() == ["", "validation"]
+    assert both[name].tolist() == ["", value]
     results.write_text(tmp_path / "rows.csv", results.rows_to_csv(both))
-    assert results.read_rows(tmp_path / "rows.csv").split.tolist() == ["", "validation"]
-    results.write_text(tmp_path / "rows.csv", results.rows_to_csv(both.assign(split="12")))
-    assert results.read_rows(tmp_path / "rows.csv").split.tolist() == ["12", "12"]  # a word that looks like a number
-    store = Store(tmp_path / "out")
+    assert results.read_rows(tmp_path / "rows.csv")[name].tolist() == ["", value]
+    results.write_text(tmp_path / "rows.csv", results.rows_to_csv(both.assign(**{name: "12"})))
+    assert results.read_rows(tmp_path / "rows.csv")[name].tolist() == ["12", "12"]  # a word that looks like a number
+    store, file = Store(tmp_path / "out"), tmp_path / "out" / "rows.csv"
     put(store, small(), 0.5)
-    assert "split" not in store.rows and not (tmp_path / "out" / "arrays.npz").exists()
-    put(store, small(split="validation"), 0.7)
-    assert Store(tmp_path / "out").rows.split.tolist() == ["", "validation"]
-    store._replace({small(split="validation").digest}, [], {})
-    assert (tmp_path / "out" / "rows.csv").read_text().splitlines()[0] == ",".join(results.COLUMNS)
+    assert file.read_text().splitlines()[0] == ",".join(results.COLUMNS)
+    assert not (tmp_path / "out" / "arrays.npz").exists()
+    for read in (store, Store(tmp_path / "out")):
+        assert read.rows[name].tolist() == [""]  # to select by, though the file has no such column
+    put(store, small(**{name: value}), 0.7)
+    assert name in file.read_text().splitlines()[0].split(",")
+    assert Store(tmp_path / "out").rows[name].tolist() == ["", value]
+    store._replace({small(**{name: value}).digest}, [], {})
+    assert file.read_text().splitlines()[0] == ",".join(results.COLUMNS)
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00\x81\x9d"])

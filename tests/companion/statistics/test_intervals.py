@@ -336,6 +336,20 @@ def test_configurations_are_means_over_the_seeds_that_ran(tmp_path):
     assert rank_correlation(wide.reset_index(), "accuracy", "macro_f1").left_out == 1
 
 
+def test_configurations_are_those_of_one_encoder(tmp_path):
+    cells = Cells(5)
+    cells.add(0.6, method="infonce")
+    cells.add(0.9, method="infonce", encoder="context")
+    rows = cells.store(tmp_path).rows
+    own, context = configurations(rows), configurations(rows, encoder="context")
+    for wide, encoder in ((own, ""), (context, "context")):
+        assert wide.encoder.tolist() == [encoder]
+        accuracy = rows[(rows.encoder == encoder) & (rows.metric == "accuracy")].value
+        assert wide.accuracy.tolist() == accuracy.tolist()
+    assert own.accuracy.item() != context.accuracy.item()
+    assert configurations(rows[rows.encoder == ""].drop(columns=["encoder", "split"])).equals(own)
+
+
 def test_the_forest_draws_each_value_and_its_interval():
     found = {
         ("a probe", name, kind): Correlation(value, value - 0.2, value + 0.1, 20, 13, 1, 0)

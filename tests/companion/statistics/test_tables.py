@@ -68,6 +68,18 @@ def at(table: pd.DataFrame, line: str, metric: str, column: str) -> pd.Series:
     return found
 
 
+def test_a_table_is_of_one_encoder_and_by_default_of_the_methods_own(written):
+    cells = [cell("tnc"), cell("tnc", encoder="context"), cell("random", encoder="context")]
+    for one, value in zip(cells, (0.2, 0.4, 0.3), strict=True):
+        written.add(one, value)
+    store = written.store()
+    assert {line for line, _ in tables.runs_of(store, cells)} == {"TNC"}
+    assert tables.runs_of(store, cells)["TNC", "released"].done == {1: cells[0].digest}
+    context = tables.runs_of(store, cells, "context")
+    assert {line for line, _ in context} == {"Random Init, encoder context", "TNC, encoder context"}
+    assert context["TNC, encoder context", "released"].done == {1: cells[1].digest}
+
+
 def test_a_value_is_mean_and_sample_deviation_over_seeds_beside_the_papers(written):
     cells = [cell("tnc", seed) for seed in (1, 2, 3)]
     for one, value in zip(cells, (0.2, 0.4, 0.9), strict=True):
