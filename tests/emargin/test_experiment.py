@@ -7,6 +7,7 @@ import resource
 import shutil
 import signal
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -529,6 +530,15 @@ def test_an_encoder_of_another_number_of_threads_is_made_again_and_said(
         assert kept["threads"] == result.provenance["threads"] == threads
         (tmp_path / "rows.csv").unlink()
     assert "encoder.pt is of 2 threads, now 1; it is made again" in capsys.readouterr().err
+
+
+def test_torch_is_told_of_the_number_itself(monkeypatch):
+    """Its threads may be of a pool that threadpoolctl does not know."""
+    without = SimpleNamespace(restore_original_limits=lambda: None)
+    monkeypatch.setattr("emargin.threads.threadpool_limits", lambda number: without)
+    with limited(3):
+        assert torch.get_num_threads() == 3
+    assert torch.get_num_threads() == 1
 
 
 def test_an_error_leaves_the_number_of_threads_as_it_was(small):

@@ -178,6 +178,8 @@ def test_a_signal_that_is_ignored_stays_so(monkeypatch):
     try:
         with training.stops_call(signal.default_int_handler):
             signal.raise_signal(signal.SIGHUP)
+    except KeyboardInterrupt:
+        pytest.fail("it was heard")
     finally:
         signal.signal(signal.SIGHUP, before)
 

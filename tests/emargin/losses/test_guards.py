@@ -515,6 +515,14 @@ def test_numbers_of_numpy_and_whole_numbers_are_numbers():
     )
 
 
+@pytest.mark.parametrize("threshold", [-1, -0.2, 0, 1.0])
+def test_every_cosine_may_be_the_threshold(threshold):
+    assert emargin_loss(Z, Y, **ALL | {"threshold": threshold}, frames=X).isfinite()
+    for beyond in (-1.01, 1.01):
+        with pytest.raises(InputError, match=f"threshold is a cosine. found: {beyond}. wanted: a number from -1 to 1"):
+            emargin_loss(Z, Y, **ALL | {"threshold": beyond}, frames=X)
+
+
 def test_a_cuda_device_is_not_asked_for_values(monkeypatch):
     """Here a tensor that says it is on CUDA: what is not finite passes, and makes the loss NaN."""
     rows = with_value(Z, math.nan).requires_grad_()
