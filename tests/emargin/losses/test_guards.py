@@ -495,6 +495,12 @@ def test_what_does_not_fit_is_named(call, message):
         call()
 
 
+def test_matrices_may_be_stacked_in_any_number_of_dimensions():
+    for form in (dense_emargin, lambda *given: torch.stack(dense_released(*given))):
+        alone = form(S, Y, 0.1, 5.0)
+        assert torch.equal(form(S[None], Y[None], 0.1, 5.0).reshape(alone.shape), alone)
+
+
 @pytest.mark.parametrize("name", ["temperature", "margin"])
 @pytest.mark.parametrize(
     "value", [0.0, -1.0, math.nan, math.inf, 1e300, 1e-300, None, "0.1", [0.1], torch.tensor(0.1), torch.ones(2)]
