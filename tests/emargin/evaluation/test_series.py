@@ -11,7 +11,7 @@ from emargin.__main__ import main
 from emargin.config import Experiment
 from emargin.data.loading import load
 from emargin.errors import InputError
-from emargin.evaluation import series
+from emargin.evaluation import probing, series
 from emargin.evaluation.features import Features, encode
 from emargin.evaluation.scoring import score
 from emargin.experiment import run
@@ -53,6 +53,15 @@ def test_scores_are_those_of_the_protocol_on_pooled_embeddings(ucr):
         "series_knn_accuracy",
     } <= found.keys()
     assert found["series_converged_balanced_accuracy"]["value"] > 0.8  # a sine and noise
+
+
+def test_the_probe_scores_every_series_whatever_the_size_of_a_batch(ucr, monkeypatch):
+    numbers, scores = [], probing.scores
+    monkeypatch.setattr(probing, "scores", lambda truth, found: numbers.append(len(truth)) or scores(truth, found))
+    means = Features(torch.randn(24, 1, 3), torch.arange(24)[:, None] % 2, torch.arange(24)[:, None])
+    experiment = resolve(Experiment(dataset=ucr, batch_size=5))
+    series.score_probe(experiment, load(experiment), means, means)
+    assert numbers == [24]
 
 
 def test_a_run_on_a_set_of_the_archive_has_rows_of_series_alone_and_the_files_of_every_run(ucr, tmp_path):
