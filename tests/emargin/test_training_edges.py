@@ -3,6 +3,7 @@
 import copy
 import signal
 import threading
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -184,6 +185,28 @@ def test_a_resumed_bar_goes_on_where_it_was(small, small_dataset, tmp_path, monk
     monkeypatch.setattr(training._Gradients, "spoilt", spoilt)
     train(small(), small_dataset, checkpoint=tmp_path / "resume.pt", progress=True)
     assert " 4/12 " in (bar := capsys.readouterr().err) and "12/12" in bar
+
+
+def test_a_checkpoint_keeps_the_draws_of_a_cuda_device_which_the_cpu_has_no_use_for(small, small_dataset, monkeypatch):
+    """Dropout draws there. The device is played here by two functions."""
+    kept, restored = {}, []
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: torch.tensor([7]))
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, device: restored.append((state.tolist(), device)))
+    checkpoint = SimpleNamespace(save=kept.update, load=lambda device: kept)
+
+    def state_on(device):
+        method = build(small(), small_dataset.n_features)
+        optimiser = training.AdamW(list(method.parameters()), learning_rate=1e-3, weight_decay=0.0)
+        order = training._Order(len(small_dataset.train), 3, 1)
+        return training._State(method, optimiser, order, torch.Generator(), small(), device)
+
+    with torch.random.fork_rng(devices=[]):
+        state_on("cuda:0").save(checkpoint, 4, [])
+        assert state_on("cpu").resume(checkpoint) == (4, []) and not restored
+        assert state_on("cuda:0").resume(checkpoint) == (4, []) and restored == [([7], "cuda:0")]
+        kept.clear()
+        state_on("cpu").save(checkpoint, 5, [])
+        assert state_on("cuda:0").resume(checkpoint) == (5, []) and len(restored) == 1
 
 
 def test_a_checkpoint_of_another_experiment_is_refused_with_what_differs_alone(small, small_dataset, tmp_path):
