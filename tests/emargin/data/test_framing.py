@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emargin.data.framing import frame_labels, stft_frames
+from emargin.data.framing import check_frames, frame_labels, stft_frames
 from emargin.errors import InputError
 
 
@@ -77,3 +78,13 @@ def test_each_frame_is_the_fourier_transform_of_its_samples_and_has_their_label(
             candidate: np.count_nonzero(labels[start : start + n_fft] == candidate) for candidate in (0, 1, 2, -1)
         }
         assert label == max(counts, key=counts.get), "the first of the most frequent; unlabelled comes last"
+
+
+@pytest.mark.parametrize("value", [float("inf"), -float("inf"), float("nan")])
+def test_frames_that_are_not_finite_are_named(value):
+    frames = torch.ones(4, 3)
+    frames[2, 1] = value
+    with pytest.raises(InputError, match=f"anna: its frames overflow. found: {value} in feature 1 of frame 2"):
+        check_frames("anna", frames)
+    check_frames("anna", frames[:2])
+    check_frames("anna", frames[:0])

@@ -1,5 +1,7 @@
 """The two protocols: what may meet what."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -68,6 +70,14 @@ def test_original_standardises_with_the_training_side_alone():
     torch.testing.assert_close(train.mean(0), torch.zeros(train.shape[1]), atol=1e-5, rtol=0)
     torch.testing.assert_close(train.std(0, correction=0), torch.ones(train.shape[1]), atol=1e-4, rtol=0)
     assert built(data).test.frames.mean(0).abs().max() > 0.01
+
+
+def test_a_recording_whose_frames_overflow_is_refused():
+    signs = np.where(np.arange(200) % 2, -3e38, 3e38).astype(np.float32)[:, None].repeat(2, 1)
+    (first, *others) = recordings().recordings
+    large = Recording(first.name, first.subject, signs, first.labels)
+    with pytest.raises(InputError, match="recording s0r0: its frames overflow"):
+        built(replace(recordings(), recordings=(large, *others)))
 
 
 def test_original_sequences_stay_within_a_recording():
