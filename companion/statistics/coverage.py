@@ -4,12 +4,13 @@
 
 A table of differences between two lines is drawn, with effects of people, of the encoders (one a fold and seed, shared
 by the people of its fold), and a rest, all of mean zero: so the truth is 0. In the law "bounded" both lines have an
-accuracy a person, of 60 frames each, and the truth is the mean difference over many tables. Each line of the output has
-the share of tables whose interval holds the truth, with its standard error, and the mean width. Methods:
+accuracy a person, of 60 frames each, and the truth is the difference over many people. In "balanced accuracy" the
+values are the pseudo-values of `crossed.people_values`, of people with other shares of the classes. Each line of the
+output has the share of tables whose interval holds the truth, with its standard error, and the mean width. Methods:
 
     t            `crossed.estimate`, new people and seeds
     t of folds   `crossed.estimate`, new training people as well
-    percentile   the bootstrap of `intervals.Bootstrap`
+    percentile   the bootstrap of `intervals.Bootstrap`, of means
     studentised  a bootstrap of (mean - truth) / error, with the error of "t"
 
 and "jackknife" and "percentile" for rank correlations of 13 methods on a few sets (`correlations`, `intervals`).
@@ -53,6 +54,7 @@ LAWS = {  # name -> kind of the draws, standard deviations of people, encoders, 
     "the rest alone": ("normal", (0, 0, 1, 0)),
     "bounded": ("bounded", (0.6, 0.3, 0, 0)),
     "training people too": ("normal", (1, 0.5, 0.5, 0.7)),
+    "balanced accuracy": ("pooled", (0.6, 0.3, 0, 0)),
 }
 METHODS = ("t", "t of folds", "percentile", "studentised")
 STUDENTISED = ("DSADS", "SP-SW-HAR")  # it takes most of the time
@@ -71,6 +73,8 @@ def draw(law: str, tables: int, folds: np.ndarray, seeds: int, generator: np.ran
     def effect(spread, *shape):
         return spread * _noise(kind, (tables, *shape), generator)
 
+    if kind == "pooled":
+        return _pseudo_values(tables, folds, seeds, (people, encoders), generator)
     if kind == "bounded":
         ability = 1.2 + effect(1, n, 1)
         logits = [ability + effect(encoders, n_folds, seeds)[:, folds]]
@@ -79,6 +83,28 @@ def draw(law: str, tables: int, folds: np.ndarray, seeds: int, generator: np.ran
         return first - second
     shared = effect(training, n_folds, 1) + effect(encoders, n_folds, seeds)
     return effect(people, n, 1) + shared[:, folds] + effect(rest, n, seeds)
+
+
+def _pseudo_values(
+    tables: int, folds: np.ndarray, seeds: int, spreads: tuple[float, float], generator: np.random.Generator
+) -> np.ndarray:
+    """Draw pseudo-values `(tables, n, S)` of a difference in balanced accuracy over the frames of all people.
+
+    Three classes, of which each person has another share, and unlike difficulty; both lines see the same frames.
+    """
+    n, (people, encoders) = len(folds), spreads
+    frames = generator.poisson(FRAMES * generator.dirichlet([2, 2, 2], (tables, n)))[:, :, None]
+    ability = np.array([2, 1.2, 0.4]) + generator.standard_normal((tables, n, 1, 1))
+    every = frames.sum(1, keepdims=True)
+    values = []
+    for shift, spread in ((0, 0), (-0.3, people)):
+        logits = ability + shift + spread * generator.standard_normal((tables, n, 1, 3))
+        logits = logits + encoders * generator.standard_normal((tables, folds[-1] + 1, seeds, 1))[:, folds]
+        right = generator.binomial(frames, 1 / (1 + np.exp(-logits)))
+        together = right.sum(1, keepdims=True)
+        whole, without = together / np.maximum(every, 1), (together - right) / np.maximum(every - frames, 1)
+        values.append(n * whole.mean(-1) - (n - 1) * without.mean(-1))
+    return values[0] - values[1]
 
 
 def _noise(kind: str, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
@@ -134,10 +160,10 @@ def _error(values: np.ndarray, folds: np.ndarray, people: np.ndarray, seeds: np.
 
 @cache
 def truth_of(law: str) -> float:
-    """Return the mean that the tables of a law have, of "bounded" to 0.0005."""
-    if LAWS[law][0] != "bounded":
+    """Return the mean that the tables of a law have; where both lines have accuracies, of 80,000 people."""
+    if LAWS[law][0] not in ("bounded", "pooled"):
         return 0.0
-    return float(draw(law, 40_000, folds_of(2, 2), 2, np.random.default_rng(99)).mean())
+    return float(draw(law, 1, np.arange(80_000), 2, np.random.default_rng(99)).mean())
 
 
 def covered(method: str, law: str, people: int, folds: int, seeds: int, tables: int, seed: int = 0) -> dict:

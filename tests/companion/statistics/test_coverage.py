@@ -35,6 +35,7 @@ def test_people_of_a_fold_share_its_encoders_and_the_mean_is_the_truth(law):
     assert values.shape == (4000, 8, 3) and folds.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
     error = values.mean((1, 2)).std() / 4000**0.5
     assert values.mean() == pytest.approx(coverage.truth_of(law), abs=5 * error)
+    assert (coverage.truth_of(law) != 0) == (law in ("bounded", "balanced accuracy"))
     of_seeds = values[:, :, 0] - values[:, :, 1]  # what a person is drops out
     inside = np.corrcoef(of_seeds[:, 0], of_seeds[:, 1])[0, 1]
     between = np.corrcoef(of_seeds[:, 0], of_seeds[:, 2])[0, 1]
