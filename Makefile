@@ -59,8 +59,8 @@ $(WORKFLOW)/.complete: workflow/requirements.lock | $(STAMP)
 	$(WORKFLOW)/bin/python -m pip install --quiet --requirement workflow/requirements.lock
 	@touch $@
 
-audit: $(STAMP) ## Compare the released code with this module's: make audit RELEASED=path (it runs that code)
-	$(BIN)/python -m companion.audit --released "$(RELEASED)"
+audit: $(STAMP) ## Compare other code with this module's: make audit RELEASED=path, CHECKOUTS=folder (it runs that code)
+	$(BIN)/python -m companion.audit --released "$(RELEASED)" --checkouts "$(CHECKOUTS)"
 
 bench: $(STAMP) ## Time and memory: of losses, a cell and training together, for the page "Speed"; of every step
 	env -u OMP_NUM_THREADS $(BIN)/python -m companion.bench.losses --out results/benchmarks/losses.json

@@ -46,10 +46,10 @@ def _problem(file: Path, function: str | None, first: int, last: int) -> str | N
     return None
 
 
-def check_folder(folder: Path, ledger: dict) -> str:
+def check_folder(folder: Path, ledger: dict, *, any_commit: bool = False) -> str:
     """Say what is known of the folder's commit, in words.
 
-    Raises InputError for a folder without the released code, and for a checkout of another commit.
+    Raises InputError for a folder without the released code, and for a checkout of another commit unless any will do.
     """
     clone = f"git clone {ledger['repository']} && git -C eMargin checkout {ledger['commit']}"
     needed = [f"{name.replace('.', '/')}.py" for name in (LOSSES, LABELS)]
@@ -66,6 +66,8 @@ def check_folder(folder: Path, ledger: dict) -> str:
     run = subprocess.run(["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True)
     if run.returncode:
         raise InputError(f"git does not tell the commit of {folder}", found=run.stderr.strip())
+    if run.stdout.strip() != ledger["commit"] and any_commit:
+        return f"at commit {run.stdout.strip()}, the ledger's is {ledger['commit']}"
     if run.stdout.strip() != ledger["commit"]:
         raise InputError(
             f"{folder} is at another commit",

@@ -1,12 +1,10 @@
 """Functions of the released code beside ours, on the same inputs, for a reader who has that repository on disk.
 
-The released code runs in a process of its own, and its folder is not written to. Packages for logging, plotting and
-the like, which it imports and the compared functions do not need, may be absent: stand-ins take their place.
+The released code runs in a process of its own, and its folder is not written to. Packages that it imports may be
+absent, see `companion.audit.stand_ins`.
 """
 
 import importlib
-import importlib.abc
-import importlib.machinery
 import json
 import math
 import os
@@ -16,12 +14,12 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from unittest.mock import MagicMock
 
 import torch
 from torch import Tensor
 
 from companion.audit.differences import MARGIN, normal
+from companion.audit.stand_ins import NOT_RUN, install
 from emargin.data.catalogue import HARTH
 from emargin.encoders import FrameEncoder
 from emargin.errors import InputError
@@ -32,21 +30,7 @@ from emargin.methods.mfclr import feature_contrast
 from emargin.methods.simmtm import contrast_and_average
 from emargin.pseudo_labels import pseudo_labels
 
-STAND_INS = (
-    "cmat",
-    "einops",
-    "matplotlib",
-    "pandarallel",
-    "pytorch_lightning",
-    "statsmodels",
-    "torchmetrics",
-    "torchvision",
-    "tsaug",
-    "tslearn",
-    "wandb",
-)
 LOSSES, LABELS = "src.losses.contrastive", "baselines.emargin"
-NOT_RUN = "could not be run"
 FOUR = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
 
 
@@ -178,28 +162,13 @@ def _count(module: torch.nn.Module) -> Tensor:
     return torch.tensor(float(sum(weight.numel() for weight in module.parameters())))
 
 
-class _StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds what no other finder has found, if it belongs to a package of STAND_INS: every name in it is a mock."""
-
-    def find_spec(self, name, path=None, target=None):
-        known = name.partition(".")[0] in STAND_INS
-        return importlib.machinery.ModuleSpec(name, self, is_package=True) if known else None
-
-    def create_module(self, spec):
-        return None
-
-    def exec_module(self, module):
-        module.__getattr__ = lambda name: MagicMock(name=name)
-
-
 def call_released(folder: str, answer: str) -> None:
     """Call the released code of `folder` for every check and write what it gives to the JSON file `answer`.
 
     Made for a process of its own: it changes where modules are found. A function that fails is answered by its error; a
     module that cannot be imported by NOT_RUN and what is missing, since nothing was compared then.
     """
-    sys.path.insert(0, folder)
-    sys.meta_path.append(_StandIns())
+    install(folder, double=False)
     answers = []
     for check in checks():
         try:
