@@ -34,10 +34,10 @@ class MFCLR(Method):
     are collected after the last step, in a pass over the training sequences. Paths of time warping follow the rule that
     MF-CLR's code states, by which a path is as often ahead of time as behind it. The code itself remembers its last
     step as a place in a list that it has shortened, so it forbids the wrong step and its paths lean to one side: 0.31
-    of their cells there, 0.19 on the other. That is a slip, and not taken over. Two further choices are ours. MF-CLR's code has a
-    level less: it appends the last grain's projection, which no loss trains, to the features; here a second level
-    encodes and trains it. And MF-CLR lowers the learning rate every ten epochs, which is later than the paper's numbers
-    of iterations end; here the rate stays.
+    of their cells there, 0.19 on the other. That is a slip, and not taken over. Two further choices are ours. MF-CLR's
+    code has a level less: it appends the last grain's projection, which no loss trains, to the features; here a second
+    level encodes and trains it. And MF-CLR lowers the learning rate every ten epochs, which is later than the paper's
+    numbers of iterations end; here the rate stays.
 
     Fidelity "released": a single level of all features with none coarser, so F pulls all sequences together. Time and
     channels are exchanged before the contrast, so it compares the time courses of each channel. BatchNorm keeps the
