@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -92,28 +93,33 @@ def _single(
     return Comparison(f"{AUGMENTATIONS}: {name}", "draws", "", lambda: [call()[0]], theirs)
 
 
-def _starts(name: str, low: int, beyond: int) -> Comparison:
-    """Compare the range of starts: ours from 0 on, `beyond` excluded; theirs as it asks numpy for it."""
+def _starts(name: str, ours: Callable[..., Tensor]) -> Comparison:
+    """Compare the range of starts, the end excluded, as both ask their generators for it."""
+
+    def our_range():
+        asked, draw = [], torch.randint
+
+        def record(*arguments, **settings):
+            bounds = [value for value in arguments if isinstance(value, int)]
+            asked.append((0, *bounds)[-2:])
+            return draw(*arguments, **settings)
+
+        with patch.object(torch, "randint", record):
+            ours(_frames(), generator(22))
+        return [torch.tensor(asked[0], dtype=torch.float64)]
 
     def theirs(load):
-        ranges = []
+        asked = []
 
         def draw(low, high=None, size=None):
-            ranges.append((low, high) if high is not None else (0, low))
+            asked.append((low, high) if high is not None else (0, low))
             return np.zeros(size, dtype=int) + low if size is not None else low
 
-        with scripted(np.random, "randint", []) as drawn:
-            drawn.side_effect = draw
+        with patch.object(np.random, "randint", draw):
             getattr(load("models.augclass"), name)()(_frames())
-        return [torch.tensor(ranges[-1], dtype=torch.float64)]
+        return [torch.tensor(asked[0], dtype=torch.float64)]
 
-    return Comparison(
-        f"{AUGMENTATIONS}: {name}, starts",
-        "value",
-        "range",
-        lambda: [torch.tensor([low, beyond], dtype=torch.float64)],
-        theirs,
-    )
+    return Comparison(f"{AUGMENTATIONS}: {name}, starts", "value", "range", our_range, theirs)
 
 
 def _read(warped: Tensor) -> list[Tensor]:
@@ -160,7 +166,6 @@ def _their_weights(load) -> list[Tensor]:
 def comparisons() -> list[Comparison]:
     """Return all comparisons."""
     numpy_integers, normals = (np.random, "randint"), (torch, "normal")
-    slice_length, warp_length = 25, 15
     return [
         *(_global(number) for number in range(len(SHAPES))),
         *(_local(number, batch=False) for number in range(len(SHAPES))),
@@ -174,7 +179,7 @@ def comparisons() -> list[Comparison]:
         _local(0, batch=True),
         _single("subsequence", subsequence, "randint", lambda draws: [int(d) for d in draws], owner=numpy_integers),
         _single("cutout", cutout, "randint", lambda draws: [int(d) for d in draws], owner=numpy_integers),
-        _starts("cutout", 0, LENGTH - LENGTH // 10 + 1),
+        _starts("cutout", cutout),
         _single("jitter", jitter, "randn", lambda draws: [0.3 * draws[0]], owner=normals, sigma=0.3),
         _single("scaling", scaling, "randn", lambda draws: [1 + 0.5 * draws[0][:, 0]], owner=normals, sigma=0.5),
         Comparison(
@@ -185,9 +190,9 @@ def comparisons() -> list[Comparison]:
             _time_warp,
         ),
         _single("window_slice", window_slice, "randint", lambda draws: [draws[0][:, 0].numpy()], owner=numpy_integers),
-        _starts("window_slice", 0, LENGTH - slice_length + 1),
+        _starts("window_slice", window_slice),
         _warp(),
-        _starts("window_warp", 0, LENGTH - warp_length + 1),
+        _starts("window_warp", window_warp),
         Comparison("models/augmentations.py: AutoAUG.get_sampling", "draws", "weights", _weights, _their_weights),
         *ts2vec.encoders("models/encoder.py"),
         ts2vec.masks_by_distribution("models/encoder.py", "models.encoder"),
