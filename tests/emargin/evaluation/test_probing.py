@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 from torch import nn
 
 from emargin.evaluation import probing
@@ -191,6 +192,19 @@ def test_further_probes_learn_separable_classes_whatever_the_scale_of_the_featur
     assert set(found) == {"converged", "knn", "mlp"}
     for values in found.values():
         assert values["balanced_accuracy"] > 0.95
+
+
+def test_the_converged_probe_is_fitted_with_one_thread_however_many_there_are(monkeypatch):
+    used, fit = [], probing.LogisticRegression.fit
+
+    def noting(self, *sides):
+        used.append({pool["num_threads"] for pool in threadpool_info()})
+        return fit(self, *sides)
+
+    monkeypatch.setattr(probing.LogisticRegression, "fit", noting)
+    with threadpool_limits(3):
+        probing.converged(features(60), features(30, seed=2))
+    assert used == [{1}]
 
 
 def test_the_converged_probe_is_class_balanced():
