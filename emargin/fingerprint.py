@@ -30,8 +30,7 @@ from pathlib import Path
 from emargin.errors import InputError
 
 PACKAGE = __name__.partition(".")[0]
-# Of a class: words, and what the experiment's digest says.
-METADATA = {"title", "summary", "fields", "fidelities", "encoders"}
+METADATA = {"title", "summary", "fields", "fidelities", "encoders"}  # of a class: words, and what the digest says
 FACTS_OF = ("experiment", "self.experiment", "settings", "settings_of(experiment.dataset)")
 SAME, DIFFERENT = ast.Eq | ast.Is, ast.NotEq | ast.IsNot  # a field, and a constant
 CHECK = "check_"  # what a name starts with that returns nothing and changes nothing, but may raise

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -38,7 +39,7 @@ SEQUENCES = 64  # of the data set, drawn with seed 0
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit status: 0 done, 2 bad input."""
     parser = argparse.ArgumentParser(prog="python -m companion.bench.context", description=__doc__.partition("\n")[0])
-    names = {"type": lambda text: tuple(text.split(",")), "metavar": "NAME,..."}
+    names: dict[str, Any] = {"type": lambda text: tuple(text.split(",")), "metavar": "NAME,..."}
     parser.add_argument("--official", type=Path, metavar="FOLDER", help="a checkout of github.com/zhihanyue/ts2vec")
     parser.add_argument("--datasets", **names, default=DATASETS, help="whose sequences are taken (default: harth-sim)")
     parser.add_argument("--methods", **names, default=METHODS, help="default: infonce,ts2vec")
@@ -83,7 +84,7 @@ def measure(
         drawn = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(0))[:SEQUENCES]
         frames = data.train.batch(drawn)  # (S, T, D)
         print(f"{dataset} ({data.source}), B {experiments[0].batch_size}, T {frames.shape[1]}, D {frames.shape[2]}")
-        seconds = surroundings.alone(of_set, experiments, frames.numpy(), official, turns)
+        seconds = cast(dict, surroundings.alone(of_set, experiments, frames.numpy(), official, turns))
         for name, of_one in seconds.items():
             figure = {"dataset": dataset, "step": name, "ms": 1e3 * statistics.median(of_one), "turns": len(of_one)}
             quartiles = np.percentile(of_one, (25, 75)) * 1e3
