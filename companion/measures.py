@@ -108,7 +108,8 @@ def measure(kept: Kept, dataset: Dataset) -> tuple[pd.DataFrame, np.ndarray, dic
         train.embedding.flatten(0, 1)[rows].numpy(), train.labels.flatten()[rows].numpy(), people, MOST
     )
     took("people")
-    lines += [line | {"n": min(MOST, len(rows))} for line in _lines("people", "standardised", recognised)]
+    tested = recognised.pop("n")
+    lines += [line | {"n": tested} for line in _lines("people", "standardised", recognised)]
     identity = {name: getattr(cell, name) for name in (*IDENTITY, *OPTIONAL)}
     identity = {name: "" if value is None else value for name, value in identity.items()}
     table = pd.DataFrame([identity | {"digest": cell.digest} | line for line in lines])

@@ -152,13 +152,13 @@ def people_recognised(embedding: np.ndarray, labels: np.ndarray, people: np.ndar
     without another group.
 
     "balanced_accuracy": of people. "chance": one over their number. "leakage": (balanced accuracy - chance) /
-    (1 - chance), 0 for a guess, 1 for every frame. NaN where fewer than two people are told apart.
+    (1 - chance), 0 for a guess, 1 for every frame; NaN where fewer than two people are told apart. "n": frames tested on.
     """
     groups = [np.flatnonzero((people == p) & (labels == c)) for p in np.unique(people) for c in np.unique(labels)]
     groups = [rows for rows in groups if len(rows) >= 5]
     n_people = len({people[rows[0]] for rows in groups})
     if n_people < 2:
-        return dict.fromkeys(("balanced_accuracy", "chance", "leakage"), float("nan"))
+        return dict.fromkeys(("balanced_accuracy", "chance", "leakage"), float("nan")) | {"n": 0}
     each = max(1, most // len(groups))
     sides = [(rows[: int(HALF * len(rows))], rows[-int(HALF * len(rows)) :]) for rows in groups]
     train, test = (
@@ -172,4 +172,5 @@ def people_recognised(embedding: np.ndarray, labels: np.ndarray, people: np.ndar
         )
         found = balanced_accuracy_score(people[test], probe.predict(scaler.transform(embedding[test])))
     chance = 1 / n_people
-    return {"balanced_accuracy": float(found), "chance": chance, "leakage": float((found - chance) / (1 - chance))}
+    leakage = float((found - chance) / (1 - chance))
+    return {"balanced_accuracy": float(found), "chance": chance, "leakage": leakage, "n": len(test)}

@@ -146,7 +146,7 @@ def test_classes_do_not_stand_for_people():
     alone = people_recognised(noise + 6 * np.eye(4, 6)[people], people, people, 400)
     assert alone["leakage"] > 0.9
     one = people_recognised(noise, labels, np.zeros_like(people), 400)
-    assert np.isnan(list(one.values())).all()
+    assert one.pop("n") == 0 and np.isnan(list(one.values())).all()
 
 
 def test_frames_are_drawn_evenly_and_as_few_as_asked(monkeypatch):
@@ -156,8 +156,8 @@ def test_frames_are_drawn_evenly_and_as_few_as_asked(monkeypatch):
     monkeypatch.setattr(
         measures_embedding.StandardScaler, "fit", lambda self, rows: (seen.append(len(rows)), fit(self, rows))[1]
     )
-    people_recognised(noise, labels, people, 40)
-    assert seen == [40]
+    found = people_recognised(noise, labels, people, 40)
+    assert seen == [40] and found["n"] == 40
 
 
 def test_scores_follow_the_partition():
