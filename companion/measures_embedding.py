@@ -152,7 +152,8 @@ def people_recognised(embedding: np.ndarray, labels: np.ndarray, people: np.ndar
     without another group.
 
     "balanced_accuracy": of people. "chance": one over their number. "leakage": (balanced accuracy - chance) /
-    (1 - chance), 0 for a guess, 1 for every frame. All NaN where fewer than two people are told apart. "n": frames tested.
+    (1 - chance), 0 for a guess, 1 for every frame. All NaN where fewer than two people are told apart. "n": frames
+    tested.
     """
     groups = [np.flatnonzero((people == p) & (labels == c)) for p in np.unique(people) for c in np.unique(labels)]
     groups = [rows for rows in groups if len(rows) >= 5]

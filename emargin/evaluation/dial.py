@@ -88,7 +88,7 @@ def score_dial(experiment: Experiment, dataset: Dataset, train: Features, test: 
         Where the data set names people, "dial_probe" and "dial_certified": the frames of each by true and predicted
         class, int `(settings, people, classes, classes)`, in the order of `settings`.
     """
-    axis, rows, people = axis_of(train), {}, dict[str, list[np.ndarray]](probe=[], certified=[])
+    axis, rows, people = axis_of(train), dict[str, tuple](), dict[str, list[np.ndarray]](probe=[], certified=[])
     for name, along, beside in settings():
         sides = tuple(axis.turn(side, float(along), float(beside)) for side in (train, test))
         values = _clusters(experiment, dataset, sides[1])
