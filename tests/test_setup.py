@@ -176,3 +176,10 @@ def test_a_whole_page_has_no_problem(tmp_path):
 
 def test_a_missing_page_is_a_problem(tmp_path):
     assert check_book.problems_of(tmp_path / "page.html", tmp_path) == ["is not in the built book"]
+
+
+def test_every_test_that_the_table_of_faults_names_is_there():
+    named = re.findall(r"`([\w/]+\.py)(?:::(\w+))?", (ROOT / "tests" / "FAULTS.md").read_text(encoding="utf-8"))
+    assert len(named) > 100
+    texts = {path: (ROOT / "tests" / path).read_text(encoding="utf-8") for path, _ in named}
+    assert [(path, name) for path, name in named if f"def {name}" not in texts[path]] == []
