@@ -20,7 +20,8 @@ def settings(width: int) -> str:
     for name in METHODS:
         if declaration(name).fields:
             lines += [f"  {name}", *help_of(name).splitlines()]
-    return "\n".join(textwrap.fill(line, width, subsequent_indent=" " * 8) for line in lines)
+    wrapper = textwrap.TextWrapper(width, subsequent_indent=" " * 8, break_on_hyphens=False)
+    return "\n".join(map(wrapper.fill, lines))
 
 
 def help_of(method: str) -> str:

@@ -36,7 +36,7 @@ from companion.grid.runner import LastOnly
 from companion.statistics.intervals import SPLIT
 from emargin import rows as results
 from emargin.config import Experiment
-from emargin.data.catalogue import entry_of
+from emargin.data.catalogue import entry_of, settings_of
 from emargin.data.dataset import Dataset
 from emargin.data.loading import load, load_recordings
 from emargin.encoder_files import load_encoder
@@ -131,13 +131,16 @@ def people_of(cell: Experiment, dataset: Dataset) -> np.ndarray:
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
     parts = []
     for side in (slice(0, border), slice(border, None)) if border else (slice(None),):
-        own = recordings.recordings[side]
-        of_sample = np.repeat([numbers[one.subject] for one in own], [len(one.values) for one in own])
-        if not recordings.framed:
-            n_fft, hop = cell.n_fft or 1, cell.hop or 1
-            frames = max(0, (len(of_sample) - n_fft) // hop + 1)
-            of_sample = of_sample[np.arange(frames) * hop + n_fft // 2]
-        parts.append(of_sample)
+        pieces = [recordings.recordings[side]]
+        if settings_of(cell.dataset).joined == "person":
+            pieces = [tuple(group) for _, group in itertools.groupby(pieces[0], key=lambda piece: piece.subject)]
+        for joined in pieces:
+            of_sample = np.repeat([numbers[piece.subject] for piece in joined], [len(piece.values) for piece in joined])
+            if not recordings.framed:
+                n_fft, hop = cell.n_fft or 1, cell.hop or 1
+                frames = max(0, (len(of_sample) - n_fft) // hop + 1)
+                of_sample = of_sample[np.arange(frames) * hop + n_fft // 2]
+            parts.append(of_sample)
     people = np.concatenate(parts)
     if len(people) != len(dataset.train.frames):
         raise InputError(f"people of {cell}", found=f"{len(people)} frames", wanted=f"{len(dataset.train.frames)}")

@@ -49,8 +49,7 @@ def test_help_and_the_list_of_methods_name_every_setting(capsys):
         assert f"{name} " in listed
         for field in declaration(name).fields:
             assert f"--{field.replace('_', '-')} " in help_of(name)
-        assert help_of(name) in helped and help_of(name) in listed
-    assert "--sides        int    2 (released), 1 (original) of 1, 2; neighbours" in helped
+        assert help_of(name) in listed and " ".join(help_of(name).split()) in " ".join(helped.split())  # lines wrap
 
 
 def test_every_option_of_every_command_says_what_it_is(monkeypatch):

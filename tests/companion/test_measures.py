@@ -68,8 +68,17 @@ def test_a_new_cell_is_added_and_another_text_measures_again(tmp_path, cells, mo
     assert len(measured(tmp_path)) == 2 * len(first) and sorted(seen) == sorted(cell.digest for cell in cells)
 
 
-def test_people_of_joined_recordings_are_those_at_the_centre_of_frames():
+def test_people_of_recordings_that_are_joined_a_person_have_the_frames_of_theirs():
     cell = resolve(Experiment(dataset="harth-sim", quick=True, method="random", protocol="released"))
+    lengths = {}
+    for recording in load_recordings(cell)[0].recordings:
+        lengths[recording.subject] = lengths.get(recording.subject, 0) + len(recording.values)
+    frames = [(length - cell.n_fft) // cell.hop + 1 for length in lengths.values()]
+    assert np.bincount(people_of(cell, load(cell))).tolist() == frames
+
+
+def test_people_of_joined_recordings_are_those_at_the_centre_of_frames():
+    cell = resolve(Experiment(dataset="sleepeeg-sim", quick=True, method="random", protocol="released"))
     dataset = load(cell)
     assert dataset.train.subjects is None
     found = people_of(cell, dataset)
