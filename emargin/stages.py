@@ -110,6 +110,7 @@ def _built_in(
 
 
 MEASURED = ("core", "encoders", "beats")  # grids that have the certified and the chosen probes, not "converged"
+CURVES = ("dial", "budgets")  # grids of a metric each, with the clusters and the paper's probe beside it
 CLASSIFICATION = "accuracy balanced_accuracy weighted_f1 macro_f1 macro_precision macro_recall"
 METRICS = {
     "clustering": _built_in(
@@ -121,7 +122,12 @@ METRICS = {
     "collapse": _built_in("mean_cosine participation_ratio uniformity alignment", "score_collapse", "of_collapse"),
     "probe": _built_in(CLASSIFICATION, "score_probe", "of_probe", "probe"),
     "converged": _built_in(
-        CLASSIFICATION, "score_converged", "of_probe", "converged", prefix="converged_", not_in=(*MEASURED, "dial")
+        CLASSIFICATION,
+        "score_converged",
+        "of_probe",
+        "converged",
+        prefix="converged_",
+        not_in=(*MEASURED, *CURVES),
     ),
     "certified": _built_in(
         f"{CLASSIFICATION} gradient", "score_certified", "of_probe", "certified", prefix="certified_", grids=MEASURED
@@ -137,14 +143,21 @@ METRICS = {
         prefix="whitened_",
         grids=MEASURED,
     ),
-    "knn": _built_in(CLASSIFICATION, "score_neighbours", "of_neighbours", prefix="knn_", not_in=("dial",)),
-    "mlp": _built_in(CLASSIFICATION, "score_mlp", "of_mlp", prefix="mlp_", not_in=("dial",)),
+    "knn": _built_in(CLASSIFICATION, "score_neighbours", "of_neighbours", prefix="knn_", not_in=CURVES),
+    "mlp": _built_in(CLASSIFICATION, "score_mlp", "of_mlp", prefix="mlp_", not_in=CURVES),
     "dial": Metric(
         ("dial_",),
         "emargin.evaluation.dial:score_dial",
         ("dial",),
         arrays=("dial_probe", "dial_certified"),
         needs="emargin.evaluation.needs:of_dial",
+    ),
+    "budgets": Metric(
+        ("budget_",),
+        "emargin.evaluation.budgets:score_frames",
+        ("budgets",),
+        "emargin.evaluation.budgets:score_series",
+        needs="emargin.evaluation.needs:of_probe",
     ),
 }
 MAP_NAME, MAP = "map", Stage(("emargin.evaluation.frames:maps_of",))  # of the cells that the book draws

@@ -430,6 +430,10 @@ def test_cells_of_the_dial_have_the_dial_and_what_it_turns():
     assert set(metrics_of("dial")) == {"clustering", "collapse", "probe", "dial"}
 
 
+def test_cells_of_label_budgets_have_them_and_the_paper_s_probe():
+    assert set(metrics_of("budgets")) == {"clustering", "collapse", "probe", "budgets"}
+
+
 def test_no_row_of_a_grid_without_it_lacks_the_chosen_probe():
     made_by = dict.fromkeys(("clustering", "collapse", "probe", "converged", "knn", "mlp"), "")
     assert lacking(made_by, "grid") == [] and lacking(made_by, "core") == ["certified", "chosen", "whitened"]

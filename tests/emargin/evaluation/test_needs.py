@@ -13,6 +13,7 @@ from emargin.__main__ import main
 from emargin.config import Experiment
 from emargin.data.loading import load
 from emargin.errors import InputError
+from emargin.evaluation import budgets, dial
 from emargin.evaluation.needs import reasons_against
 from emargin.evaluation.scoring import score
 from emargin.experiment import run
@@ -20,7 +21,7 @@ from emargin.resolve import resolve
 from emargin.stages import METRICS
 from tests.conftest import make_dataset
 
-PROBES = {"probe", "converged", "certified", "chosen", "whitened", "knn", "mlp"}
+PROBES = {"probe", "converged", "certified", "chosen", "whitened", "knn", "mlp", "budgets"}
 
 
 def relabelled(train=None, test=None):
@@ -94,19 +95,30 @@ CASES = {
 }
 
 
+@pytest.fixture
+def short_curves(monkeypatch):
+    """A setting of the dial, and a draw of two budgets: their metrics compute as many probes as there are points."""
+    for name, few in (("SHRUNK", dial.SHRUNK[:1]), ("RAISED", ()), ("STRETCHED", ())):
+        monkeypatch.setattr(dial, name, few)
+    monkeypatch.setattr(budgets, "BUDGETS", (1, 3))
+    monkeypatch.setattr(budgets, "DRAWS", 2)
+
+
 @pytest.mark.parametrize("case", CASES)
-def test_what_can_be_computed_is_and_what_cannot_says_why(small, case):
+def test_what_can_be_computed_is_and_what_cannot_says_why(small, short_curves, case):
     dataset, impossible = CASES[case]
     impossible = {name for name in impossible if name != "map" or (dataset.test.labels >= 0).sum() <= 30}
+    impossible |= {"dial"} if impossible & {"clustering", "probe"} else set()
     experiment = small(iterations=2)
     reasons = reasons_against(experiment, dataset)
     assert set(reasons) - {"map"} == impossible - {"map"}
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        result = run(experiment, dataset=dataset, device="cpu", progress=False, maps=True)
+        result = run(experiment, dataset=dataset, device="cpu", progress=False, maps=True, metrics=list(METRICS))
     values = result.rows.set_index("metric")
     for name, metric in METRICS.items():
-        rows = values.loc[list(metric.names)]
+        rows = values[[metric.holds(row) for row in values.index]]
+        assert all(rows.index.str.startswith(start).any() for start in metric.names)
         if name in reasons:
             assert rows.value.isna().all() and (rows.note == reasons[name]).all()
             assert any(f"{name}" in str(warning.message) and reasons[name] in str(warning.message) for warning in said)
