@@ -1,0 +1,82 @@
+"""Rows of the dial become a table, and where a probe has lost half is read off it."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from companion.dial import half_way, table_of
+
+
+def row(metric, value, *, method="infonce", seed=1, digest="a"):
+    fields = {"reading": "", "labels": "", "fidelity": "released", "fold": 1, "dataset": "spsw-har"}
+    return {"metric": metric, "value": value, "method": method, "seed": seed, "digest": digest, **fields}
+
+
+def curve(values, *, chance=0.2, score="probe", **fields):
+    """A table of a score at c = 1, 1/2, 1/4 and so on, with the level of chance."""
+    rows = [
+        row(f"dial_beside_{f'1/{2**power}' if power else 1}_{score}", v, **fields) for power, v in enumerate(values)
+    ]
+    return table_of(pd.DataFrame(rows)).assign(chance=chance)
+
+
+def test_a_row_of_a_setting_says_what_was_turned_how_far_and_the_score():
+    table = table_of(
+        pd.DataFrame(
+            [
+                row("dial_beside_1/16_davies_bouldin", 0.5),
+                row("dial_beside_64_probe", 0.6),
+                row("dial_along_4_participation_ratio", 1.5, seed=2, digest="b"),
+                row("dial_coordinate_silhouette", 0.7),
+            ]
+        )
+    )
+    columns = ["dataset", "line", "seed", "fold", "digest", "turned", "factor", "score", "value"]
+    assert list(table.columns) == columns
+    assert table[["turned", "factor", "score", "value"]].values.tolist() == [
+        ["beside", 1 / 16, "davies_bouldin", 0.5],
+        ["beside", 64.0, "probe", 0.6],
+        ["along", 4.0, "participation_ratio", 1.5],
+        ["beside", 0.0, "silhouette", 0.7],
+    ]
+    assert table[["dataset", "line", "seed", "fold", "digest"]].values.tolist() == [
+        ["spsw-har", "InfoNCE, released", seed, 1, digest] for seed, digest in ((1, "a"), (1, "a"), (2, "b"), (1, "a"))
+    ]
+
+
+def test_rows_of_no_setting_and_of_other_metrics_are_left_out():
+    table = table_of(pd.DataFrame([row("dial_reach", 30.0), row("silhouette", 0.1)]))
+    assert table.empty and "score" in table.columns
+
+
+def test_half_way_lies_between_two_settings_linearly_over_the_logarithm_of_c():
+    crossing = half_way(curve([0.8, 0.8, 0.6, 0.2]))  # half of .6 above .2 is .5: a quarter of the way from .6 to .2
+    assert crossing.half_way.tolist() == [pytest.approx(2**-2.25)]
+    assert half_way(curve([0.8, 0.2])).half_way.tolist() == [pytest.approx(2**-0.5)]
+
+
+def test_half_way_is_the_first_crossing_and_depends_on_chance():
+    assert half_way(curve([0.8, 0.4, 0.8, 0.2])).half_way.tolist() == [pytest.approx(2**-0.75)]
+    assert half_way(curve([0.8, 0.4, 0.4], chance=0.0)).half_way.isna().all()  # .4 is half, not less
+
+
+def test_a_probe_that_is_not_above_chance_or_does_not_fall_has_no_half_way():
+    assert math.isnan(half_way(curve([0.2, 0.1, 0.05])).half_way.item())
+    assert math.isnan(half_way(curve([0.8, 0.8, 0.7])).half_way.item())
+
+
+def test_half_way_is_of_each_cell_and_of_shrinking_alone():
+    raised = table_of(pd.DataFrame([row("dial_beside_4_probe", 0.0), row("dial_along_4_probe", 0.0)]))
+    limit = table_of(pd.DataFrame([row("dial_coordinate_probe", 0.0)]))
+    parts = [curve([0.8, 0.2]), curve([0.8, 0.8], seed=2, digest="b"), raised.assign(chance=0.2)]
+    crossings = half_way(pd.concat([*parts, limit.assign(chance=0.2)]).sample(frac=1, random_state=0))
+    crossings = crossings.sort_values("seed")
+    assert list(crossings.columns) == ["dataset", "line", "seed", "fold", "digest", "half_way"]
+    assert crossings.digest.tolist() == ["a", "b"]
+    assert crossings.half_way.tolist() == [pytest.approx(2**-0.5), pytest.approx(float("nan"), nan_ok=True)]
+
+
+def test_half_way_is_of_the_score_that_is_asked_for():
+    table = pd.concat([curve([0.8, 0.2]), curve([0.8, 0.6, 0.2], score="whitened")])
+    assert half_way(table, "whitened").half_way.tolist() == [pytest.approx(2**-1.25)]
