@@ -16,7 +16,7 @@ from emargin.evaluation.features import Features, encode
 from emargin.evaluation.scoring import score
 from emargin.experiment import run
 from emargin.resolve import resolve
-from emargin.stages import METRICS, code_versions
+from emargin.stages import code_versions, metrics_of
 from emargin.training import train
 
 
@@ -68,7 +68,7 @@ def test_a_run_on_a_set_of_the_archive_has_rows_of_series_alone_and_the_files_of
     experiment = Experiment(dataset=ucr, method="infonce", iterations=2)
     result = run(experiment, device="cpu", folder=tmp_path / "run", progress=False, maps=True)
     assert result.rows.metric.str.startswith(series.PREFIX).all() and not result.rows.metric.duplicated().any()
-    assert result.arrays == {} and set(result.provenance["seconds"]) == {"data", "train", "encode", *METRICS}
+    assert result.arrays == {} and set(result.provenance["seconds"]) == {"data", "train", "encode", *metrics_of()}
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
         "arrays.npz",
         "curve.csv",
