@@ -174,6 +174,38 @@ def test_a_whole_page_has_no_problem(tmp_path):
     assert check_book.problems_of(page, tmp_path) == []
 
 
+FIGURE = "<figure id='{}'><img alt='x' src='logo.svg'><figcaption>y</figcaption></figure>"
+
+
+@pytest.mark.parametrize(
+    ("shown", "problems"),
+    [
+        (FIGURE.format("fig-a") + FIGURE.format("fig-b"), []),
+        (FIGURE.format("fig-a"), ["shows 1 of the 2 figures of its notebook, not fig-b"]),
+        (
+            FIGURE.format("fig-a") + "<figure id='fig-b'><p>text</p></figure><img alt='x' src='logo.svg'>",
+            ["shows 1 of the 2 figures of its notebook, not fig-b"],
+        ),
+    ],
+    ids=["both", "one", "a figure without an image"],
+)
+def test_a_page_shows_the_figures_that_its_notebook_declares(shown, problems, tmp_path):
+    (tmp_path / "logo.svg").touch()
+    (tmp_path / "page.html").write_text(WHOLE.format(shown))
+    assert check_book.problems_of(tmp_path / "page.html", tmp_path, ["fig-a", "fig-b"]) == problems
+
+
+def test_a_book_without_the_figures_of_a_notebook_is_not_whole(tmp_path, monkeypatch, capsys):
+    cells = [nbformat.v4.new_code_cell(metadata={"mystnb": {"figure": {"name": "fig-a"}}})]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "page.ipynb")
+    monkeypatch.setattr(check_book, "ROOT", tmp_path)
+    monkeypatch.setattr(check_book, "pages", lambda: ["page"])
+    (tmp_path / "index.html").write_text(WHOLE)
+    (tmp_path / "page.html").write_text(WHOLE)
+    assert check_book.main(tmp_path) == 1
+    assert capsys.readouterr().out == "page.html: shows 0 of the 1 figures of its notebook, not fig-a\n"
+
+
 def test_a_missing_page_is_a_problem(tmp_path):
     assert check_book.problems_of(tmp_path / "page.html", tmp_path) == ["is not in the built book"]
 

@@ -1,4 +1,4 @@
-"""Check a built book: every page of _toc.yml is there, whole, and leads nowhere that does not exist.
+"""Check a built book: every page of _toc.yml is there, whole, with its figures, and leads nowhere that does not exist.
 
     python -m companion.book.check_book _build/html
 
@@ -7,12 +7,15 @@ Prints one line a problem, `page: problem`, and exits 1 where there is any.
 
 import re
 import sys
+from collections.abc import Collection
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from companion.book.notebooks import pages
+import nbformat
+
+from companion.book.notebooks import ROOT, pages
 
 TRACEBACK = "Traceback (most recent call last)"
 # What MyST leaves in the text of a page when it could not resolve a role, a citation or a glued value.
@@ -20,21 +23,27 @@ UNRESOLVED = re.compile(r"\{(?:numref|ref|eq|cite(?::\w+)?|glue(?::\w+)?|doc)\}`
 
 
 class Page(HTMLParser):
-    """The text of an HTML page, its identifiers, and what it links to."""
+    """The text of an HTML page, its identifiers, its figures that hold an image, and what it links to."""
 
     def __init__(self, html: str):
         super().__init__(convert_charrefs=True)
         self.identifiers: set[str] = set()
+        self.figures: list[str] = []
         self.links: list[str] = []
         self.images_without_alt: list[str] = []
         self.article = ""
         self._skipping = 0
+        self._figure: str | None = None
         self.feed(html)
 
     def handle_starttag(self, tag, attrs):
         attributes = dict(attrs)
         self._skipping += tag in ("script", "style")
         self.identifiers.update(value for key in ("id", "name") if (value := attributes.get(key)))
+        if tag == "figure":
+            self._figure = attributes.get("id") or ""
+        if tag == "img" and self._figure is not None:
+            self.figures.append(self._figure)
         if tag == "img" and not (attributes.get("alt") or "").strip():
             self.images_without_alt.append(attributes.get("src", ""))
         self.links += [value for key in ("href", "src") if (value := attributes.get(key))]
@@ -44,6 +53,8 @@ class Page(HTMLParser):
         self._skipping -= tag in ("script", "style")
 
     def handle_endtag(self, tag):
+        if tag == "figure":
+            self._figure = None
         self._skipping -= tag in ("script", "style")
 
     def handle_data(self, data):
@@ -57,8 +68,15 @@ def article(html: str) -> str:
     return match.group() if match else ""
 
 
-def problems_of(path: Path, book: Path) -> list[str]:
-    """Return what is wrong with one page of the book, a line each."""
+def figures_of(notebook: Path) -> list[str]:
+    """Return the names of the figures that the cells of a notebook declare, in their order."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    declared = [cell.metadata.get("mystnb", {}).get("figure", {}) for cell in cells]
+    return [figure["name"] for figure in declared if "name" in figure]
+
+
+def problems_of(path: Path, book: Path, figures: Collection[str] = ()) -> list[str]:
+    """Return what is wrong with one page of the book, a line each; figures: the names of those that it should show."""
     if not path.is_file():
         return ["is not in the built book"]
     html = path.read_text(encoding="utf8")
@@ -68,6 +86,9 @@ def problems_of(path: Path, book: Path) -> list[str]:
     problems = ["holds a traceback"] if TRACEBACK in text else []
     problems += [f"holds an unresolved reference: {match}" for match in UNRESOLVED.findall(text)]
     page = Page(html)
+    if missing := [name for name in figures if name not in page.figures]:
+        shown = len(figures) - len(missing)
+        problems.append(f"shows {shown} of the {len(figures)} figures of its notebook, not {', '.join(missing)}")
     problems += [f"has an image without alt text: {source[:80]}" for source in page.images_without_alt]
     return problems + [f"links to nothing: {link}" for link in page.links if not leads_somewhere(link, path, book)]
 
@@ -95,8 +116,12 @@ def identifiers_of(path: Path, changed: int) -> set[str]:
 
 def main(book: Path) -> int:
     """Check the book in the folder `book`; return 1 where a page has a problem."""
-    names = [f"{page}.html" for page in pages()]
-    problems = [f"{name}: {problem}" for name in names for problem in problems_of(book / name, book)]
+    names, problems = [], []
+    for page in pages():
+        notebook, name = ROOT / f"{page}.ipynb", f"{page}.html"
+        declared = figures_of(notebook) if notebook.is_file() else []
+        names.append(name)
+        problems += [f"{name}: {problem}" for problem in problems_of(book / name, book, declared)]
     if not (book / "index.html").is_file():
         problems.append("index.html: is not in the built book")
     print("\n".join(problems) if problems else f"{len(names)} pages in {book}, each whole")

@@ -1,8 +1,12 @@
 """One look: opaque white, a colour-blind-safe palette, a marker beside each colour."""
 
+import os
+import sys
+
 import matplotlib
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.backends import BackendFilter, backend_registry
 from matplotlib.figure import Figure
 
 # Okabe and Ito's palette, darker yellow; order chosen so that neighbours differ in lightness too
@@ -48,6 +52,18 @@ plt.rcParams.update(
         "axes.prop_cycle": plt.cycler(color=PALETTE),
     }
 )
+
+
+def _is_a_notebook() -> bool:
+    """Whether the module is imported in the kernel of a notebook, which shows figures itself."""
+    return "ipykernel" in sys.modules and hasattr(sys.modules["IPython"].get_ipython(), "kernel")
+
+
+# Many machines of continuous integration and clusters set MPLBACKEND=agg, for programs that only write files; under it
+# a notebook shows no figure.
+NAMED = os.environ.get("MPLBACKEND", "").lower()
+if NAMED in backend_registry.list_builtin(BackendFilter.NON_INTERACTIVE) and _is_a_notebook():
+    plt.rcParams["backend"] = "module://matplotlib_inline.backend_inline"  # loaded below, which connects its hooks
 
 if "inline" in (matplotlib.get_backend(auto_select=False) or ""):
     # A notebook draws each figure three times: when its cell ends, to crop it, and to show it. The last is enough: the
