@@ -1,6 +1,5 @@
 """Files that are written whole or not at all, and that neither a kill nor a power cut takes back."""
 
-import fcntl
 import os
 import shutil
 import time
@@ -12,6 +11,11 @@ from typing import BinaryIO
 from uuid import uuid4
 
 from emargin.errors import Unwritable
+
+try:
+    import fcntl
+except ImportError:  # Windows, where an open file can be neither renamed nor removed
+    fcntl = None  # type: ignore[assignment]
 
 UNFINISHED = ".emargin-{}.part"
 FILE = partial(Path.touch, exist_ok=False)
@@ -48,39 +52,52 @@ def unfinished(path: Path, make: Callable[[Path], object] = FILE) -> Iterator[Pa
     while True:
         part = path.with_name(UNFINISHED.format(uuid4().hex))
         make(part)
-        descriptor = os.open(part, os.O_RDONLY)
+        descriptor = _opened(part)
         with suppress(OSError):  # a file system without locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if descriptor is not None:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
         if part.exists():  # else `clear` met it before it was locked
             break
-        os.close(descriptor)
+        _close(descriptor)
     try:
         yield part
     finally:
         remove(part)
-        os.close(descriptor)
+        _close(descriptor)
 
 
 def clear(folder: Path) -> None:
     """Remove what processes that were killed left unfinished in a folder."""
     for part in folder.glob(UNFINISHED.format("*")):
         with suppress(OSError):  # gone meanwhile, or another user's
-            descriptor = os.open(part, os.O_RDONLY)
+            descriptor = _opened(part)
             try:
-                if _is_free(descriptor):
+                if _is_free(part, descriptor):
                     remove(part)
             finally:
-                os.close(descriptor)
+                _close(descriptor)
 
 
-def _is_free(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks
-        return time.time() - os.fstat(descriptor).st_mtime > DAY
-    return True
+def _opened(part: Path) -> int | None:
+    """Open a file or a folder to lock it. None where there are no locks."""
+    return None if fcntl is None else os.open(part, os.O_RDONLY)
+
+
+def _close(descriptor: int | None) -> None:
+    if descriptor is not None:
+        os.close(descriptor)
+
+
+def _is_free(part: Path, descriptor: int | None) -> bool:
+    if descriptor is not None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            return False
+        except OSError:  # a file system without locks
+            pass
+    return time.time() - part.stat().st_mtime > DAY
 
 
 def remove(path: Path) -> None:
@@ -99,6 +116,8 @@ def to_disk(file: BinaryIO) -> None:
 
 def names_to_disk(folder: Path) -> None:
     """Let the names in a folder outlast a power cut."""
+    if os.name == "nt":  # opens no folders
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):  # a file system that syncs no folders

@@ -5,7 +5,6 @@ import importlib.metadata
 import io
 import json
 import platform
-import resource
 import subprocess
 from collections.abc import Collection
 from pathlib import Path
@@ -14,6 +13,11 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import torch
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 from emargin.config import Experiment
 from emargin.data.dataset import Dataset
@@ -108,8 +112,8 @@ def provenance(
     metrics: those that were computed, if not all. The peak is that of the process so far, which may have run other
     cells before.
     """
-    unit = 1e6 if platform.system() == "Darwin" else 1e3  # bytes there, kilobytes elsewhere
-    memory = {"host": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)}
+    peak = peak_memory()
+    memory = {} if peak is None else {"host": round(peak)}
     device_name = "CPU"
     sides = {"train": dataset.train.subjects, "test": dataset.test.subjects}
     people = {side: len(subjects.unique()) for side, subjects in sides.items() if subjects is not None}
@@ -136,6 +140,14 @@ def provenance(
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
         "peak_memory_mb": memory,
     }
+
+
+def peak_memory() -> float | None:
+    """Return the most memory that this process has ever held, in MB; None where the system does not say, as Windows."""
+    if resource is None:
+        return None
+    unit = 1e6 if platform.system() == "Darwin" else 1e3  # bytes there, kilobytes elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def processor() -> str:

@@ -25,6 +25,7 @@ from emargin.state import Checkpoint, origin_of
 
 LOG_EVERY = 10  # steps between two points of the curve
 SAVE_EVERY = 50  # steps between two checkpoints: what a killed run can lose
+ENDING = ("SIGINT", "SIGTERM", "SIGHUP")  # signals that end a program; Windows has no SIGHUP
 
 Curve = list[dict[str, float]]
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -300,7 +301,7 @@ def stops_call(handler: Callable[[int, FrameType | None], object]) -> Iterator[N
     """
     before = {}
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in [getattr(signal, name) for name in ENDING if hasattr(signal, name)]:
             if number == signal.SIGINT or signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
                 before[number] = signal.signal(number, handler)
     try:

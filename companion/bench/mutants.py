@@ -31,7 +31,6 @@ import json
 import multiprocessing
 import os
 import re
-import resource
 import shutil
 import signal
 import sys
@@ -66,7 +65,6 @@ COPIED = ("emargin", "companion", "tests", "workflow", "pyproject.toml")
 LOADED = ("torch", "scipy.stats", "sklearn.cluster", "sklearn.linear_model", "sklearn.manifold", "sklearn.metrics")
 KNOWN = "tests/mutants.json"
 TARGET = 0.9  # of the mutants that are not equivalent
-FORK = multiprocessing.get_context("fork")
 # A test may take this many times its processor time, and these seconds more; all of them these seconds more, waits
 # included.
 SLOWER, GRACE, WAIT = 10, 5.0, 300.0
@@ -457,6 +455,8 @@ def _learn(tree: Path, tests: list[str], out: Path) -> None:
 
 def _meet(tree: Path, tests: list[str], order: list[str], seconds: dict[str, float], out: Path) -> None:
     """Run the tests on a mutant. Write which fails first."""
+    import resource  # which Windows lacks, as it lacks forks
+
     os.setsid()  # what a test starts ends with the mutant
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     signal.signal(signal.SIGPROF, lambda number, frame: os._exit(TOO_LONG))
@@ -480,6 +480,7 @@ class Package:
     def __init__(self, tree: Path, name: str):
         self.tree, self.name, self.tests = tree, name, _tests_at(tree, name)
         self.learnt: dict = {}
+        self.fork = multiprocessing.get_context("fork")
 
     def learn(self) -> None:
         """Run the tests on the code as it is.
@@ -491,7 +492,7 @@ class Package:
         """
         out = self.tree / "learnt.json"
         out.unlink(missing_ok=True)
-        process = FORK.Process(target=_learn, args=(self.tree, self.tests, out))
+        process = self.fork.Process(target=_learn, args=(self.tree, self.tests, out))
         process.start()
         process.join()
         self.learnt = json.loads(out.read_text()) if out.exists() else {"status": process.exitcode}
@@ -521,7 +522,7 @@ class Package:
         for path in compiled:
             path.unlink()
         try:
-            process = FORK.Process(target=_meet, args=(self.tree, self.tests, order, seconds, out))
+            process = self.fork.Process(target=_meet, args=(self.tree, self.tests, order, seconds, out))
             process.start()
             process.join(WAIT + SLOWER * sum(seconds.values()))
             late = process.is_alive() or process.exitcode == TOO_LONG

@@ -2,21 +2,21 @@
 
 import json
 import platform
-import resource
 import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 
 import torch
 
+from emargin import rows
 from emargin.errors import InputError
 from emargin.rows import processor, write_text
 
 # Children of a small server: a process forked off it counts its peak from its own start. One that is started anew takes
-# over, on Linux, the peak of the process that starts it.
-SERVER = get_context("forkserver")
+# over, on Linux, the peak of the process that starts it. Windows has no such server.
+SERVER = get_context("forkserver" if "forkserver" in get_all_start_methods() else "spawn")
 
 
 def command(program: str, measure: Callable[[], dict], out: Path | None) -> int:
@@ -57,6 +57,8 @@ def wait(device: str) -> None:
 
 
 def peak_memory() -> float:
-    """The most memory that this process has ever held, in MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1e6 if platform.system() == "Darwin" else 1e3)
+    """The most memory that this process has ever held, in MB. Raises InputError where the system does not say."""
+    peak = rows.peak_memory()
+    if peak is None:
+        raise InputError("memory cannot be measured", found=platform.system(), wanted="Linux or macOS")
+    return peak

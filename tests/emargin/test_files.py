@@ -48,11 +48,15 @@ def test_what_a_killed_process_left_is_cleared_and_what_one_that_lives_holds_is_
     assert [path.name for path in tmp_path.iterdir()] == ["mine.part"]
 
 
-def test_without_locks_the_age_decides(tmp_path, monkeypatch):
+@pytest.mark.parametrize("system", ["no module for locks", "a file system without them"])
+def test_without_locks_the_age_decides(system, tmp_path, monkeypatch):
     def none(descriptor, operation):
         raise OSError("no locks available")
 
-    monkeypatch.setattr(files.fcntl, "flock", none)
+    if system == "no module for locks":
+        monkeypatch.setattr(files, "fcntl", None)
+    else:
+        monkeypatch.setattr(files.fcntl, "flock", none)
     for name, age in (("a", 0), ("b", 2 * files.DAY)):
         path = tmp_path / files.UNFINISHED.format(name)
         path.touch()
