@@ -425,6 +425,7 @@ def _session(tree: Path, tests: list[str], watch: Watch, log: Path) -> int:
     for name in [name for name in sys.modules if name.partition(".")[0] in ("emargin", "companion", "tests")]:
         del sys.modules[name]
     sys.path[:] = [str(tree), *(path for path in sys.path if path != "" and Path(path) != ROOT)]
+    (tree / "no-data").mkdir(exist_ok=True)
     os.environ |= {"EMARGIN_DATA": str(tree / "no-data"), "PYTHONPATH": str(tree)}
     import emargin
 

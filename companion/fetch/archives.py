@@ -23,7 +23,7 @@ from companion.fetch.download import check_place, download, unpack, unwritten
 from companion.fetch.seen import check_seen, digests, seen
 from companion.fetch.sources import LIST_BYTES, NIGHTS, limits_of, public_of
 from companion.fetch.verify import SUMS, check_series, digest_of, listed, published
-from emargin.data.catalogue import Entry, data_root
+from emargin.data.catalogue import Entry, data_root, place_of_data
 from emargin.errors import InputError, unreadable
 
 MOST_ARCHIVES = 9  # of a record of Zenodo
@@ -53,6 +53,11 @@ def fetch(name: str) -> Path:
         then. Also where the set's folder is a link, and where the set is being fetched already.
     """
     entry = public_of(name)
+    try:
+        if not os.path.lexists(place_of_data()):  # for what is fetched now, or put there by hand
+            place_of_data().mkdir(parents=True)
+    except OSError as error:
+        raise unwritten(place_of_data(), error) from error
     folder = entry.folder
     if entry.download is None:
         raise InputError(f"{entry.name} cannot be fetched: {entry.unfetched}", todo=entry.instructions)

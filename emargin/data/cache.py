@@ -111,7 +111,7 @@ def framed(
 
 def cache_root() -> Path:
     """Return the folder of all caches: $EMARGIN_CACHE, or `runs/cache` in the checkout."""
-    return Path(os.environ.get("EMARGIN_CACHE") or home() / "runs" / "cache")
+    return Path(os.path.expanduser(os.environ.get("EMARGIN_CACHE") or home() / "runs" / "cache"))
 
 
 @cache

@@ -498,8 +498,24 @@ def series_there() -> list[str]:
 
 
 def data_root() -> Path:
-    """Return the folder of the real data sets: $EMARGIN_DATA, or `data/` in the checkout."""
-    return Path(os.environ.get("EMARGIN_DATA") or home() / "data")
+    """Return the folder of the real data sets: $EMARGIN_DATA, or `data/` in the checkout, which need not be there.
+
+    Raises InputError where $EMARGIN_DATA names a folder that is not there: simulators would run in place of the data.
+    """
+    root, named = place_of_data(), os.environ.get("EMARGIN_DATA")
+    if named and not root.is_dir():
+        raise InputError(
+            "the folder that EMARGIN_DATA names is not there",
+            found=named if str(root) == named else f"{named}, which is {root}",
+            wanted="the folder that holds the real data sets, each in a folder of its name",
+            todo="correct it, make that folder, or unset EMARGIN_DATA",
+        )
+    return root
+
+
+def place_of_data() -> Path:
+    """Return where the folder of the real data sets is, or is to be; `~` is the home folder."""
+    return Path(os.path.expanduser(os.environ.get("EMARGIN_DATA") or home() / "data"))
 
 
 def settings_of(dataset: str) -> Settings:

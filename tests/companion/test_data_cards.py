@@ -211,7 +211,8 @@ def test_the_command_keeps_cards_of_sets_that_are_not_there(tmp_path, monkeypatc
     path.parent.mkdir()
     path.write_text(json.dumps({"harth": facts}))
     monkeypatch.setattr(cards, "card", lambda name: facts | {"source": name.partition("-")[2] and "simulated"})
-    monkeypatch.setenv("EMARGIN_DATA", str(tmp_path / "nowhere"))
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("EMARGIN_DATA", str(tmp_path / "empty"))
     assert cards.main(["--out", str(path)]) == 0
     assert list(cards.read_cards(path)) == ["harth", "ecg-sim", "harth-sim", "sleepeeg-sim"]
     assert cards.read_cards(path)["harth"] == facts

@@ -568,6 +568,7 @@ def test_an_unknown_name_is_refused(name):
 
 
 def test_every_set_has_an_address_and_manual_steps(data):
+    data.mkdir()
     for entry in (*catalogue.SETS, sources.NIGHTS, catalogue.entry_of("ucr-Adiac")):
         if entry.download:
             manual = fetch.by_hand(entry)

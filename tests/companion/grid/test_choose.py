@@ -172,6 +172,7 @@ def test_a_file_that_is_no_table_is_named(tmp_path, content):
 @pytest.fixture
 def committed(monkeypatch, tmp_path):
     """The committed candidates and their rows, as on a machine without the recordings."""
+    (tmp_path / "no data").mkdir()
     monkeypatch.setenv("EMARGIN_DATA", str(tmp_path / "no data"))
     return read_grid(ROOT / "workflow" / "choices.json"), Store(ROOT / "results" / "validation")
 

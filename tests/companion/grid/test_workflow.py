@@ -47,6 +47,7 @@ needs_snakemake = pytest.mark.skipif(SNAKEMAKE is None, reason="Snakemake is not
 
 @pytest.fixture(autouse=True)
 def no_data(monkeypatch, tmp_path):
+    (tmp_path / "no data").mkdir()
     monkeypatch.setenv("EMARGIN_DATA", str(tmp_path / "no data"))
 
 

@@ -39,6 +39,32 @@ def data(monkeypatch, tmp_path):
     return tmp_path
 
 
+def test_the_folder_of_the_data_may_lie_in_the_home_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "recordings" / "harth").mkdir(parents=True)
+    monkeypatch.setenv("EMARGIN_DATA", "~/recordings")
+    assert entry_of("harth").folder == tmp_path / "recordings" / "harth"
+    assert resolve(Experiment(dataset="harth")).source == "real"
+
+
+@pytest.mark.parametrize("named", ["~/nowhere", "{}/nowhere", "{}/a-file"])
+def test_a_named_folder_of_data_that_is_not_there_is_an_error_and_no_simulation(named, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "a-file").touch()
+    monkeypatch.setenv("EMARGIN_DATA", named.format(tmp_path))
+    for name in ("harth", "ucr-Coffee"):
+        with pytest.raises(InputError, match="EMARGIN_DATA names is not there.*found.*wanted.*what to do"):
+            resolve(Experiment(dataset=name))
+    assert resolve(Experiment(dataset="harth-sim")).source == "simulated"
+    assert resolve(Experiment(dataset="ecg-noise")).source == "simulated"
+
+
+def test_without_a_named_folder_of_data_simulators_stand_in(monkeypatch):
+    monkeypatch.delenv("EMARGIN_DATA")
+    monkeypatch.setattr(catalogue, "home", lambda: Path("/nowhere"))
+    assert resolve(Experiment(dataset="harth")).source == "simulated"
+
+
 @pytest.mark.parametrize("path", sorted(RESULTS.glob("*/provenance.json")), ids=lambda path: path.parent.name)
 def test_committed_results_keep_their_digests(path, data):
     records = json.loads(path.read_text())
