@@ -33,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="N",
         help="with --grid: cells of InfoNCE and eMargin that train together at most, which pays on a GPU (default: 1)",
     )
+    _add_embed(commands)
     _add_grid(commands.add_parser("grid", help="what is done of a grid, its cells one by one, its rows together"))
     choose = commands.add_parser("choose", help="choose settings by scores on people held out of the training side")
     choose.set_defaults(command=_choose)
@@ -94,6 +95,20 @@ def _add_grid(parser: argparse.ArgumentParser) -> None:
             named.add_argument("--json", type=Path, metavar="FILE", help="write the cells that are ahead, in order")
         if action == "merge":
             named.add_argument("folders", nargs="+", type=Path, metavar="FROM", help="folders of rows")
+
+
+def _add_embed(commands: argparse._SubParsersAction) -> None:
+    embed = commands.add_parser("embed", help="embed recordings with the encoder of a run")
+    embed.set_defaults(command=_embed)
+    embed.description = "Frame and standardise recordings as those that the encoder was trained on, and embed each "
+    embed.description += "frame. The file holds embedding (n, C), time, recording and labels (n,), and their names."
+    embed.add_argument("model", type=Path, metavar="MODEL", help="the folder of a run, with its encoder.pt")
+    embed.add_argument("data", metavar="DATA", help="a folder of recordings, or a set of `emargin data list`")
+    embed.add_argument("--out", type=Path, required=True, metavar="FILE", help="the npz file to write")
+    embed.add_argument(
+        "--any-level", action="store_true", help="take recordings whose values are far from those of the training"
+    )
+    add_device(embed)
 
 
 def _add_score(commands: argparse._SubParsersAction) -> None:
@@ -204,6 +219,23 @@ def _run(options: argparse.Namespace) -> int:
     folder = options.out or Path("runs") / options.grid.stem
     how = {"device": options.device, "threads": options.threads, "together": options.together}
     run_grid(options.grid, folder, **how)
+    return 0
+
+
+def _embed(options: argparse.Namespace) -> int:
+    from emargin.embedding import load_encoder
+    from emargin.rows import writable_folder
+    from emargin.threads import limited
+    from emargin.training import default_device
+
+    writable_folder(options.out.parent)
+    with limited(options.threads):
+        encoder = load_encoder(options.model, options.device or default_device())
+        embedded = encoder.embed(options.data, any_level=options.any_level)
+    embedded.save(options.out)
+    frames, width = embedded.embedding.shape
+    what = f"{frames} frames of {len(embedded.recordings)} recordings ({embedded.source} data), {width} numbers each"
+    print(f"{what}, written to {options.out}")
     return 0
 
 

@@ -111,7 +111,7 @@ def pack(folder: Path, archive: Path, dtype: str = EXACT) -> Outcome:
                 for part, content in members.items():
                     archived.writestr(_info(f"{name}/{part}"), content)
                 entry = {key: state[key] for key in KEPT} | {"experiment": json.loads(state["experiment"])}
-                entry["threads"] = state.get("threads")
+                entry |= {key: state.get(key) for key in ("threads", "input")}
                 if dtype != EXACT:
                     entry["weights"] = dtype
                 entries[name] = entry | {"members": {part: _sha(content) for part, content in members.items()}}
@@ -356,6 +356,7 @@ def _state_of(archived: zipfile.ZipFile, archive: Path, name: str, entry: dict) 
     both = [arrays[f"standardisation/{kind}"] for kind in ("mean", "std") if f"standardisation/{kind}" in arrays]
     state = {key: entry[key] for key in KEPT} | {
         "threads": entry.get("threads"),
+        "input": entry.get("input"),
         "experiment": json.dumps(entry["experiment"], sort_keys=True),
         "standardisation": both or None,
         "method": {

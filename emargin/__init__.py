@@ -39,6 +39,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from emargin.config import Experiment
     from emargin.data.loading import load
+    from emargin.embedding import load_encoder
     from emargin.evaluation.clustering import cluster
     from emargin.evaluation.probing import linear_probe
     from emargin.evaluation.tsne import tsne
@@ -61,6 +62,7 @@ __all__ = [
     "info_nce",
     "linear_probe",
     "load",
+    "load_encoder",
     "phi",
     "pseudo_labels",
     "psi",
@@ -75,6 +77,7 @@ _NAMES = {
     "emargin.resolve": ["resolve"],
     "emargin.experiment": ["run", "Result"],
     "emargin.data.loading": ["load"],
+    "emargin.embedding": ["load_encoder"],
     "emargin.training": ["train"],
     "emargin.methods": ["METHODS", "Method"],
     "emargin.pseudo_labels": ["pseudo_labels"],

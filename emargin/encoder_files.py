@@ -2,18 +2,21 @@
 
 `encoder.pt` holds the experiment; the fingerprint of its training, `origin`; the number of threads; the weights and the
 precision that they were kept in; the checksum of `curve.csv`; and what a user of the encoder needs besides: names of
-the classes, the number of features, and the mean and standard deviation of each feature that frames are standardised
-with. It is written and read as `emargin.state` says.
+the classes, the number of features, the mean and standard deviation of each feature that frames are standardised
+with, and what recordings it was trained on, as `input_of` has it. It is written and read as `emargin.state` says.
 """
 
 import hashlib
 import io
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 import torch
+from torch import Tensor
 
 from emargin.config import Experiment
+from emargin.data.catalogue import entry_of, rate_of, settings_of
 from emargin.data.dataset import Dataset
 from emargin.errors import InputError
 from emargin.methods import Method
@@ -22,6 +25,7 @@ from emargin.state import check_experiment, named, origin_of, other_threads, oth
 from emargin.training import Curve, build
 
 EXACT = "float32"  # the precision of weights that are as the training left them
+INPUT_FORMAT = 1  # of what `input_of` says; files of earlier versions do not have it
 
 
 def write_encoder(folder: Path, experiment: Experiment, dataset: Dataset, method: Method, curve: Curve) -> None:
@@ -34,9 +38,51 @@ def write_encoder(folder: Path, experiment: Experiment, dataset: Dataset, method
         "classes": list(dataset.classes),
         "n_features": dataset.n_features,
         "standardisation": None if dataset.standardisation is None else list(dataset.standardisation),
+        "input": input_of(experiment, dataset),
     }
     write_state(folder, state, pd.DataFrame(curve).to_csv(index=False))
     (folder / "resume.pt").unlink(missing_ok=True)
+
+
+def input_of(experiment: Experiment, dataset: Dataset) -> dict:
+    """Return what recordings an encoder is trained on, for `emargin.embedding` to take none that do not fit.
+
+    Returns
+    -------
+    dict
+        format; framed: whether the recordings were ready-made frames; rate: samples a second, or None; frame_seconds of
+        ready-made frames, or None; window: samples of a raw window, or None; level: as `level_of` gives it.
+    """
+    entry, window = entry_of(experiment.dataset), settings_of(experiment.dataset).window
+    framed = entry.frame_seconds is not None or (window is None and experiment.n_fft is None)
+    parts = {"rate": rate_of(experiment.dataset), "frame_seconds": entry.frame_seconds, "window": window}
+    bins = bins_of(experiment, framed, window)
+    level = level_of(dataset.train.frames, bins, dataset.standardisation) if dataset.n_features % bins == 0 else None
+    return {"format": INPUT_FORMAT, "framed": framed, **parts, "level": level}
+
+
+def bins_of(experiment: Experiment, framed: bool, window: int | None) -> int:
+    """Return how many features of a frame are of one channel: of ready-made frames, each is one of its own."""
+    if framed:
+        return 1
+    return window or cast(int, experiment.n_fft) // 2 + 1
+
+
+def level_of(frames: Tensor, bins: int, standardisation: tuple[Tensor, Tensor] | None = None) -> list[float]:
+    """Return the root mean square of each channel's features, in the unit of the recordings, `(channels,)`.
+
+    Parameters
+    ----------
+    frames : Tensor
+        `(F, D)`, of which `bins` features follow each other for each channel.
+    bins : int
+    standardisation : tuple of Tensor, optional
+        The mean and standard deviation that the frames have lost.
+    """
+    mean, std = standardisation or (torch.zeros(()), torch.ones(()))
+    squares = torch.linalg.vector_norm(frames, dim=0, dtype=torch.float64).square() / len(frames)
+    squares = squares * std.double() ** 2 + 2 * frames.mean(0, dtype=torch.float64) * mean * std + mean.double() ** 2
+    return squares.view(-1, bins).mean(1).clamp(min=0).sqrt().tolist()
 
 
 def write_state(folder: Path, state: dict, curve: str) -> None:

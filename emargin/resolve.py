@@ -77,6 +77,26 @@ class Resolved(Experiment):
         self._complete_data(self._source())
         self._complete_method()
 
+    @classmethod
+    def settled(cls, text: str) -> Self:
+        """Return the experiment that `to_json` of a resolved one wrote, as it is: its data need not be there.
+
+        Parameters
+        ----------
+        text : str
+
+        Raises
+        ------
+        InputError
+            As `Experiment.from_json`, and for an unknown method.
+        """
+        asked = Experiment.from_json(text)
+        if ":" not in asked.method:
+            known("method", asked.method, METHODS)
+        experiment = cls.__new__(cls)
+        Experiment.__init__(experiment, **vars(asked))
+        return experiment
+
     def _source(self) -> Settings:
         """Return the catalogue's settings of the data set; settle `source` and `quick` on the way."""
         entry = entry_of(self.dataset)

@@ -174,7 +174,6 @@ def stages_of(experiment: Experiment) -> dict[str, Stage]:
     """
     entry, settings = entry_of(experiment.dataset), settings_of(experiment.dataset)
     left_out = SETTINGS | WITHOUT_NUMBERS
-    place = METHODS.places.get(experiment.method, experiment.method)
     stages = {
         "data": Stage(
             ("emargin.data.loading:load", entry.reader_for(experiment.source)),
@@ -182,12 +181,19 @@ def stages_of(experiment: Experiment) -> dict[str, Stage]:
             (*_facts(experiment, "protocol", "source", "surrogate", "split", "quality"), ("joined", settings.joined)),
             _settings(settings),
         ),
-        "train": Stage(("emargin.training:train", place), left_out, _facts(experiment, "fidelity", "encoder")),
+        "train": train_stage(experiment),
     }
     for name, metric in METRICS.items():
         roots = metric.roots(has_series=entry.has_series)
         stages[name] = Stage(roots, left_out | METHOD, _facts(experiment, "protocol"))
     return stages
+
+
+def train_stage(experiment: Experiment) -> Stage:
+    """Return the stage "train" of a resolved experiment, whose data need not be there."""
+    place = METHODS.places.get(experiment.method, experiment.method)
+    facts = _facts(experiment, "fidelity", "encoder")
+    return Stage(("emargin.training:train", place), SETTINGS | WITHOUT_NUMBERS, facts)
 
 
 @resolving

@@ -141,6 +141,9 @@ class Entry:
         The files may hold windows that must become the frames, so the reader is told `n_fft` and `hop`, in samples.
     frame_seconds : float or None
         What a frame of ready features stands for, where that is known.
+    rate : float or None
+        Samples a second of the signals that the reader and the simulator give; None for ready features, for series, and
+        for a folder of the reader's own, which says itself.
     has_series : bool
         A recording is a series of one class, and the archive has a split of its own: scored by series, never joined
         end to end, and of no known person or sampling rate.
@@ -170,6 +173,7 @@ class Entry:
     files: tuple[str, ...] = ("[!.]*",)
     reads_windows: bool = False
     frame_seconds: float | None = None
+    rate: float | None = None
     has_series: bool = False
     size: tuple[int, int] | None = None
     is_folder: bool = False
@@ -255,6 +259,7 @@ SETS = (
         licence="CC BY 4.0",
         settings=HARTH,
         reader="emargin.data.readers.harth:load_harth",
+        rate=50,
         files=("S[0-9][0-9][0-9].csv",),
         simulator="harth-sim",
         nearest="harth",
@@ -274,6 +279,7 @@ SETS = (
         settings=SLEEPEEG,
         geometries={"sleepeeg-paper": SLEEPEEG_PAPER},
         reader="emargin.data.readers.sleep:load_sleep",
+        rate=100,
         files=("train.pt", "val.pt", "S[CT][47]*.edf"),
         reads_windows=True,
         simulator="sleepeeg-sim",
@@ -295,6 +301,7 @@ SETS = (
         settings=ECG,
         geometries={"ecg-released": ECG_RELEASED},
         reader="emargin.data.readers.rhythms:load_afdb",
+        rate=250,
         files=WFDB_FILES,
         simulator="ecg-sim",
         nearest="ecg",
@@ -309,6 +316,7 @@ SETS = (
         settings=ECG,
         geometries={"mitbih-released": ECG_RELEASED},
         reader="emargin.data.readers.rhythms:load_mitbih",
+        rate=250,
         files=WFDB_FILES,
         nearest="ecg",
         download=replace(PHYSIONET, address=PHYSIONET.address.format("mitdb"), checksums="mitbih.sha256.txt"),
@@ -337,6 +345,7 @@ SETS = (
         licence="CC BY 4.0",
         settings=DSADS,
         reader="emargin.data.readers.npz:load_folder",
+        rate=25,
         files=NPZ_FILES,
         nearest="harth",
         download=Download(
@@ -354,6 +363,7 @@ SETS = (
         licence="CC BY 4.0",
         settings=SPSW_HAR,
         reader="emargin.data.readers.npz:load_folder",
+        rate=50,
         files=NPZ_FILES,
         nearest="harth",
         download=Download(
@@ -411,6 +421,7 @@ def _all_names() -> dict[str, Entry]:
             licence="MIT",
             settings=entry.settings,
             simulator=f"{entry.recordings}-{kind}",
+            rate=entry.rate,
             recordings=f"{entry.recordings}-{kind}",
         )
         for kind in ("sim", "noise")
@@ -490,6 +501,29 @@ def _series(dataset: str) -> Entry:
             install="companion.fetch.convert:install_ucr",
         ),
     )
+
+
+def rate_of(dataset: str) -> float | None:
+    """Return the samples a second of a data set's signals; None where none is known, as of ready features.
+
+    Parameters
+    ----------
+    dataset : str
+        As `entry_of` takes it.
+
+    Raises
+    ------
+    InputError
+        As `settings_of`.
+    """
+    entry = entry_of(dataset)
+    if not entry.is_folder:
+        return entry.rate
+    from emargin.data.readers.npz import read_description, sampling_rate_of  # import numpy, as below
+
+    path = entry.folder / "dataset.json"
+    description = read_description(path)
+    return None if description.get("sampling_rate") is None else sampling_rate_of(path, description, {})
 
 
 def series_there() -> list[str]:
