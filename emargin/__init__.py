@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from emargin.config import Experiment
     from emargin.data.loading import load
     from emargin.embedding import load_encoder
+    from emargin.estimator import EMarginEncoder
     from emargin.evaluation.clustering import cluster
     from emargin.evaluation.probing import linear_probe
     from emargin.evaluation.tsne import tsne
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "METHODS",
+    "EMarginEncoder",
     "Experiment",
     "Method",
     "Result",
@@ -78,6 +80,7 @@ _NAMES = {
     "emargin.experiment": ["run", "Result"],
     "emargin.data.loading": ["load"],
     "emargin.embedding": ["load_encoder"],
+    "emargin.estimator": ["EMarginEncoder"],
     "emargin.training": ["train"],
     "emargin.methods": ["METHODS", "Method"],
     "emargin.pseudo_labels": ["pseudo_labels"],

@@ -296,7 +296,7 @@ class Encoder:
                 continue
             picked = Sequences(table, torch.full((len(table),), UNLABELLED), torch.tensor(starts), size)
             features = encode(self.method, picked, device)
-            numbers, first = np.unique(features.frame.flatten().numpy(), return_index=True)
+            numbers, first = map(torch.from_numpy, np.unique(features.frame.flatten().numpy(), return_index=True))
             new = ~there[numbers]
             if embedding is None:
                 embedding = torch.empty(len(table), features.embedding.shape[-1])
