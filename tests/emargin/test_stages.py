@@ -157,6 +157,7 @@ def test_all_code_of_emargin_s_settings_is_in_the_fingerprint(data, fields):
         {"protocol": "released"},
         {"surrogate": "phase"},
         {"surrogate": "frames"},
+        {"split": "everyone"},
         {"dataset": "harth-sim"},
         {"dataset": "ecg-noise"},
         {"dataset": "sleepeeg-paper-sim", "sequence_length": None},
@@ -277,7 +278,7 @@ def _with(module: str, text: ast.Module) -> Source:
 
 
 def representative_stages():
-    """One stage of each kind that the committed rows have."""
+    """One stage of each kind that rows have."""
     for method, fidelity in CONFIGURATIONS:
         yield stages_of(cell_of(method, fidelity))["train"]
     for fields in (
@@ -285,6 +286,7 @@ def representative_stages():
         {"protocol": "released"},
         {"surrogate": "phase"},
         {"surrogate": "frames"},
+        {"split": "everyone"},
         {"dataset": "harth-sim"},
         {"dataset": "ecg-noise"},
     ):
@@ -391,12 +393,12 @@ def test_a_method_s_file_concerns_the_method_alone():
     assert changed_methods(source) == {"simmtm released", "simmtm original"}
 
 
-def test_restarts_of_k_means_concern_the_clustering_alone():
+def test_restarts_of_k_means_concern_what_clusters_alone():
     cell = cell_of("emargin", "released")
     source = edited("emargin.evaluation.clustering", "KMEANS_RESTARTS = 1, 10", "KMEANS_RESTARTS = 1, 9")
     now, then = code_versions(cell), code_versions(cell, source)
-    assert [stage for stage in now if now[stage] != then[stage]] == ["clustering"]
-    assert differing(cell, then) == ["clustering"]
+    assert [stage for stage in now if now[stage] != then[stage]] == ["clustering", "dial"]
+    assert differing(cell, then) == ["clustering", "dial"]
 
 
 def test_which_side_a_metric_gets_concerns_every_metric():
