@@ -48,6 +48,11 @@ def main(arguments: list[str] | None = None) -> int:
     )
     check.description += "one more seed falls with a chance of 95 %), or outside; with processor, threads and versions."
     check.add_argument("folder", type=Path, metavar="FOLDER", help="where the run wrote, as `emargin run` says")
+    shown = commands.add_parser("show", help="print Tables 1 and 2 of rows, with chance and controls beside")
+    shown.set_defaults(command=_show)
+    shown.add_argument("folder", type=Path, metavar="FOLDER", help="a folder of rows, or where a single run wrote")
+    shown.add_argument("--format", default="text", choices=("text", "markdown", "csv"), help="(default: text)")
+    shown.add_argument("--all", action="store_true", help="all metrics (default: those of the paper's tables)")
     _add_results(commands)
     _add_encoders(commands)
     commands.add_parser("methods", help="list the methods and their settings").set_defaults(command=_methods)
@@ -206,8 +211,11 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from companion.show import brief, show, show_run
+
     if options.grid is None:
-        return run_experiment(options)
+        return run_experiment(options, show_run)
+    from companion.grid.plan import read_grid
     from companion.grid.runner import run_grid
 
     if chosen := [*(f"--{name}" for name in fields_of(options)), *options.settings]:
@@ -219,6 +227,14 @@ def _run(options: argparse.Namespace) -> int:
     folder = options.out or Path("runs") / options.grid.stem
     how = {"device": options.device, "threads": options.threads, "together": options.together}
     run_grid(options.grid, folder, **how)
+    print(show(folder) if options.all else brief(folder, {cell.digest for cell in read_grid(options.grid)}))
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    from companion.show import show
+
+    print(show(options.folder, options.format, everything=options.all))
     return 0
 
 

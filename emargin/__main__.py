@@ -9,6 +9,7 @@ import shutil
 import sys
 import textwrap
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 from emargin import __version__
@@ -17,6 +18,18 @@ from emargin.errors import InputError, NonFiniteGradient
 from emargin.flags import add_flags, settings_from
 
 DEVICES = "what to compute on: cpu, cuda, cuda:1, mps, ... (default: CUDA where there is one)"
+MAIN = (  # metrics that a run prints unless all are asked for
+    "davies_bouldin",
+    "silhouette",
+    "nmi",
+    "ari",
+    "accuracy",
+    "balanced_accuracy",
+    "weighted_f1",
+    "macro_precision",
+    "macro_recall",
+    "converged_balanced_accuracy",
+)
 THREADS = "how many threads to compute with; the last digits of scores depend on it (default: 1)"
 
 
@@ -70,6 +83,7 @@ def add_run(commands: argparse._SubParsersAction, what: str = "run one experimen
     add_flags(runner)
     where = "where results go (default: a folder of its own under runs/)"
     runner.add_argument("--out", type=Path, metavar="FOLDER", help=where)
+    runner.add_argument("--all", action="store_true", help="print all numbers (default: ten main ones)")
     add_device(runner)
     return runner
 
@@ -90,21 +104,35 @@ def fields_of(options: argparse.Namespace) -> dict:
     return {name: value for name, value in vars(options).items() if name in CORE}
 
 
-def run_experiment(options: argparse.Namespace) -> int:
-    """Run one experiment, print its rows; return the exit status."""
+def run_experiment(options: argparse.Namespace, shown: Callable[..., str] | None = None) -> int:
+    """Run one experiment, print its numbers; return the exit status.
+
+    shown: a function of the folder and `everything` that gives the numbers as a text, in place of `rows_of`.
+    """
     from emargin.experiment import default_folder, run
     from emargin.resolve import resolve
-    from emargin.rows import read_rows
 
     asked = Experiment.from_dict(fields_of(options) | settings_from(options.settings))
     experiment = resolve(asked)
     print(experiment)
     folder = options.out or default_folder(experiment)
     run(asked, folder=folder, device=options.device, threads=options.threads)
-    for row in read_rows(folder / "rows.csv").itertuples():
-        print(f"{row.metric:28s} {row.value:10.4f}   {row.note if row.value != row.value else f'n {row.n}'}")
+    print((shown or rows_of)(folder, everything=options.all))
     print(f"written to {folder}")
     return 0
+
+
+def rows_of(folder: Path, *, everything: bool = False) -> str:
+    """Return the numbers of a run, a line each: the main ones, or all."""
+    from emargin.rows import read_rows
+
+    rows = read_rows(folder / "rows.csv")
+    lines = [
+        f"{row.metric:28s} {row.value:10.4f}   {row.note if row.value != row.value else f'n {row.n}'}"
+        for row in rows.itertuples()
+        if everything or row.metric in MAIN
+    ]
+    return "\n".join([*lines, *[f"{len(rows) - len(lines)} more numbers: --all"] * (len(lines) < len(rows))])
 
 
 def _device(name: str):
