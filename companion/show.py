@@ -144,12 +144,16 @@ def show_run(folder: Path, *, everything: bool = False) -> str:
         others = [_value(line, name, digits=4, percent=False) for line in columns.values()]
         known = not np.isnan(value)
         table.append([name, f"{value:.4f}" if known else "-", *others, str(counts[name]) if known else notes[name]])
-    remarks = (
-        [] if any(line.kind == CONTROL for line in lines) or run.is_control else ["no committed control of these data"]
-    )
+    remarks = [] if any(line.kind == CONTROL for line in lines) or run.is_control else [_without_control()]
     if len(names) < len(rows):
         remarks.append(f"{len(rows) - len(names)} more numbers: --all, or emargin show {folder} --all")
     return "\n".join([_aligned(table, "text"), *remarks])
+
+
+def _without_control() -> str:
+    if (home() / "results").is_dir():
+        return "no committed control of these data"
+    return "no committed controls: they are in results/ of a checkout, which is not installed"
 
 
 def read(folder: Path, digests: set[str] | None = None) -> list[Cell]:

@@ -15,7 +15,11 @@ from emargin.paths import home
 
 def folders_of(named: list[Path]) -> list[Path]:
     """Return the folders that are named; all stores in `results/` of the checkout where none is."""
-    return named or sorted({path.parent for name in files.NAMES for path in home().glob(f"results/*/{name}")})
+    folders = named or sorted({path.parent for name in files.NAMES for path in home().glob(f"results/*/{name}")})
+    if not folders:
+        wanted, todo = "folders of results", "name them, or run it in a checkout: results/ is not installed"
+        raise InputError("no results to look at", found=f"nothing in {home() / 'results'}", wanted=wanted, todo=todo)
+    return folders
 
 
 def verify(folders: list[Path]) -> Iterator[str | InputError]:

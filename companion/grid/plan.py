@@ -36,7 +36,10 @@ def read_grid(path: Path) -> list[Experiment]:
         blocks = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=named_once)
     except (OSError, ValueError, RecursionError) as error:
         reason = "JSON too deep" if isinstance(error, RecursionError) else error
-        raise InputError(f"grid file {path} cannot be read", found=reason, wanted="a JSON list of blocks") from error
+        todo = "name a file that is there; those in workflow/ are part of a checkout, not of the installed package"
+        todo = todo if isinstance(error, FileNotFoundError) else None
+        what, wanted = f"grid file {path} cannot be read", "a JSON list of blocks"
+        raise InputError(what, found=reason, wanted=wanted, todo=todo) from error
     if not isinstance(blocks, list):
         raise InputError(f"grid file {path}", found="no list of objects", wanted="a JSON list of blocks")
     cells: list[Experiment] = []

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -178,3 +179,17 @@ def test_a_run_prints_its_main_numbers_beside_chance_and_the_committed_control(
     assert lines["silhouette"] == ["0.2500", "-", "0.1500", "±", "0.0707", "10"]
     assert len(MAIN) == 10 and set(MAIN) <= set(lines)
     assert ("knn_accuracy" in lines) == everything and ("1 more numbers" in text) == (not everything)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["results", "verify"], "no results to look at.*found.*wanted.*results/ is not installed"),
+        (["grid", "plan", "workflow/none.json", "--out", "x"], "cannot be read.*wanted.*part of a checkout"),
+    ],
+    ids=["results verify", "grid plan"],
+)
+def test_outside_a_checkout_a_command_says_that_it_needs_one(words, says, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("companion.grid.integrity.home", lambda: tmp_path)
+    assert main(words) == 2
+    assert re.search(says, capsys.readouterr().err)
