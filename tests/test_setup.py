@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from pybtex.database import parse_file
 
-from companion.book import check_book
+from companion.book import check_book, links
 from companion.book import notebooks as tool
 
 ROOT = tool.ROOT
@@ -204,6 +204,24 @@ def test_a_book_without_the_figures_of_a_notebook_is_not_whole(tmp_path, monkeyp
     (tmp_path / "page.html").write_text(WHOLE)
     assert check_book.main(tmp_path) == 1
     assert capsys.readouterr().out == "page.html: shows 0 of the 1 figures of its notebook, not fig-a\n"
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_book_links_to_the_repository_that_the_environment_names_and_to_none_otherwise(named, tmp_path, monkeypatch):
+    for name, value in (("REPOSITORY", "someone/copy"), ("SERVER_URL", "https://example.org"), ("REF_NAME", "main")):
+        monkeypatch.delenv(f"GITHUB_{name}", raising=False)
+        if named:
+            monkeypatch.setenv(f"GITHUB_{name}", value)
+    path, usual = tmp_path / "_config.yml", (ROOT / "_config.yml").read_text()
+    path.write_text(usual)
+    links.main(path)
+    before, after = yaml.safe_load(usual), yaml.safe_load(path.read_text())
+    if not named:
+        assert path.read_text() == usual
+        return
+    assert after["repository"]["url"] == "https://example.org/someone/copy"
+    assert after["html"]["use_repository_button"] and not before["html"]["use_repository_button"]
+    assert after["sphinx"] == before["sphinx"] and after["parse"] == before["parse"]
 
 
 def test_a_missing_page_is_a_problem(tmp_path):
