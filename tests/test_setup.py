@@ -1,6 +1,7 @@
 """The pins agree with one another, the configuration files are valid, and the book's tools find what they look for."""
 
 import copy
+import os
 import re
 import subprocess
 import sys
@@ -69,7 +70,11 @@ def test_the_conda_environment_has_the_versions_of_the_lock():
 
 @pytest.mark.parametrize(
     ("schema", "path"),
-    [("github-workflows", ".github/workflows/ci.yml"), ("citation-file-format", "CITATION.cff")],
+    [
+        ("github-workflows", ".github/workflows/ci.yml"),
+        ("github-workflows", ".github/workflows/release.yml"),
+        ("citation-file-format", "CITATION.cff"),
+    ],
 )
 def test_configuration_files_are_valid(schema, path):
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", str(ROOT / path)]
@@ -233,3 +238,10 @@ def test_every_test_that_the_table_of_faults_names_is_there():
     assert len(named) > 100
     texts = {path: (ROOT / "tests" / path).read_text(encoding="utf-8") for path, _ in named}
     assert [(path, name) for path, name in named if f"def {name}" not in texts[path]] == []
+
+
+def test_binder_installs_the_versions_of_the_lock():
+    folder = ROOT / ".binder"
+    (line,) = (folder / "requirements.txt").read_text().splitlines()
+    assert (folder / line.removeprefix("-r ")).resolve() == ROOT / "requirements.lock"
+    assert os.access(folder / "postBuild", os.X_OK)
