@@ -391,8 +391,8 @@ def load_encoder(folder: Path | str, device: torch.device | str = "cpu") -> Enco
 
 def _input_of(state: dict, what: str) -> dict:
     """Return what a state says of the recordings that its encoder was trained on."""
-    trained_on = state.get("input")
-    version = trained_on.get("format") if isinstance(trained_on, dict) else None
+    trained_on = state.get("input") or {}
+    version = trained_on.get("format")
     if version != INPUT_FORMAT:
         newer = isinstance(version, int) and version > INPUT_FORMAT
         raise InputError(

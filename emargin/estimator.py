@@ -160,8 +160,8 @@ class EMarginEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         if not starts:
             found, todo = f"{max(counts)} frames in the longest", "lower sequence_length, window or hop"
             raise InputError("no recording has a whole sequence", found=found, wanted=f"{length} frames", todo=todo)
-        sizes = {"sequence_length": length, "stride": length, "batch_size": min(BATCH, len(starts))}
-        experiment = replace(experiment, **sizes)
+        batch_size = min(BATCH, len(starts))
+        experiment = replace(experiment, sequence_length=length, stride=length, batch_size=batch_size)
         table = torch.cat(frames)
         level, standardisation = level_of(table, experiment.n_fft // 2 + 1), statistics_of(table)
         table.sub_(standardisation[0]).div_(standardisation[1])

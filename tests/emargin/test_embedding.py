@@ -86,7 +86,7 @@ def test_recordings_of_a_side_have_the_embeddings_that_were_scored_bit_for_bit(f
     data = encoder.recordings(made / "recordings")
     tested = protocols.test_subjects_of(data, settings_of(encoder.experiment.dataset), 1)
     for is_test, scored in enumerate(encode_both(encoder.method, dataset)):
-        people = tuple(one for one in data.recordings if (one.subject in tested) == is_test)
+        people = tuple(each for each in data.recordings if (each.subject in tested) == is_test)
         embedded = encoder.embed(replace(data, recordings=people))
         numbers, first = np.unique(scored.frame.flatten().numpy(), return_index=True)
         assert len(numbers) > 80
@@ -159,7 +159,7 @@ def test_the_level_of_the_training_is_that_of_its_frames_before_they_were_standa
     encoder = load_encoder(made / "run")
     data = encoder.recordings(made / "recordings")
     tested = protocols.test_subjects_of(data, settings_of(encoder.experiment.dataset), 1)
-    people = tuple(one for one in data.recordings if one.subject not in tested)
+    people = tuple(each for each in data.recordings if each.subject not in tested)
     frames = torch.cat(encoder.frames_of(replace(data, recordings=people))[0]).double()
     wanted = frames.view(len(frames), 2, 11).square().mean((0, 2)).sqrt()
     np.testing.assert_allclose(encoder.level, wanted, rtol=1e-5)
@@ -274,7 +274,7 @@ def test_the_command_writes_what_python_gives(made, tmp_path, capsys):
 def test_a_file_of_recordings_without_labels_has_none(made, tmp_path):
     encoder = load_encoder(made / "run")
     data = encoder.recordings(made / "recordings")
-    unlabelled = tuple(replace(one, labels=np.full_like(one.labels, -1)) for one in data.recordings)
+    unlabelled = tuple(replace(each, labels=np.full_like(each.labels, -1)) for each in data.recordings)
     encoder.embed(replace(data, recordings=unlabelled)).save(tmp_path / "features.npz")
     assert not {"labels", "classes"} & set(np.load(tmp_path / "features.npz"))
 
