@@ -20,7 +20,7 @@ from emargin.data.catalogue import DATASETS, rate_of, settings_of
 from emargin.data.loading import load_recordings
 from emargin.data.readers import harth, rhythms, sleepedf, sleepeeg
 from emargin.embedding import FAR
-from emargin.encoder_files import write_encoder
+from emargin.encoder_files import level_of, write_encoder
 from emargin.errors import InputError
 from emargin.evaluation.features import encode_both
 from emargin.state import read_state, save_atomically
@@ -163,6 +163,12 @@ def test_the_level_of_the_training_is_that_of_its_frames_before_they_were_standa
     frames = torch.cat(encoder.frames_of(replace(data, recordings=people))[0]).double()
     wanted = frames.view(len(frames), 2, 11).square().mean((0, 2)).sqrt()
     np.testing.assert_allclose(encoder.level, wanted, rtol=1e-5)
+
+
+def test_a_level_is_the_same_however_the_frames_were_standardised():
+    frames = torch.randn(50, 6, generator=torch.Generator().manual_seed(0)) + 2
+    mean, std = torch.arange(6.0), torch.arange(1.0, 7.0)
+    np.testing.assert_allclose(level_of((frames - mean) / std, 3, (mean, std)), level_of(frames, 3), rtol=1e-5)
 
 
 def test_values_that_are_not_finite_are_refused(made, tmp_path):
