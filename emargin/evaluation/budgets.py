@@ -123,7 +123,7 @@ def _curve(
             values.setdefault(budget, []).append(_balanced_accuracy(probe, embedding, truth))
             notes.setdefault(budget, []).append(f"{probe.log_c:g} {note}")
             labels[budget] = len(rows)
-    curve = {}
+    curve: dict[str, tuple] = {}
     for budget, reached in values.items():
         note = f"{DRAWS} draws; log10 C, and what chose it: {', '.join(notes[budget])}"
         curve[f"budget_{budget}_balanced_accuracy"] = float(np.mean(reached)), len(truth), note
