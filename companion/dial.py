@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import pandas as pd
 
+from companion.grid.store import Store
 from companion.labels import label
 
 ROW = re.compile(r"dial_(?P<turned>beside|along)_(?P<factor>[\d/]+)_(?P<score>\w+)")
@@ -36,6 +37,13 @@ def table_of(rows: pd.DataFrame) -> pd.DataFrame:
         found.append((row.dataset, label(row), row.seed, row.fold, row.digest, turned, factor, score, row.value))
     columns = ["dataset", "line", "seed", "fold", "digest", "turned", "factor", "score", "value"]
     return pd.DataFrame(found, columns=columns)
+
+
+def chances(store: Store) -> dict[str, float]:
+    """Return by data set the balanced accuracy of a guess: one over the number of classes that are tested."""
+    tables = store.arrays_of_cells(["probe"])
+    dataset = store.rows.drop_duplicates("digest").set_index("digest").dataset
+    return {dataset[digest]: 1 / int((kept["probe"].sum((0, 2)) > 0).sum()) for digest, kept in tables.items()}
 
 
 def half_way(table: pd.DataFrame, score: str = "probe") -> pd.DataFrame:
