@@ -134,7 +134,7 @@ def show_run(folder: Path, *, everything: bool = False) -> str:
     """
     rows, record, arrays = read_cell(folder)
     run = _cell(rows, record, arrays.get("probe"))
-    names = [name for name in rows.metric if everything or name in MAIN]
+    names = [name for name in rows.metric if everything or name.removeprefix("series_") in MAIN]
     lines = _lines([run])
     columns = {_called(line): line for line in lines if line.kind != RUN}
     counts, notes = dict(zip(rows.metric, rows.n, strict=True)), dict(zip(rows.metric, rows.note, strict=True))

@@ -130,7 +130,7 @@ def rows_of(folder: Path, *, everything: bool = False) -> str:
     lines = [
         f"{row.metric:28s} {row.value:10.4f}   {row.note if row.value != row.value else f'n {row.n}'}"
         for row in rows.itertuples()
-        if everything or row.metric in MAIN
+        if everything or row.metric.removeprefix("series_") in MAIN
     ]
     return "\n".join([*lines, *[f"{len(rows) - len(lines)} more numbers: --all"] * (len(lines) < len(rows))])
 

@@ -106,11 +106,11 @@ for name in [name for name in sys.modules if name.split(".")[0] in ("emargin", "
 usual = builtins.__import__
 
 
-def without_unix(name, globals=None, *others):
+def without_unix(name, globals=None, *others, **named):
     ours = (globals or {{}}).get("__name__", "").split(".")[0] in ("emargin", "companion")
     if ours and name in {unix}:
         raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-    return usual(name, globals, *others)
+    return usual(name, globals, *others, **named)
 
 
 def start_method(name=None, usual=multiprocessing.get_context):

@@ -40,7 +40,10 @@ PAPER_NAMES = {1: {"TS2Vec + SoftCLT": "SoftCLT"}, 2: {"Random Init": "Random In
 PAPER_SEEDS = 3
 PAPER_SETS = {entry.name: entry.title for entry in SETS if entry.nearest == entry.name}
 NEAREST = {entry.name: entry.nearest for entry in SETS if entry.name not in PAPER_SETS and entry.nearest}
-SET_TITLES = {entry.name: entry.title for entry in SETS if entry.name not in PAPER_SETS}  # of those beside the paper's
+GRID_OF_ITS_OWN = ("mitbih-beats",)  # no rows in the chapter's grid
+SET_TITLES = {  # of those beside the paper's
+    entry.name: entry.title for entry in SETS if entry.name not in (*PAPER_SETS, *GRID_OF_ITS_OWN)
+}
 COLUMNS = ("paper", *FIDELITIES)
 
 
