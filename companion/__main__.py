@@ -44,9 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
     check = commands.add_parser("check", help="compare a run with the committed cell of the same experiment")
     check.set_defaults(command=_check)
     check.description = (
-        "Say of each metric whether it is equal to the committed one, within its spread of seeds (where "
+        "Say of each metric whether it is equal to the committed one, within its spread of seeds (where one more seed "
+        "falls with a chance of 95 %), or outside; with processor, threads and versions."
     )
-    check.description += "one more seed falls with a chance of 95 %), or outside; with processor, threads and versions."
     check.add_argument("folder", type=Path, metavar="FOLDER", help="where the run wrote, as `emargin run` says")
     shown = commands.add_parser("show", help="print Tables 1 and 2 of rows, with chance and controls beside")
     shown.set_defaults(command=_show)
@@ -105,8 +105,10 @@ def _add_grid(parser: argparse.ArgumentParser) -> None:
 def _add_embed(commands: argparse._SubParsersAction) -> None:
     embed = commands.add_parser("embed", help="embed recordings with the encoder of a run")
     embed.set_defaults(command=_embed)
-    embed.description = "Frame and standardise recordings as those that the encoder was trained on, and embed each "
-    embed.description += "frame. The file holds embedding (n, C), time, recording and labels (n,), and their names."
+    embed.description = (
+        "Frame and standardise recordings as those that the encoder was trained on, and embed each frame. The file "
+        "holds embedding (n, C), time, recording and labels (n,), and their names."
+    )
     embed.add_argument("model", type=Path, metavar="MODEL", help="the folder of a run, with its encoder.pt")
     embed.add_argument("data", metavar="DATA", help="a folder of recordings, or a set of `emargin data list`")
     embed.add_argument("--out", type=Path, required=True, metavar="FILE", help="the npz file to write")

@@ -39,7 +39,7 @@ from emargin.config import Experiment
 from emargin.data.catalogue import entry_of, settings_of
 from emargin.data.dataset import Dataset
 from emargin.data.loading import load, load_recordings
-from emargin.encoder_files import load_encoder
+from emargin.encoder_files import load_trained
 from emargin.errors import InputError
 from emargin.evaluation.clustering import draw_rows
 from emargin.evaluation.features import encode_both
@@ -91,7 +91,7 @@ def measure(kept: Kept, dataset: Dataset) -> tuple[pd.DataFrame, np.ndarray, dic
         nonlocal start
         seconds[part], start = round(time.process_time() - start, 2), time.process_time()
 
-    method, _ = load_encoder(kept.file, cell, dataset)
+    method, _ = load_trained(kept.file, cell, dataset)
     train, test = encode_both(method, dataset)
     took("encode")
     picked = _thinned(draw_rows(test, dataset.draw))

@@ -24,6 +24,7 @@ from companion.statistics.resampling import probing_scores
 from companion.statistics.tables import METRICS
 from emargin.__main__ import MAIN
 from emargin.errors import InputError
+from emargin.evaluation.per_subject import PROBES
 from emargin.methods import METHODS
 from emargin.paths import home
 
@@ -259,7 +260,8 @@ def _chance(cells: list[Cell]) -> list[Line]:
     answers = np.zeros((len(frames), len(frames)))
     answers[:, frames.argmax()] = frames
     scores = {name: float(value) for name, value in probing_scores(answers).items()}
-    values = scores | {f"converged_{name}": value for name, value in scores.items()} | {"nmi": 0.0, "ari": 0.0}
+    values = {f"{prefix}{name}": value for prefix in PROBES.values() for name, value in scores.items()}
+    values |= {"nmi": 0.0, "ari": 0.0}
     return [
         Line(CHANCE, "always the most frequent class", {}, {name: [value] for name, value in values.items()}, 0, {})
     ]

@@ -138,7 +138,7 @@ def read_encoder(
     return _method_of(state, experiment, dataset, device), table
 
 
-def load_encoder(
+def load_trained(
     file: Path, experiment: Experiment, dataset: Dataset, device: torch.device | str = "cpu"
 ) -> tuple[Method, str]:
     """Load an encoder to score it; leave the file as it is.

@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -129,3 +130,17 @@ def names_to_disk(folder: Path) -> None:
 def short(name: str, length: int = 60) -> str:
     """Return the start of a name, of so many bytes at most, for a part of the name of a file."""
     return name.encode(errors="replace")[:length].decode(errors="ignore")
+
+
+def named_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return a JSON object, for `object_pairs_hook`. Of a name that stands in it twice, the first value would be lost.
+
+    Raises
+    ------
+    ValueError
+        For such a name.
+    """
+    twice = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
+    if twice:
+        raise ValueError(f"{twice[0]!r} twice in one object")
+    return dict(pairs)

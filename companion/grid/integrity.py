@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from companion.grid import files
-from companion.grid.plan import named_once
 from companion.grid.store import read_cell
 from emargin import rows as results
 from emargin.errors import InputError
+from emargin.files import named_once
 from emargin.paths import home
 
 

@@ -14,6 +14,7 @@ from emargin.config import Experiment
 from emargin.data.loading import checksum_of
 from emargin.effects import without_effect
 from emargin.errors import InputError
+from emargin.files import named_once
 from emargin.paths import home
 from emargin.resolve import resolve
 from emargin.stages import code_versions, lacking
@@ -63,14 +64,6 @@ def read_grid(path: Path) -> list[Experiment]:
     if not cells:
         raise InputError(f"grid file {path} has no cells", found="an empty list", wanted="at least one block")
     return sorted(dict.fromkeys(cells), key=lambda cell: cell.seed)
-
-
-def named_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Return a JSON object. Of a name that stands in it twice, the first value would be lost."""
-    twice = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
-    if twice:
-        raise ValueError(f"{twice[0]!r} twice in one object")
-    return dict(pairs)
 
 
 def read_chapter(store: Store) -> dict[str, list[Experiment]]:

@@ -23,7 +23,7 @@ from companion.grid.store import Store
 from emargin import rows as results
 from emargin.config import Experiment
 from emargin.data.loading import checksum_of, load
-from emargin.encoder_files import EXACT, load_encoder
+from emargin.encoder_files import EXACT, load_trained
 from emargin.errors import InputError
 from emargin.evaluation.scoring import Scores, score
 from emargin.stages import MAP_NAME, METRICS, NEEDED, differing, lacking, metrics_of
@@ -149,7 +149,7 @@ def _scored(
 ) -> tuple[pd.DataFrame, dict, dict[str, np.ndarray]]:
     """Return rows, record and arrays of a cell with what was to be computed."""
     cell, dataset = item.cell, loaded(item.cell)
-    method, weights = load_encoder(file, cell, dataset, device)
+    method, weights = load_trained(file, cell, dataset, device)
     if exact and weights != EXACT:
         raise InputError(
             f"encoder {file} is rounded", found=weights, wanted=EXACT, todo="emargin score takes it, or run the cell"

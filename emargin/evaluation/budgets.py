@@ -48,7 +48,7 @@ def score_frames(experiment: Experiment, dataset: Dataset, train: Features, test
         people = np.zeros(len(y), int)
     else:
         subjects = dataset.train.subjects[train.frame.flatten()[train.rows()]]
-        people, _ = probing._balanced_rows(subjects, train.flat()[1], frames._rows_a_class(experiment))
+        people, _ = probing.balanced_rows(subjects, train.flat()[1], frames.rows_a_class(experiment))
     everything = chosen.chosen(x, y, folds, chosen.standardising, seed=experiment.seed)
     return _curve(x, y, people, (everything, note), test, experiment.seed), {}
 

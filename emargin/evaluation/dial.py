@@ -96,7 +96,7 @@ def score_dial(experiment: Experiment, dataset: Dataset, train: Features, test: 
             truth = test.labels.flatten().numpy()[scored]
             values[probe] = probing.scores(truth, predicted)["balanced_accuracy"], len(scored)
             if probe in people:
-                people[probe] += frames._people(dataset, test, scored, predicted, probe).values()
+                people[probe] += frames.people_tables(dataset, test, scored, predicted, probe).values()
         rows |= {f"dial_{name}_{score}": value for score, value in values.items()}
     values = _clusters(experiment, dataset, axis.turn(test, 1.0, 0.0))
     rows |= {f"dial_coordinate_{score}": value for score, value in values.items()}
@@ -151,7 +151,7 @@ def _predictions(
         )
         for name, pair in sides.items()
     }
-    x, y = probing._balanced_rows(*train.flat(), chosen.CHOOSING_ROWS)
+    x, y = probing.balanced_rows(*train.flat(), chosen.CHOOSING_ROWS)
     predicted = chosen.fixed(x, y, seed=experiment.seed).predict(test.flat()[0].numpy())
     return predictions | {"certified": (test.rows().numpy(), predicted)}
 

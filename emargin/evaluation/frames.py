@@ -100,14 +100,14 @@ def score_probe(experiment: Experiment, dataset: Dataset, train: Features, test:
         seed=experiment.seed,
         drop_last=experiment.protocol == "released",
     )
-    return _rows(test, scored, predicted), _people(dataset, test, scored, predicted, "probe")
+    return _rows(test, scored, predicted), people_tables(dataset, test, scored, predicted, "probe")
 
 
 def score_converged(experiment: Experiment, dataset: Dataset, train: Features, test: Features) -> Scored:
     """Score logistic regression run to convergence. Parameters and returned values as for `score_probe`."""
-    predicted, scored = probing.converged(train, test, rows=_rows_a_class(experiment)), test.rows().numpy()
+    predicted, scored = probing.converged(train, test, rows=rows_a_class(experiment)), test.rows().numpy()
     rows = _rows(test, scored, predicted, "converged_")
-    return rows, _people(dataset, test, scored, predicted, "converged")
+    return rows, people_tables(dataset, test, scored, predicted, "converged")
 
 
 def score_certified(experiment: Experiment, dataset: Dataset, train: Features, test: Features) -> Scored:
@@ -145,10 +145,10 @@ def _learnt_from(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
     """Return training features, classes, folds to hold out, and what the folds are."""
     embedding, labels = train.flat()
-    most, subjects = _rows_a_class(experiment), dataset.train.subjects
-    x, y = probing._balanced_rows(embedding, labels, most)
+    most, subjects = rows_a_class(experiment), dataset.train.subjects
+    x, y = probing.balanced_rows(embedding, labels, most)
     if subjects is not None:
-        people, _ = probing._balanced_rows(subjects[train.frame.flatten()[train.rows()]], labels, most)
+        people, _ = probing.balanced_rows(subjects[train.frame.flatten()[train.rows()]], labels, most)
         if (count := len(np.unique(people))) > 1:
             folds = chosen.folds_of_people(people, y, experiment.seed)
             return x, y, folds, f"held out: {count} people in {folds.max() + 1} folds"
@@ -159,18 +159,18 @@ def _probed(dataset: Dataset, test: Features, probe: chosen.Probe, name: str, no
     """Return the rows of a probe, and the frames of each person by true and predicted class."""
     scored, predicted = test.rows().numpy(), probe.predict(test.flat()[0].numpy())
     rows = _rows(test, scored, predicted, f"{name}_") | chosen.rows_of(probe, name, note)
-    return rows, _people(dataset, test, scored, predicted, name)
+    return rows, people_tables(dataset, test, scored, predicted, name)
 
 
 def score_neighbours(experiment: Experiment, dataset: Dataset, train: Features, test: Features) -> Scored:
     """Score the nearest neighbours. Parameters and rows as for `score_probe`."""
-    predicted = probing.neighbours(train, test, rows=_rows_a_class(experiment))
+    predicted = probing.neighbours(train, test, rows=rows_a_class(experiment))
     return _rows(test, test.rows().numpy(), predicted, "knn_"), {}
 
 
 def score_mlp(experiment: Experiment, dataset: Dataset, train: Features, test: Features) -> Scored:
     """Score the classifier with a hidden layer. Parameters and rows as for `score_probe`."""
-    predicted = probing.mlp(train, test, rows=_rows_a_class(experiment), seed=experiment.seed)
+    predicted = probing.mlp(train, test, rows=rows_a_class(experiment), seed=experiment.seed)
     return _rows(test, test.rows().numpy(), predicted, "mlp_"), {}
 
 
@@ -178,7 +178,8 @@ def _counts(labels: np.ndarray, classes: tuple[str, ...]) -> str:
     return ", ".join(f"{name} {(labels == label).sum()}" for label, name in enumerate(classes))
 
 
-def _rows_a_class(experiment: Experiment) -> int:
+def rows_a_class(experiment: Experiment) -> int:
+    """Return how many training frames of a class the further probes learn from at most."""
     return probing.QUICK_ROWS if experiment.quick else probing.PROBE_ROWS
 
 
@@ -187,10 +188,27 @@ def _rows(test: Features, scored: np.ndarray, predicted: np.ndarray, prefix: str
     return {f"{prefix}{metric}": (value, len(scored)) for metric, value in values.items()}
 
 
-def _people(
+def people_tables(
     dataset: Dataset, test: Features, scored: np.ndarray, predicted: np.ndarray, table: str
 ) -> dict[str, np.ndarray]:
-    """Count the frames of each person by true and predicted class, where the data set names people."""
+    """Count the frames of each person by true and predicted class.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    test : Features
+    scored : ndarray
+        Which of the `S T` test frames were scored, int `(n,)`.
+    predicted : ndarray
+        Their predicted classes, int `(n,)`.
+    table : str
+        The name of the table.
+
+    Returns
+    -------
+    dict of str to ndarray
+        The table, int `(people, classes, classes)`; nothing where the data set names no people.
+    """
     if dataset.test.subjects is None:
         return {}
     subjects, n_subjects = _subjects(dataset, test)

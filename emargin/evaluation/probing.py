@@ -226,13 +226,27 @@ def mlp(train: Features, test: Features, *, seed: int, rows: int = PROBE_ROWS) -
 
 def _standardised(train: Features, test: Features, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return training features and classes, and test features."""
-    x, y = _balanced_rows(*train.flat(), rows)
+    x, y = balanced_rows(*train.flat(), rows)
     scaler = StandardScaler().fit(x)
     return scaler.transform(x), y, scaler.transform(test.flat()[0].numpy())
 
 
-def _balanced_rows(embedding: Any, labels: Any, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw at most `most` rows of each class from tensors `(n, C)` and `(n,)`, in their order."""
+def balanced_rows(embedding: Any, labels: Any, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw at most so many rows of each class, with a fixed seed.
+
+    Parameters
+    ----------
+    embedding : Tensor
+        `(n, ...)`.
+    labels : Tensor
+        Classes, int `(n,)`.
+    most : int
+
+    Returns
+    -------
+    rows, labels : ndarray
+        `(m, ...)` and `(m,)`, in their order.
+    """
     generator = np.random.default_rng(0)
     embedding, labels = embedding.numpy(), labels.numpy()
     rows = np.sort(

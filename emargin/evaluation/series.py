@@ -124,7 +124,7 @@ def score_whitened(experiment: Experiment, dataset: Dataset, train: Features, te
 
 
 def _learnt_from(train: Features) -> tuple[np.ndarray, np.ndarray]:
-    return probing._balanced_rows(*train.flat(), probing.PROBE_ROWS)
+    return probing.balanced_rows(*train.flat(), probing.PROBE_ROWS)
 
 
 def _chosen(experiment: Experiment, train: Features, view: Callable) -> chosen.Probe:

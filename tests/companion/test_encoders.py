@@ -21,7 +21,7 @@ from companion.grid.plan import cell_folder, read_grid
 from companion.grid.runner import run_grid
 from companion.grid.score import score_cells
 from companion.grid.store import Store
-from emargin.encoder_files import load_encoder, read_encoder, write_encoder
+from emargin.encoder_files import load_trained, read_encoder, write_encoder
 from emargin.errors import InputError
 from emargin.evaluation.features import encode
 from emargin.resolve import resolve
@@ -151,7 +151,7 @@ def test_half_precision_changes_embeddings_and_scores_within_the_tolerance(ran, 
     unpack(tmp_path / "half.zip", tmp_path / "cells")
     for cell in cells:
         whole, half = (
-            encode(load_encoder(cell_folder(cell, place / "cells") / "encoder.pt", cell, small_data())[0], data)
+            encode(load_trained(cell_folder(cell, place / "cells") / "encoder.pt", cell, small_data())[0], data)
             for place in (ran, tmp_path)
             for data in [small_data().test]
         )

@@ -26,6 +26,7 @@ import numpy as np
 
 from emargin.data.recordings import UNLABELLED, Recording, RecordingSet
 from emargin.errors import InputError, MissingData, unreadable
+from emargin.files import named_once
 
 # What numpy and zipfile raise on a damaged archive: broken zip, broken stream, broken array header, absurd shape.
 DAMAGE: tuple[type[Exception], ...] = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, KeyError)
@@ -160,12 +161,10 @@ def read_description(path: Path) -> dict:
 
 def check_keys(path: Path) -> None:
     """Raise InputError for a name that stands twice in an object of dataset.json, of which the last would count."""
-
-    def once(pairs: list[tuple[str, Any]]) -> None:
-        if twice := [name for name, times in Counter(name for name, _ in pairs).items() if times > 1]:
-            raise InputError(f"{path}: a name twice", found=_short(twice), wanted="each name once")
-
-    json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)
+    try:
+        json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=named_once)
+    except ValueError as error:
+        raise InputError(f"{path}: a name twice", found=error, wanted="each name once") from error
 
 
 def check_names(path: Path, description: dict) -> None:

@@ -147,7 +147,10 @@ def test_a_file_may_repeat_the_sampling_rate(tmp_path, rate):
         ('{"classes": ["rest", ""]}', "dataset.json: classes cannot be used"),
         ('{"classes": ["rest", "walk", "rest"]}', r"dataset.json: classes named twice. found: \['rest'\]"),
         ('{"classes": ["rest", "walk"]}', "dataset.json: sampling_rate is missing"),
-        ('{"classes": ["a"], "sampling_rate": 50, "sampling_rate": 25}', "a name twice. found: .'sampling_rate'."),
+        (
+            '{"classes": ["a"], "sampling_rate": 50, "sampling_rate": 25}',
+            "a name twice. found: 'sampling_rate' twice in one object",
+        ),
         ('{"classes": ["rest", "walk"], "sampling_rate": 0}', "dataset.json: sampling_rate .* found: 0"),
         ('{"classes": ["rest", "walk"], "sampling_rate": -5}', "dataset.json: sampling_rate .* found: -5"),
         ('{"classes": ["rest", "walk"], "sampling_rate": "50"}', "dataset.json: sampling_rate"),
