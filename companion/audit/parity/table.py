@@ -27,8 +27,8 @@ def counts(table: dict[str, Any]) -> pd.DataFrame:
             "equal": equal,
             "differ": differing,
             "not run": len(lines) - equal - differing,
-            "repository": result["repository"].removeprefix("https://github.com/"),
-            "commit": (result["commit"] or "not known")[:7],
+            "repository, commit": f"{result['repository'].removeprefix('https://github.com/')} "
+            f"{(result['commit'] or 'not known')[:7]}",
         }
     return pd.DataFrame(rows).T
 
