@@ -22,7 +22,7 @@ from emargin import stages, training
 from emargin.__main__ import main
 from emargin.config import Experiment
 from emargin.data.loading import load
-from emargin.encoder_files import load_encoder, write_encoder
+from emargin.encoder_files import load_trained, write_encoder
 from emargin.errors import InputError, MissingData, Unwritable
 from emargin.evaluation.scoring import score
 from emargin.experiment import default_folder, run
@@ -196,7 +196,7 @@ def test_bits_that_flip_in_an_encoder_change_no_result(small, small_dataset, tmp
     for place in np.random.default_rng(0).integers(0, len(content), 40):
         flip(encoder, place)
         try:
-            method, _ = load_encoder(encoder, small(), small_dataset)
+            method, _ = load_trained(encoder, small(), small_dataset)
         except InputError as error:
             assert "encoder.pt" in str(error)
             refused += 1
