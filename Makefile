@@ -80,6 +80,7 @@ html: $(STAMP) ## Build the book again from the notebooks that `make book` execu
 	mkdir -p _build/source
 	cp -R $(PAGES) _build/source
 	$(BIN)/python -m companion.book.links _build/source/_config.yml
+	$(BIN)/python -m companion.book.pictures _build/source
 	$(BIN)/jupyter-book build _build/source --path-output . -n -W --keep-going
 	$(BIN)/python -m companion.book.check_book _build/html
 
