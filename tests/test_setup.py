@@ -35,11 +35,13 @@ def pins(lines: list[str]) -> dict[str, Version]:
 
 LOCK = pins((ROOT / "requirements.lock").read_text().splitlines())
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-REQUIREMENTS = (
-    PROJECT["project"]["dependencies"]
+REQUIREMENTS = [
+    line
+    for line in PROJECT["project"]["dependencies"]
     + sum(PROJECT["project"]["optional-dependencies"].values(), [])
     + PROJECT["build-system"]["requires"]
-)
+    if Requirement(line).name != PROJECT["project"]["name"]
+]
 
 
 def test_no_folder_of_tests_is_passed_over():
