@@ -348,7 +348,7 @@ def test_rows_that_are_not_there_are_said_to_be_missing(tmp_path, there):
         folder.mkdir()
     found = "no rows.csv" if there else "no such folder"
     with pytest.raises(InputError, match=rf"no rows in {folder}\. found: {found}\. .* in the installed package"):
-        Store(folder).rows
+        _ = Store(folder).rows
     with pytest.raises(InputError, match="no rows in"):
         Store(folder).scores([])
 
