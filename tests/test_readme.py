@@ -1,4 +1,4 @@
-"""The example of README.md runs in an empty folder and prints what stands below it; its picture is of committed rows."""
+"""The example of README.md runs in an empty folder and prints what stands below it; its picture is of its rows."""
 
 import os
 import re
@@ -30,9 +30,7 @@ def test_the_example_runs_and_prints_what_stands_below_it(tmp_path):
     assert done.returncode == 0, done.stderr
     assert NUMBER.sub("N", done.stdout) == NUMBER.sub("N", printed)
     values, wanted = ([float(number) for number in NUMBER.findall(text)] for text in (done.stdout, printed))
-    assert values == pytest.approx(
-        wanted, rel=0.1, abs=0.05
-    )  # processors differ in the last bits, and training goes on
+    assert values == pytest.approx(wanted, rel=0.1, abs=0.05)  # processors differ in the last bits
 
 
 def test_the_example_and_the_picture_stand_on_the_first_screen():
