@@ -1,4 +1,4 @@
-# Everything the project does, as short commands; `make` alone lists them. Needs Python >= 3.11, pip and make.
+# Everything the project does, as short commands; `make` alone lists them. Needs Python >= 3.11.5, pip and make.
 
 PYTHON ?= python3
 VENV := .venv
@@ -29,7 +29,7 @@ env: $(STAMP) ## Create or update the environment in .venv (the other commands d
 # The stamp is removed first and touched last: what an interruption leaves behind is built anew from nothing, while a
 # complete environment is updated in place, which needs no network where the pins have not changed.
 $(STAMP): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, and $(PYTHON) is " \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 5) and "Python 3.11.5 or newer is needed, and $(PYTHON) is " \
 	  + sys.version.split()[0] + "; name another one: make PYTHON=python3.12 ...")'
 	@if [ -e $@ ]; then rm $@; else $(PYTHON) -m venv --clear $(VENV); fi
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock "$$(grep '^torch==' requirements.lock)"

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from companion.committed import results
 from companion.detection import detection
 from companion.quality import summary
 from emargin.config import Experiment
@@ -27,7 +28,6 @@ from emargin.data.protocols import statistics_of, test_subjects_of, within_recor
 from emargin.data.recordings import UNLABELLED, RecordingSet
 from emargin.errors import InputError
 from emargin.losses.cosines import adjacent_cosines
-from emargin.paths import home
 from emargin.resolve import resolve
 from emargin.rows import writable_folder, write_text
 
@@ -213,7 +213,7 @@ def read_cards(path: Path | None = None) -> dict[str, dict]:
 
     Raises InputError for a file that is missing or no such file.
     """
-    path = path or home() / "results" / "data" / "cards.json"
+    path = path or results() / "data" / "cards.json"
     try:
         cards = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from companion import committed
 from companion.grid import files
 from companion.grid.store import Store, read_cell
 from companion.labels import short
@@ -26,7 +27,6 @@ from emargin.__main__ import MAIN
 from emargin.errors import InputError
 from emargin.evaluation.per_subject import PROBES
 from emargin.methods import METHODS
-from emargin.paths import home
 
 FORMATS = ("text", "markdown", "csv")
 SPLIT = ("dataset", "source", "surrogate", "protocol", "fold", "split")
@@ -152,19 +152,24 @@ def show_run(folder: Path, *, everything: bool = False) -> str:
 
 
 def _without_control() -> str:
-    if (home() / "results").is_dir():
+    if committed.results().is_dir():
         return "no committed control of these data"
-    return "no committed controls: they are in results/ of a checkout, which is not installed"
+    return f"no committed controls: nothing in {committed.results()}"
 
 
 def read(folder: Path, digests: set[str] | None = None) -> list[Cell]:
-    """Read the cells of a folder of rows; digests: of those wanted, if not all. Raises InputError as `show` does."""
+    """Read the cells of a folder of rows; digests: of those wanted, if not all. Raises InputError as `show` does.
+
+    `results/NAME` is the committed one, also where there is no checkout.
+    """
+    if not folder.exists() and folder.parent == Path("results"):
+        folder = committed.results() / folder.name
     if not (folder / "rows.csv").is_file():
         raise InputError(
             f"no rows in {folder}",
             found="no rows.csv" if folder.is_dir() else "no such folder",
             wanted="a folder of rows such as results/grid, or one that `emargin run` wrote to",
-            todo="a folder of results/ is part of the repository, not of the installed package: name it in a checkout",
+            todo=f"name a folder; the committed ones are in {committed.results()}",
         )
     if _is_run(folder):
         rows, record, arrays = read_cell(folder)
@@ -282,9 +287,9 @@ def _committed_controls(own: list[Cell]) -> list[Cell]:
 
 @cache
 def _controls_of(dataset: str) -> list[Cell]:
-    """Return all committed cells of untrained encoders of a data set; none outside a checkout."""
+    """Return all committed cells of untrained encoders of a data set."""
     found = []
-    for path in sorted((home() / "results").glob("*/rows.csv")):
+    for path in sorted(committed.results().glob("*/rows.csv")):
         with path.open(encoding="utf-8", newline="") as file:
             if not any(row.get("dataset") == dataset for row in csv.DictReader(file)):
                 continue

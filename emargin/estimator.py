@@ -214,6 +214,11 @@ class EMarginEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def _signals(self, X: ArrayLike, *, fits: bool) -> list[np.ndarray]:
         """Return the recordings, float32 `(samples, channels)`, checked."""
+        if isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1:
+            X = list(X)  # numpy's way to hold arrays that differ in shape
+        if isinstance(X, list | tuple) and all(np.ndim(each) == 1 for each in X) and len(set(map(len, X))) > 1:
+            found, todo = f"{min(map(len, X))} to {max(map(len, X))} values", "give each as (channels, samples)"
+            raise InputError("the rows of a table differ in length", found=found, wanted="equal lengths", todo=todo)
         if isinstance(X, list | tuple) and X and all(np.ndim(each) == 2 for each in X):
             parts = [check_array(each, dtype=np.float32, ensure_all_finite=False) for each in X]
         elif (X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim) == 3:

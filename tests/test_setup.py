@@ -1,6 +1,7 @@
 """The pins agree with one another, the configuration files are valid, and the book's tools find what they look for."""
 
 import copy
+import json
 import os
 import re
 import subprocess
@@ -12,12 +13,14 @@ import nbformat
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 from pybtex.database import parse_file
 
 from companion.book import check_book, links
 from companion.book import notebooks as tool
+from emargin import __version__ as PACKAGE
 
 ROOT = tool.ROOT
 
@@ -35,11 +38,13 @@ def pins(lines: list[str]) -> dict[str, Version]:
 
 LOCK = pins((ROOT / "requirements.lock").read_text().splitlines())
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-REQUIREMENTS = (
-    PROJECT["project"]["dependencies"]
+REQUIREMENTS = [
+    line
+    for line in PROJECT["project"]["dependencies"]
     + sum(PROJECT["project"]["optional-dependencies"].values(), [])
     + PROJECT["build-system"]["requires"]
-)
+    if Requirement(line).name != PROJECT["project"]["name"]
+]
 
 
 def test_no_folder_of_tests_is_passed_over():
@@ -238,6 +243,35 @@ def test_every_test_that_the_table_of_faults_names_is_there():
     assert len(named) > 100
     texts = {path: (ROOT / "tests" / path).read_text(encoding="utf-8") for path, _ in named}
     assert [(path, name) for path, name in named if f"def {name}" not in texts[path]] == []
+
+
+def test_the_notes_of_a_release_are_what_the_changelog_says_of_its_version():
+    notes = subprocess.run([ROOT / ".ci" / "notes", PACKAGE], capture_output=True, text=True, check=True).stdout
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert notes == text.split(f"## [{PACKAGE}]\n")[1].split("\n## ")[0] and "### Added" in notes
+    assert subprocess.run([ROOT / ".ci" / "notes", "9.9.9"], capture_output=True).returncode == 1
+
+
+def test_a_tag_releases_wheel_book_and_encoders():
+    (job,) = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())["jobs"].values()
+    script = "\n".join(step.get("run", "") for step in job["steps"])
+    assert all(
+        part in script for part in ("pip wheel", "dist/book.tar.gz", "encoders pack runs/cells dist/", ".ci/notes")
+    )
+
+
+def test_continuous_integration_runs_on_every_python_that_the_package_takes():
+    job = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"]["check"]
+    assert job["strategy"]["matrix"]["python-version"] == ["3.11", "3.12", "3.13", "3.14"]
+    assert Version("3.11") in SpecifierSet(PROJECT["project"]["requires-python"])
+
+
+def test_the_dev_container_makes_the_environment_that_the_commands_use():
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    assert container["postCreateCommand"] == "make env" and container["image"].startswith("python:3.11")
+    assert container["customizations"]["vscode"]["settings"]["python.defaultInterpreterPath"].endswith(
+        "/.venv/bin/python"
+    )
 
 
 def test_binder_installs_the_versions_of_the_lock():

@@ -2,7 +2,8 @@
 
     python -m companion.book.links _build/source/_config.yml
 
-Without it the file stays as it is, and the book has no such links.
+Pages that are notebooks have buttons that open them on Binder and Colab, too. Without a repository the file stays as it
+is, and the book has none of these.
 """
 
 import os
@@ -12,15 +13,23 @@ from pathlib import Path
 
 import yaml
 
+from companion.book.colab import BRANCH, repository
+
+LAUNCH = {
+    "notebook_interface": "jupyterlab",
+    "binderhub_url": "https://mybinder.org",
+    "colab_url": "https://colab.research.google.com",
+}
+
 
 def with_links(config: dict, environment: Mapping[str, str]) -> dict:
     """Return a book's configuration with links to the repository that the environment names, if it names one."""
-    name, server = environment.get("GITHUB_REPOSITORY"), environment.get("GITHUB_SERVER_URL")
-    if not name or not server:
+    url = repository(environment)
+    if not url:
         return config
-    repository = {"url": f"{server}/{name}", "branch": environment.get("GITHUB_REF_NAME") or "main"}
+    linked = config.get("repository", {}) | {"url": url, "branch": BRANCH}
     buttons = {"use_repository_button": True, "use_issues_button": True}
-    return config | {"repository": config.get("repository", {}) | repository, "html": config.get("html", {}) | buttons}
+    return config | {"repository": linked, "launch_buttons": LAUNCH, "html": config.get("html", {}) | buttons}
 
 
 def main(path: Path) -> None:

@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t
 
+from companion import committed
 from companion.grid.files import NAMES
 from companion.grid.store import Store, read_cell
 from emargin.errors import InputError
-from emargin.paths import home
 
 CHANCE, FEWEST = 0.95, 3
 EQUAL, WITHIN, OUTSIDE, ALONE = "equal", "within", "outside", "alone"
@@ -74,7 +74,7 @@ def check(folder: Path, stores: Path | None = None) -> list[Comparison]:
     folder : Path
         Where the run wrote.
     stores : Path, optional
-        The folder of the stores; by default `results` of the checkout.
+        The folder of the stores; by default the committed ones.
 
     Raises
     ------
@@ -85,10 +85,10 @@ def check(folder: Path, stores: Path | None = None) -> list[Comparison]:
     if not (folder / "rows.csv").is_file():
         raise InputError(f"no run in {folder}", found="no rows.csv", wanted="the folder that `emargin run` wrote to")
     rows, record, _ = read_cell(folder)
-    root, digest = home() / "results" if stores is None else stores, rows.digest.iloc[0]
+    root, digest = committed.results() if stores is None else stores, rows.digest.iloc[0]
     places = sorted(path.parent for path in root.glob(f"*/{NAMES[0]}"))
     if not places:
-        wanted, todo = "the results of the checkout", "run it in a checkout: those are not installed"
+        wanted, todo = "the committed rows", "run it in a checkout, or with the installed package, which has them"
         raise InputError("no committed results to compare with", found=f"nothing in {root}", wanted=wanted, todo=todo)
     having = [store for store in map(Store, places) if digest in store.known - store.failed]
     if not having:

@@ -253,7 +253,7 @@ def placed_rows(text: str, path: Path = Path(ROWS)) -> dict[str, list[tuple[int,
     header = lines[0].rstrip("\n")
     columns, order = header.split(","), (*results.IDENTITY, *results.OPTIONAL, *results.MEASURED)
     if columns != [name for name in order if name in {*results.COLUMNS, *columns}]:
-        _damaged(path, 1, header, f"the columns {','.join(results.COLUMNS)}")
+        _damaged(path, 1, header, f"the columns {','.join(results.COLUMNS)}, as this version writes them")
     if lines[-1]:
         _damaged(path, len(lines), lines[-1], "a whole line")
     placed: dict[str, list[tuple[int, str]]] = {}

@@ -5,20 +5,21 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from companion import committed
 from companion.grid import files
 from companion.grid.store import read_cell
 from emargin import rows as results
 from emargin.errors import InputError
 from emargin.files import named_once
-from emargin.paths import home
 
 
 def folders_of(named: list[Path]) -> list[Path]:
-    """Return the folders that are named; all stores in `results/` of the checkout where none is."""
-    folders = named or sorted({path.parent for name in files.NAMES for path in home().glob(f"results/*/{name}")})
+    """Return the folders that are named; all that are committed where none is."""
+    root = committed.results()
+    folders = named or sorted({path.parent for name in files.NAMES for path in root.glob(f"*/{name}")})
     if not folders:
-        wanted, todo = "folders of results", "name them, or run it in a checkout: results/ is not installed"
-        raise InputError("no results to look at", found=f"nothing in {home() / 'results'}", wanted=wanted, todo=todo)
+        wanted, todo = "folders of results", "name them, or run it in a checkout, or with the installed package"
+        raise InputError("no results to look at", found=f"nothing in {root}", wanted=wanted, todo=todo)
     return folders
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from companion.grid import files
 from emargin import rows as results
 from emargin.config import Experiment
+from emargin.errors import InputError
 from emargin.methods import METHODS
 from emargin.stages import differing
 
@@ -25,7 +26,8 @@ class Store:
     `rows` has all columns, those too that the file leaves out as no row has a value there. A note that rows of a cell
     share is with the first of them. The arrays of a cell go by `DIGEST/NAME`. Each record has checksums of its cell's
     rows and arrays, and of itself (`companion.grid.files`).
-    Raises InputError for files that are not as this program wrote them; it names the file and the line.
+    Raises InputError for files that are not as this program wrote them; it names the file and the line. A folder
+    without files can be written to; to read its rows is an InputError, too.
     """
 
     def __init__(self, folder: Path | str):
@@ -34,10 +36,19 @@ class Store:
 
     def _read(self) -> None:
         rows, contents = files.read(self.folder)
-        self.rows = results.complete(rows)
+        self._rows = results.complete(rows)
         self.records, self._written = contents.records, contents
-        self.failed = set(self.rows.digest[self.rows.metric == "failed"])
-        self.known = set(self.rows.digest)
+        self.failed = set(self._rows.digest[self._rows.metric == "failed"])
+        self.known = set(self._rows.digest)
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """The rows of all cells."""
+        if not self._written.header:
+            found = "no rows.csv" if self.folder.is_dir() else "no such folder"
+            todo = "`emargin run --grid` makes rows; those of results/ are in a checkout and in the installed package"
+            raise InputError(f"no rows in {self.folder}", found=found, wanted="a folder of rows", todo=todo)
+        return self._rows
 
     def state(self, cell: Experiment, checksum: str | None) -> str:
         """ "done", "missing", "failed" for a reason outside code and data, or "stale".
@@ -123,12 +134,12 @@ class Store:
         results.writable_folder(self.folder)
         others = self.known - digests
         everything = files.read_members(self.folder, lambda cell, name: cell in others) | arrays
-        together = [self.rows[~self.rows.digest.isin(digests)], *rows]
+        together = [self._rows[~self._rows.digest.isin(digests)], *rows]
         rows_together = _in_order(results.table(pd.concat(together, ignore_index=True)))
         rows_together.loc[rows_together.duplicated(["digest", "note"]), "note"] = ""
-        self.rows = results.complete(rows_together)
-        self.failed = set(self.rows.digest[self.rows.metric == "failed"])
-        self.known = set(self.rows.digest)
+        self._rows = results.complete(rows_together)
+        self.failed = set(self._rows.digest[self._rows.metric == "failed"])
+        self.known = set(self._rows.digest)
         archive = files.archive_of(everything) if everything or files.has_arrays(self.folder) else None
         self._written = files.Contents(*self._lines(rows_together, digests), self.records)
         files.write(self.folder, self._written, archive)

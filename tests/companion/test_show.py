@@ -35,7 +35,7 @@ def ran(experiment, values, probe=PROBE):
 @pytest.fixture(autouse=True)
 def committed(tmp_path, monkeypatch):
     """A checkout in which `results/grid` has the calibrated random encoder of two seeds, and others'."""
-    monkeypatch.setattr(shown, "home", lambda: tmp_path / "checkout")
+    monkeypatch.setattr("companion.committed.home", lambda: tmp_path / "checkout")
     shown._controls_of.cache_clear()
     store = Store(tmp_path / "checkout" / "results" / "grid")
     store.take(
@@ -184,12 +184,12 @@ def test_a_run_prints_its_main_numbers_beside_chance_and_the_committed_control(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["results", "verify"], "no results to look at.*found.*wanted.*results/ is not installed"),
+        (["results", "verify"], "no results to look at.*found.*wanted.*in a checkout, or with the installed package"),
         (["grid", "plan", "workflow/none.json", "--out", "x"], "cannot be read.*wanted.*part of a checkout"),
     ],
     ids=["results verify", "grid plan"],
 )
 def test_outside_a_checkout_a_command_says_that_it_needs_one(words, says, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("companion.grid.integrity.home", lambda: tmp_path)
+    monkeypatch.setattr("companion.committed.home", lambda: tmp_path)
     assert main(words) == 2
     assert re.search(says, capsys.readouterr().err)

@@ -64,6 +64,9 @@ def test_recordings_may_differ_in_length():
     frames = estimator.transform_frames(unequal)
     assert [len(each) for each in frames] == [(300 - 20 * number - 20) // 10 + 1 for number in range(12)]
     np.testing.assert_array_equal(estimator.transform(unequal), [each.mean(0) for each in frames])
+    held = np.empty(12, dtype=object)
+    held[:] = unequal
+    np.testing.assert_array_equal(estimator.transform(held), estimator.transform(unequal))
 
 
 def test_frames_are_embedded_by_the_method_on_standardised_frames():
@@ -118,9 +121,10 @@ X, _, _ = waves()
         ([X[0], X[1, :1]], "recording 1 has another number of channels. found: 1. wanted: 2"),
         ([X[0], np.where(np.arange(300) == 7, np.nan, X[1])], "recording 1: values .* found: 2 NaN or inf"),
         (X * 1e39, "recording 0: values .* single precision"),
+        ([X[0, 0], X[1, 0, :290]], "differ in length. found: 290 to 300 values.* give each as .channels, samples"),
         ([X[0], X[1, :, :3]], "recording 1 is shorter than a frame. found: 3 samples"),
     ],
-    ids=["one sample", "unequal channels", "NaN", "too large", "too short"],
+    ids=["one sample", "unequal channels", "NaN", "too large", "unequal rows", "too short"],
 )
 @pytest.mark.filterwarnings("ignore:overflow encountered")
 def test_recordings_that_cannot_be_used_are_refused(recordings, message):

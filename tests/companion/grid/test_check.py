@@ -118,7 +118,7 @@ def test_a_damaged_run_is_named(committed, ran):
 
 
 def test_the_command_fails_where_a_value_is_outside(committed, ran, monkeypatch, capsys):
-    monkeypatch.setattr("companion.grid.check.home", lambda: committed.parent)
+    monkeypatch.setattr("companion.committed.home", lambda: committed.parent)
     assert main(["check", str(ran({"nmi": 0.15}))]) == 0
     assert "1 within" in capsys.readouterr().out
     assert main(["check", str(ran({"nmi": 5.0}))]) == 1

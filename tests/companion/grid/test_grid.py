@@ -338,7 +338,19 @@ def test_scores_tell_cells_apart_that_differ_in_a_setting(tmp_path, small_grid):
     assert table.margin.tolist() == [0.5, 2.0] and table.temperature.tolist() == 2 * [first.temperature]
     values = store.rows.set_index(["digest", "metric"]).value
     assert table.silhouette.tolist() == [values[first.digest, "silhouette"], values[second.digest, "silhouette"]]
-    assert store.scores([]).empty and Store(tmp_path / "none").scores([first]).empty
+    assert store.scores([]).empty
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_rows_that_are_not_there_are_said_to_be_missing(tmp_path, there):
+    folder = tmp_path / "none"
+    if there:
+        folder.mkdir()
+    found = "no rows.csv" if there else "no such folder"
+    with pytest.raises(InputError, match=rf"no rows in {folder}\. found: {found}\. .* in the installed package"):
+        _ = Store(folder).rows
+    with pytest.raises(InputError, match="no rows in"):
+        Store(folder).scores([])
 
 
 def test_a_second_run_on_a_folder_is_refused(tmp_path, small_grid):
