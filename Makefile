@@ -79,6 +79,7 @@ html: $(STAMP) ## Build the book again from the notebooks that `make book` execu
 	rm -rf _build/html _build/.doctrees $(addprefix _build/source/,$(PAGES))
 	mkdir -p _build/source
 	cp -R $(PAGES) _build/source
+	$(BIN)/python -m companion.charts _build/source/book/_static/charts
 	$(BIN)/python -m companion.book.links _build/source/_config.yml
 	$(BIN)/python -m companion.book.pictures _build/source
 	$(BIN)/jupyter-book build _build/source --path-output . -n -W --keep-going

@@ -1,0 +1,195 @@
+// The charts of the book: each <div class="live" data-chart="NAME"> is drawn from window.charts.NAME, with its controls
+// above it. The address keeps what the reader has chosen. Without this script the still picture below it stays.
+"use strict";
+
+const NARROW = 560;
+
+function rowsOf({ rows, columns, levels, sparse }) {
+  const known = Object.entries(columns);
+  const rare = Object.entries(sparse);
+  return Array.from({ length: rows }, (_, row) => {
+    const filled = known.map(([name, values]) => [name, name in levels ? levels[name][values[row]] : values[row]]);
+    return Object.fromEntries([...filled, ...rare.map(([name, values]) => [name, values[row] ?? null])]);
+  });
+}
+
+// The theme's colours, for light and dark.
+function colours() {
+  const style = getComputedStyle(document.documentElement);
+  const [ink, muted, border] = ["text-base", "text-muted", "border"].map((name) =>
+    style.getPropertyValue(`--pst-color-${name}`).trim(),
+  );
+  return { ink, muted, border, dark: document.documentElement.dataset.theme === "dark" };
+}
+
+function configOf({ ink, muted, border }) {
+  const words = { labelColor: ink, titleColor: ink, labelFontSize: 12, titleFontSize: 12 };
+  return {
+    background: "transparent",
+    font: getComputedStyle(document.body).fontFamily,
+    axis: { ...words, domainColor: muted, tickColor: muted, gridColor: border },
+    legend: { ...words, labelLimit: 300 },
+    header: words,
+    title: { color: ink, subtitleColor: ink },
+    view: { stroke: null },
+  };
+}
+
+// Views side by side stand below each other on a phone, and each is as wide as there is room.
+function fitted(spec, width) {
+  const views = spec.hconcat ?? spec.concat;
+  if (!views) return spec;
+  const columns = width < NARROW ? 1 : Math.min(views.length, spec.columns ?? views.length);
+  const room = Math.floor((width - 62 * columns) / columns);
+  const { hconcat, ...others } = spec;
+  return { ...others, columns, concat: views.map((view) => ({ ...view, width: room })) };
+}
+
+const bound = (spec) => (spec.params ?? []).filter((parameter) => parameter.bind || parameter.name === "cell");
+
+function chosenInAddress(name) {
+  const chosen = new URLSearchParams(location.hash.slice(1));
+  return chosen.get("chart") === name ? chosen : new URLSearchParams();
+}
+
+function keepInAddress(name, view, parameters) {
+  const chosen = new URLSearchParams({ chart: name });
+  for (const parameter of parameters) {
+    const value = view.signal(parameter.name);
+    if (value !== parameter.value) chosen.set(parameter.name, value);
+  }
+  history.replaceState(null, "", `#${chosen}`);
+}
+
+function itemsOf(view, marks) {
+  const found = [];
+  const walk = (node) => {
+    if (node.marktype && node.name === `${marks}_marks`) found.push(...node.items);
+    else (node.items ?? []).forEach(walk);
+  };
+  walk(view.scenegraph().root);
+  return found;
+}
+
+function showDetails(box, view, meta) {
+  const items = itemsOf(view, meta.marks);
+  const item = items.find(({ datum }) => datum.cell === view.signal("cell"));
+  box.replaceChildren();
+  if (!item) {
+    box.textContent = `${items.length} cells. ${meta.hint}`;
+    return;
+  }
+  const list = document.createElement("dl");
+  for (const [title, column] of Object.entries(meta.details)) {
+    const value = item.datum[column];
+    list.append(Object.assign(document.createElement("dt"), { textContent: title }));
+    const text = typeof value === "number" ? String(Number(value.toPrecision(4))) : value;
+    list.append(Object.assign(document.createElement("dd"), { textContent: text }));
+  }
+  const command = Object.assign(document.createElement("code"), { textContent: item.datum[meta.command] });
+  box.append(list, command);
+}
+
+// Arrow keys go from dot to dot, from left to right; among those that are marked, if any are.
+function step(view, meta, forward) {
+  const [parameter, column] = meta.among;
+  const marked = view.signal(parameter);
+  const items = itemsOf(view, meta.marks).filter(({ datum }) => !marked || datum[column] === marked);
+  items.sort((first, second) => first.x - second.x || first.y - second.y);
+  if (items.length === 0) return;
+  const at = items.findIndex(({ datum }) => datum.cell === view.signal("cell"));
+  const next = at < 0 ? 0 : (at + (forward ? 1 : -1) + items.length) % items.length;
+  view.signal("cell", items[next].datum.cell).runAsync();
+}
+
+function attend(place, view, spec, meta, box) {
+  const name = place.dataset.chart;
+  const parameters = bound(spec);
+  const drawing = place.querySelector(".drawing");
+  for (const parameter of parameters)
+    view.addSignalListener(parameter.name, () => keepInAddress(name, view, parameters));
+  if (!meta.details) return;
+  view.addEventListener("click", (event, item) => {
+    if (!item?.datum?.[meta.command]) return;
+    for (const [parameter, column] of Object.entries(meta.click)) {
+      const again = parameter !== "cell" && view.signal("cell") === item.datum.cell; // a second click takes it back
+      view.signal(parameter, again && view.signal(parameter) === item.datum[column] ? "" : item.datum[column]);
+    }
+    view.runAsync();
+  });
+  const refresh = () => view.runAfter(() => showDetails(box, view, meta));
+  for (const parameter of parameters) view.addSignalListener(parameter.name, refresh);
+  showDetails(box, view, meta);
+  drawing.onkeydown = (event) => {
+    if (!["ArrowLeft", "ArrowRight"].includes(event.key)) return;
+    event.preventDefault();
+    step(view, meta, event.key === "ArrowRight");
+  };
+}
+
+function build(place) {
+  const controls = Object.assign(document.createElement("form"), { className: "controls" });
+  controls.onsubmit = () => false;
+  const drawing = Object.assign(document.createElement("div"), { className: "drawing" });
+  const box = Object.assign(document.createElement("div"), { className: "details" });
+  box.setAttribute("role", "status");
+  place.replaceChildren(controls, drawing, box);
+  return { controls, drawing, box };
+}
+
+async function draw(place, values) {
+  const name = place.dataset.chart;
+  const { spec, tables, meta } = window.charts[name];
+  const { controls, drawing, box } = build(place);
+  place.hidden = false;
+  const theme = colours();
+  const datasets = Object.fromEntries(Object.entries(tables).map(([key, table]) => [key, rowsOf(table)]));
+  const given = { ...values, ink: theme.ink, muted: theme.muted };
+  const params = (spec.params ?? []).map((parameter) =>
+    parameter.name in given ? { ...parameter, value: given[parameter.name] } : parameter,
+  );
+  const shown = { ...fitted(spec, place.clientWidth), params, datasets: { ...spec.datasets, ...datasets } };
+  const options = { renderer: "svg", actions: false, defaultStyle: false, bind: controls, config: configOf(theme) };
+  const { view } = await vegaEmbed(drawing, shown, { ...options, tooltip: { theme: theme.dark ? "dark" : "light" } });
+  if (meta.details) {
+    drawing.tabIndex = 0;
+    drawing.setAttribute("role", "group");
+    drawing.setAttribute("aria-label", meta.keys);
+  }
+  attend(place, view, spec, meta, box);
+  place.closest("figure").classList.add("drawn");
+  place.view = view;
+}
+
+// Values from the address are words; sliders want numbers.
+function fromAddress(name, spec) {
+  const chosen = chosenInAddress(name);
+  const named = bound(spec).filter((parameter) => chosen.has(parameter.name));
+  return Object.fromEntries(
+    named.map(({ name: key, value }) => [key, typeof value === "number" ? Number(chosen.get(key)) : chosen.get(key)]),
+  );
+}
+
+async function start(place) {
+  const { name, spec } = { name: place.dataset.chart, spec: window.charts[place.dataset.chart].spec };
+  const current = () => Object.fromEntries(bound(spec).map((parameter) => [parameter.name, place.view.signal(parameter.name)]));
+  await draw(place, fromAddress(name, spec));
+  const again = async (values) => {
+    place.view.finalize();
+    await draw(place, values);
+  };
+  new MutationObserver(() => again(current())).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  let narrow = place.clientWidth < NARROW;
+  window.addEventListener("resize", () => {
+    if (narrow !== place.clientWidth < NARROW) {
+      narrow = !narrow;
+      again(current());
+    }
+  });
+  window.addEventListener("hashchange", () => {
+    if (chosenInAddress(name).size) again(fromAddress(name, spec));
+  });
+  if (chosenInAddress(name).size) place.closest("figure").scrollIntoView();
+}
+
+document.querySelectorAll(".live[data-chart]").forEach((place) => start(place));

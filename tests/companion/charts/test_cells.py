@@ -1,0 +1,171 @@
+"""The explorer of every cell: its table, its commands, and what happens when a reader operates it."""
+
+import json
+
+import altair as alt
+import numpy as np
+import pytest
+
+from companion.charts import cells
+from companion.charts.chart import VEGA_LITE, compact
+from companion.grid.store import Store
+from emargin.config import Experiment
+from emargin.paths import home
+from emargin.resolve import resolve
+from tests.browser import browser, needs_a_browser, page
+
+FOLDERS = [home() / "results" / name for name in ("repairs", "core", "noise")]
+
+
+@pytest.fixture(scope="module")
+def chart():
+    return cells.chart(FOLDERS)
+
+
+@pytest.fixture(scope="module")
+def opened(chart, tmp_path_factory):
+    address = page(tmp_path_factory.mktemp("page"), chart)
+    with browser(tmp_path_factory.mktemp("profile")) as shown:
+        shown.address = address
+        yield shown
+
+
+def test_altair_writes_for_the_version_that_draws():
+    assert alt.SCHEMA_VERSION.startswith(f"v{VEGA_LITE}")
+
+
+def test_every_cell_that_did_not_fail_is_there_once_with_its_values(chart):
+    table = chart.tables["cells"].set_index("cell")
+    assert table.index.is_unique
+    for folder in FOLDERS:
+        store = Store(folder)
+        assert store.known - store.failed <= set(table.index)
+        rows = store.rows[store.rows.metric == "silhouette"].set_index("digest").value
+        assert np.array_equal(table.loc[rows.index, "silhouette"], rows)
+    assert (table["rows"] == "core").sum() > 0 and not [name for name in table if name.startswith("dial")]
+
+
+def test_the_command_of_a_cell_asks_for_that_cell(chart):
+    table = chart.tables["cells"].drop_duplicates("flags")
+    assert len(table) > 30
+    for row in table.itertuples():
+        words = f"{row.flags} --seed {row.seed}".split()
+        asked = {
+            flag.removeprefix("--").replace("-", "_"): value
+            for flag, value in zip(words[::2], words[1::2], strict=True)
+        }
+        assert resolve(Experiment.from_dict(asked)).digest == row.cell
+
+
+def test_a_gain_is_the_probe_less_its_control(chart):
+    table = chart.tables["cells"]
+    control = table[(table["method"] == "Random, calibrated") & (table["set"] == "SP-SW-HAR")].iloc[0]
+    same = (table["set"] == control["set"]) & (table.protocol == control.protocol) & (table.seed == control.seed)
+    other = table[same & (table.material == control.material) & (table.encoder == control.encoder)].iloc[-1]
+    assert other["method"] != control["method"]
+    assert other.balanced_accuracy_gain == pytest.approx(other.balanced_accuracy - control.balanced_accuracy)
+    assert np.isnan(control.balanced_accuracy_gain)
+
+
+def test_the_papers_values_stand_at_our_nearest_sets():
+    paper = cells.paper().set_index(["set", "method"])
+    assert paper.loc[("SP-SW-HAR", "TNC"), "silhouette"] == 0.40
+    assert paper.loc[("SP-SW-HAR", "TNC"), "dataset"] == "HARTH"
+    assert paper["accuracy"].max() < 1
+
+
+def test_a_compact_table_keeps_numbers_words_and_gaps():
+    import pandas as pd
+
+    table = pd.DataFrame(
+        {"word": ["a", "b", "a", "a"], "often": [1.0, 0.123456, np.nan, 2.5], "rare": [np.nan] * 3 + [7.0]}
+    )
+    assert compact(table) == {
+        "rows": 4,
+        "columns": {"word": [0, 1, 0, 0], "often": [1, 0.1235, None, 2.5]},
+        "levels": {"word": ["a", "b"]},
+        "sparse": {"rare": {3: 7}},
+    }
+
+
+def test_the_still_picture_is_the_same_each_time_and_has_the_dots(chart):
+    picture = chart.still()
+    assert picture == chart.still()
+    recordings = chart.tables["cells"].query("material == 'recordings'")
+    shown = recordings[["silhouette", "converged_balanced_accuracy"]].dropna()
+    assert picture.split("dots_marks")[1].split("</g>")[0].count("<path") == len(shown) > 0
+
+
+VIEW = "document.querySelector('.live').view"
+READY = "document.querySelector('.live')?.view && document.querySelector('.drawn')"
+DOTS = "document.querySelectorAll('.dots_marks path').length"
+
+
+@needs_a_browser
+def test_a_filter_takes_dots_away_and_the_address_keeps_it(opened):
+    opened.open(opened.address, READY)
+    before = opened.run(DOTS)
+    opened.run(
+        "(() => { const menu = [...document.querySelectorAll('.controls label')].find(label => "
+        "label.textContent.startsWith('Fidelity')).querySelector('select');"
+        "menu.value = 'original'; menu.dispatchEvent(new Event('change', {bubbles: true})) })()"
+    )
+    opened.until(f"{DOTS} < {before}")
+    after, address = opened.run(DOTS), opened.run("location.href")
+    assert 0 < after and "only_fidelity=original" in address
+    opened.open(address, READY)
+    assert opened.run(DOTS) == after
+
+
+@needs_a_browser
+def test_another_metric_moves_the_dots_and_names_the_axis(opened):
+    opened.open(opened.address, READY)
+    places = "[...document.querySelectorAll('.dots_marks path')].map(dot => dot.getAttribute('transform')).join()"
+    before = opened.run(places)
+    opened.open(f"{opened.address}#chart=cells&across=nmi", READY)
+    assert opened.run(places) != before
+    assert "NMI of clusters and classes →" in opened.run("document.querySelector('.drawing svg').textContent")
+
+
+@needs_a_browser
+def test_a_click_marks_the_method_and_tells_the_command(opened, chart):
+    opened.open(opened.address, READY)
+    place = opened.run(
+        "(() => { const box = document.querySelector('.dots_marks path').getBoundingClientRect();"
+        "return [box.x + box.width / 2, box.y + box.height / 2] })()"
+    )
+    opened.click(*place)
+    opened.until("document.querySelector('.details code')")
+    cell = opened.run(f"{VIEW}.signal('cell')")
+    row = chart.tables["cells"].set_index("cell").loc[cell]
+    assert (
+        opened.run("document.querySelector('.details code').textContent")
+        == f"emargin run {row['flags']} --seed {row['seed']}"
+    )
+    assert opened.run(f"{VIEW}.signal('marked')") == row["method"]
+    faded = "[...document.querySelectorAll('.dots_marks path')].filter(dot => dot.getAttribute('opacity') < .5).length"
+    assert 0 < opened.run(faded) < opened.run(DOTS)
+
+
+@needs_a_browser
+def test_arrow_keys_step_from_dot_to_dot(opened):
+    opened.open(opened.address, READY)
+    opened.run("document.querySelector('.drawing').focus()")
+    chosen = []
+    for _ in range(2):
+        before = opened.run(f"{VIEW}.signal('cell')")
+        opened.press("ArrowRight")
+        opened.until(f"{VIEW}.signal('cell') !== {json.dumps(before)}")
+        chosen.append(opened.run(f"{VIEW}.signal('cell')"))
+    assert all(chosen) and len(set(chosen)) == 2
+    opened.until("document.querySelectorAll('.ring_marks path').length == 1")
+
+
+@needs_a_browser
+def test_nothing_is_asked_of_the_network(opened):
+    opened.ask("Network.enable")
+    opened.open(opened.address, READY)
+    asked = [
+        event["params"]["request"]["url"] for event in opened.events if event["method"] == "Network.requestWillBeSent"
+    ]
+    assert len(asked) > 3 and [address for address in asked if not address.startswith(("file:", "data:"))] == []
