@@ -11,6 +11,7 @@ import pandas as pd
 from companion.grid import files
 from emargin import rows as results
 from emargin.config import Experiment
+from emargin.errors import InputError
 from emargin.methods import METHODS
 from emargin.stages import differing
 
@@ -141,6 +142,31 @@ class Store:
             text = results.rows_to_csv(rows)
         lines = old.lines | files.without_numbers(files.placed_rows(text))
         return header, {digest: lines[digest] for digest in rows.digest.unique()}
+
+
+def existing(folder: Path | str) -> Store:
+    """Open the store of a folder that has rows. Raises InputError for one without, and for that of a single run."""
+    folder = Path(folder)
+    if is_run(folder):
+        todo = "emargin show prints it; a grid file, even of one cell, makes such a folder: emargin run --grid"
+        raise InputError(f"{folder} is the folder of a single run", wanted="rows of a grid", todo=todo)
+    store = Store(folder)
+    if not store.known:
+        raise InputError(
+            f"no rows in {folder}",
+            found="no rows.csv" if folder.is_dir() else "no such folder",
+            wanted="a folder of rows such as results/grid, or one that `emargin run` wrote to",
+            todo="a folder of results/ is part of the repository, not of the installed package: name it in a checkout",
+        )
+    return store
+
+
+def is_run(folder: Path) -> bool:
+    """Return whether a folder is that of a single run, whose record is one experiment's."""
+    try:
+        return "experiment" in json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, TypeError):
+        return False  # the store's reader says what is wrong with it
 
 
 def state(cell: Experiment, record: dict, *, failed: bool, checksum: str | None) -> str:
