@@ -7,8 +7,8 @@ so are the checks of its claims: `committed` says which rows are shown.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -91,6 +91,15 @@ class Page:
         return [cell for own in self.grids.values() for cell in own]
 
     @property
+    def splits(self) -> dict[tuple[str, str, int], list[Experiment]]:
+        """The planned cells by data set, protocol and fold; controls made of recordings and own splits apart."""
+        splits: dict[tuple[str, str, int], list[Experiment]] = {}
+        for cell in self.cells:
+            apart = [f"{name} {getattr(cell, name)}" for name in ("surrogate", "split") if getattr(cell, name)]
+            splits.setdefault((", ".join([cell.dataset, *apart]), cell.protocol, cell.fold), []).append(cell)
+        return splits
+
+    @property
     def rows(self) -> pd.DataFrame:
         """The rows of the planned cells."""
         return self.store.rows[self.store.rows.digest.isin({cell.digest for cell in self.cells})]
@@ -103,21 +112,32 @@ class Page:
         """Return titles by data set: of those that a page has a section for, then of all others that are planned."""
         return {name: self.title(name) for name in dict.fromkeys([*names, *(cell.dataset for cell in self.cells)])}
 
-    def beside(self, folder: str) -> Store:
-        """Return another committed store that a page needs; the reader's own in its place, if that is shown."""
-        return Store(home() / folder) if self.committed else self.store
+    def source_of(self, dataset: str, name: str = "") -> str:
+        """Return a data set as a figure names it, with the source of its recordings; name: in place of its own."""
+        sources = dict.fromkeys(cell.source for cell in self.cells if cell.dataset == dataset)
+        return f"{name or Path(dataset).name}, {' and '.join(sources) or 'real'} data"
+
+    def scores(self, cells: Iterable[Experiment] | None = None) -> pd.DataFrame:
+        """Return a line for each planned cell that ran and did not fail, or for each of these: `Store.scores`."""
+        return self.store.scores(self.cells if cells is None else cells)
+
+    def beside(self, folder: str, grid: str) -> Self:
+        """Return other committed rows that the page needs; none beside a reader's, who has all in one place."""
+        if not self.committed:
+            return replace(self, grids={})
+        return replace(self, store=Store(home() / folder), grids={grid: read_grid(home() / grid)})
 
     def __str__(self) -> str:
-        known, failed = self.store.known, self.store.failed
+        known, records = self.store.known, self.store.records
         run = [cell for cell in self.cells if cell.digest in known]
-        other = [cell for cell in run if differing(cell, self.store.records.get(cell.digest, {}).get("code", {}))]
+        other = [cell for cell in run if differing(cell, records.get(cell.digest, {}).get("code", {}))]
         missing = [cell for cell in self.cells if cell.digest not in known]
-        lines = [f"{self.store.folder}: {len(run)} of {len(self.cells)} cells have run"]
-        lines[0] += f", {sum(cell.digest in failed for cell in run)} of them failed"
-        lines += [f"not run, and empty below: {len(missing)}, the first {missing[0]}"] * bool(missing)
-        lines += [f"of another version of the code: {len(other)}, the first {other[0]}"] * bool(other)
-        lines += ["The sentences of this page are about the committed rows, not about these."]
-        return "\n".join(lines)
+        failed = sum(cell.digest in self.store.failed for cell in run)
+        lines = [f"{self.store.folder}: {len(run)} of {len(self.cells)} cells have run, {failed} of them failed"]
+        for what, cells in {"not run, so empty below": missing, "made by another version of the code": other}.items():
+            if cells:
+                lines.append(f"{what}: {len(cells)}, the first {cells[0]}")
+        return "\n".join([*lines, "The sentences of this page are about the committed rows, not about these."])
 
 
 def _cells_of(store: Store) -> list[Experiment]:

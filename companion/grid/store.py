@@ -54,7 +54,7 @@ class Store:
         return bool(self.records.get(digest, {}).get("earlier_text"))
 
     def scores(self, cells: Iterable[Experiment]) -> pd.DataFrame:
-        """Return a line, fields then metrics, for each of these cells that ran and did not fail, in their order.
+        """Return a line, fields, digest and metrics, for each of these cells that ran and did not fail, in their order.
 
         Unlike the rows it tells apart cells that differ in a setting, such as a margin.
         """
@@ -62,7 +62,7 @@ class Store:
         finished = [cell for cell in cells if cell.digest in wide.index]
         names = dict.fromkeys(name for cell in (Experiment(), *finished) for name in vars(cell))
         fields = pd.DataFrame([vars(cell) for cell in finished], columns=list(names))
-        return fields.join(wide.loc[[cell.digest for cell in finished]].reset_index(drop=True))
+        return fields.join(wide.loc[[cell.digest for cell in finished]].reset_index())
 
     def arrays(self, digest: str) -> dict[str, np.ndarray]:
         """Return the arrays of one cell, by name."""
