@@ -34,8 +34,8 @@ class _Standardised(nn.Module):
 def export(encoder: Encoder, file: Path | str) -> ExportedProgram:
     """Write an encoder on the CPU as a file of `torch.export`, and return the program.
 
-    It maps frames `(B, T, D)`, not standardised, to embeddings `(B, T, C)`, for any B. The frame encoder takes any T; an
-    encoder that sees neighbours the T of its training, since its embeddings depend on where a sequence ends.
+    It maps frames `(B, T, D)`, not standardised, to embeddings `(B, T, C)`, for any B. The frame encoder takes any T;
+    an encoder that sees neighbours, the T of its training, since its embeddings depend on where a sequence ends.
     """
     module = _Standardised(encoder).eval()
     length = encoder.experiment.sequence_length

@@ -12,8 +12,9 @@ from companion.grid.plan import read_grid
 from companion.grid.store import Store
 from companion.page import Page
 from emargin.config import Experiment
+from emargin.errors import InputError
 from emargin.paths import home
-from emargin.rows import IDENTITY, OPTIONAL
+from emargin.rows import IDENTITY, OPTIONAL, writable_folder, write_cell
 from emargin.stages import code_versions
 
 OURS = {"dataset": "harth-sim", "quick": True}
@@ -70,8 +71,8 @@ def part(tmp_path_factory):
     return taken
 
 
-def opened(folder="results/grid", committed_grid=None, **parameters):
-    return Page.from_notebook({"folder": None, "grid": None} | parameters, folder, committed_grid)
+def opened(folder=None, grid=None, **parameters) -> Page:
+    return Page.from_notebook({"folder": folder, "grid": grid} | parameters, "results/dial", "workflow/dial.json")
 
 
 def run_page(name: str, **parameters) -> dict:
@@ -108,3 +109,65 @@ def test_a_page_is_filled_with_a_readers_rows(name, parameters, mine, capsys):
     text = capsys.readouterr().out
     assert f"{folder}: 24 of 26 cells have run, 0 of them failed\nnot run, so empty below: 2" in text
     assert "harth-sim" in text and not names["page"].committed
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("name", "folder", "fields"),
+    [
+        ("ucr", "ucr", {"dataset": "ucr-SwedishLeaf"}),
+        ("dial", "dial", {"dataset": "spsw-har"}),
+        ("sweeps", "sweeps", {"dataset": "spsw-har"}),
+        ("course", "training", {"dataset": "spsw-har"}),
+    ],
+)
+def test_a_page_is_filled_with_a_part_of_its_cells(name, folder, fields, part, capsys):
+    names = run_page(name, folder=str(part(folder, **fields)))
+    assert "cells have run, 0 of them failed" in capsys.readouterr().out and not names["page"].committed
+
+
+def test_without_parameters_the_committed_rows_of_the_pages_grid_are_shown(capsys):
+    page = opened()
+    assert page.committed and page.cells == read_grid(home() / "workflow" / "dial.json")
+    assert set(page.rows.digest) <= {cell.digest for cell in page.cells} and capsys.readouterr().out == ""
+    assert page.beside("results/ucr", "workflow/ucr.json").store.folder == home() / "results" / "ucr"
+
+
+def test_without_a_grid_all_cells_of_a_readers_folder_are_shown_and_nothing_beside(mine, capsys):
+    page = opened(mine[0])
+    assert {cell.digest for cell in page.cells} == page.store.known and "24 of 24 cells" in capsys.readouterr().out
+    assert page.beside("results/ucr", "workflow/ucr.json").cells == []
+    assert [key for key in page.splits if "frames" in key[0]] == [("harth-sim, surrogate frames", "original", 1)]
+    assert page.source_of("harth-sim") == "harth-sim, simulated data"
+
+
+def test_rows_that_another_version_of_the_code_made_are_counted(mine, tmp_path, capsys):
+    given, store = Store(mine[0]), Store(tmp_path)
+    digest = given.rows.digest.iloc[0]
+    record = given.records[digest] | {"code": given.records[digest]["code"] | {"train": "0123456789abcdef"}}
+    store.take([(given.rows[given.rows.digest == digest], record, given.arrays(digest))])
+    opened(tmp_path)
+    assert "made by another version of the code: 1, the first harth-sim" in capsys.readouterr().out
+
+
+def test_what_cannot_be_shown_is_named(mine, tmp_path):
+    write_cell(writable_folder(tmp_path / "run"), *cell_of(mine))
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(LATER))
+    for parameters, message in (
+        ({"folder": tmp_path / "none"}, "no rows in .*no such folder.*wanted.*what to do"),
+        ({"folder": tmp_path}, "no rows in .*no rows.csv"),
+        ({"folder": tmp_path / "run"}, "folder of a single run.*emargin show"),
+        ({"folder": mine[0], "grid": other}, "no cell of .*other.json is in .*24 other cells.*some of its 2"),
+        ({"folder": mine[0], "grid": tmp_path / "gone.json"}, "gone.json cannot be read"),
+        ({"folder": 3}, "parameter folder. found: 3"),
+        ({"treshold": 0.2}, "treshold"),
+    ):
+        with pytest.raises(InputError, match=f"(?s){message}"):
+            opened(**parameters)
+
+
+def cell_of(mine) -> tuple:
+    store = Store(mine[0])
+    digest = store.rows.digest.iloc[0]
+    return store.rows[store.rows.digest == digest], store.records[digest], store.arrays(digest)
