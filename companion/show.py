@@ -19,12 +19,11 @@ import pandas as pd
 
 from companion import committed
 from companion.grid import files
-from companion.grid.store import Store, read_cell
+from companion.grid.store import Store, existing, is_run, read_cell
 from companion.labels import short
 from companion.statistics.resampling import probing_scores
 from companion.statistics.tables import METRICS
 from emargin.__main__ import MAIN
-from emargin.errors import InputError
 from emargin.evaluation.per_subject import PROBES
 from emargin.methods import METHODS
 
@@ -164,26 +163,11 @@ def read(folder: Path, digests: set[str] | None = None) -> list[Cell]:
     """
     if not folder.exists() and folder.parent == Path("results"):
         folder = committed.results() / folder.name
-    if not (folder / "rows.csv").is_file():
-        raise InputError(
-            f"no rows in {folder}",
-            found="no rows.csv" if folder.is_dir() else "no such folder",
-            wanted="a folder of rows such as results/grid, or one that `emargin run` wrote to",
-            todo=f"name a folder; the committed ones are in {committed.results()}",
-        )
-    if _is_run(folder):
+    if is_run(folder):
         rows, record, arrays = read_cell(folder)
         return [_cell(rows, record, arrays.get("probe"))]
-    store = Store(folder)
+    store = existing(folder)
     return _cells(store, store.known if digests is None else store.known & digests)
-
-
-def _is_run(folder: Path) -> bool:
-    """Whether a folder is that of a single run, whose record is one experiment's."""
-    try:
-        return "experiment" in json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, TypeError):
-        return False  # the store's reader says what is wrong with it
 
 
 def _cells(store: Store, digests: set[str], place: str = "") -> list[Cell]:

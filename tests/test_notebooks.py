@@ -12,6 +12,7 @@ import pytest
 from nbval.plugin import comment_markers
 
 from companion.book import notebooks as tool
+from companion.page import OWN
 
 FOLDER = tool.ROOT / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -57,17 +58,21 @@ def test_parameters_are_fields_of_experiment(path):
 
     values = parameters(path)
     assert values, "the parameters cell sets nothing"
+    assert {values.pop(name) for name in OWN if name in values} <= {None}, "the committed rows are the default"
     resolve(Experiment(**values))
 
 
 @each_notebook
 def test_parameters_are_checked_before_anything_else_is_set(path):
-    """`resolve` refuses a name that is no field or setting: papermill injects a misspelt one and only warns."""
+    """A name that is no field or setting is refused: papermill injects a misspelt one and only warns."""
     cells = code_cells(path)
     (position,) = [number for number, cell in enumerate(cells) if "parameters" in tags(cell)]
     assert position == 0
     statements = [line for line in ast.parse(cells[1].source).body if not isinstance(line, ast.Import | ast.ImportFrom)]
-    assert ast.unparse(statements[0]).endswith("resolve(Experiment.from_notebook(globals()))")
+    opens = (
+        "= Page.from_notebook(globals()," if set(OWN) & set(parameters(path)) else "Experiment.from_notebook(globals())"
+    )
+    assert opens in ast.unparse(statements[0])
 
 
 @each_notebook

@@ -83,7 +83,7 @@ def _table(table: pd.DataFrame, number: int, runs: dict[tuple[str, str], Runs], 
         if any(line.planned and not line.untrained for (_, planned_in), line in runs.items() if planned_in == fidelity)
     ] or list(FIDELITIES)
     groups = "".join(_group(title, 1 + len(shown)) for title in titles.values()) + _group("Seeds", len(shown))
-    leaves = [f"paper, {PAPER_SETS[nearest(cell.dataset)]}", *shown] * len(titles) + shown
+    leaves = [f"paper, {PAPER_SETS.get(nearest(cell.dataset), 'no set near')}", *shown] * len(titles) + shown
     head = f'<tr><th scope="col" rowspan="2" data-column="0">Method</th>{groups}</tr><tr>{_head(leaves, start=1)}</tr>'
     body = []
     for line, group in table[table.column.isin(["paper", *shown])].groupby("line", sort=False):

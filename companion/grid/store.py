@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from companion import committed
 from companion.grid import files
 from emargin import rows as results
 from emargin.config import Experiment
@@ -64,7 +65,7 @@ class Store:
         return bool(self.records.get(digest, {}).get("earlier_text"))
 
     def scores(self, cells: Iterable[Experiment]) -> pd.DataFrame:
-        """Return a line, fields then metrics, for each of these cells that ran and did not fail, in their order.
+        """Return a line, fields, digest and metrics, for each of these cells that ran and did not fail, in their order.
 
         Unlike the rows it tells apart cells that differ in a setting, such as a margin.
         """
@@ -72,7 +73,7 @@ class Store:
         finished = [cell for cell in cells if cell.digest in wide.index]
         names = dict.fromkeys(name for cell in (Experiment(), *finished) for name in vars(cell))
         fields = pd.DataFrame([vars(cell) for cell in finished], columns=list(names))
-        return fields.join(wide.loc[[cell.digest for cell in finished]].reset_index(drop=True))
+        return fields.join(wide.loc[[cell.digest for cell in finished]].reset_index())
 
     def arrays(self, digest: str) -> dict[str, np.ndarray]:
         """Return the arrays of one cell, by name."""
@@ -152,6 +153,31 @@ class Store:
             text = results.rows_to_csv(rows)
         lines = old.lines | files.without_numbers(files.placed_rows(text))
         return header, {digest: lines[digest] for digest in rows.digest.unique()}
+
+
+def existing(folder: Path | str) -> Store:
+    """Open the store of a folder that has rows. Raises InputError for one without, and for that of a single run."""
+    folder = Path(folder)
+    if is_run(folder):
+        todo = "emargin show prints it; a grid file, even of one cell, makes such a folder: emargin run --grid"
+        raise InputError(f"{folder} is the folder of a single run", wanted="rows of a grid", todo=todo)
+    store = Store(folder)
+    if not store.known:
+        raise InputError(
+            f"no rows in {folder}",
+            found="no rows.csv" if folder.is_dir() else "no such folder",
+            wanted="a folder of rows such as results/grid, or one that `emargin run` wrote to",
+            todo=f"name a folder; the committed ones are in {committed.results()}",
+        )
+    return store
+
+
+def is_run(folder: Path) -> bool:
+    """Return whether a folder is that of a single run, whose record is one experiment's."""
+    try:
+        return "experiment" in json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, TypeError):
+        return False  # the store's reader says what is wrong with it
 
 
 def state(cell: Experiment, record: dict, *, failed: bool, checksum: str | None) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from companion.grid.store import Store
-from companion.labels import short
+from companion.labels import names, short
 from companion.statistics.intervals import SPLIT, Bootstrap
 from emargin.config import FIDELITIES, Experiment
 from emargin.data.catalogue import SETS
@@ -76,14 +76,9 @@ class Runs:
 
 
 def nearest(dataset: str) -> str:
-    """Return the paper's data set to compare `dataset` with: itself, or the nearest one.
-
-    Raises InputError for a set that has none.
-    """
+    """Return the paper's data set to compare `dataset` with: itself, or the nearest one; "" where none is near."""
     name = NEAREST.get(dataset, dataset.removesuffix("-sim").removesuffix("-released").removesuffix("-paper"))
-    if name not in PAPER_SETS:
-        raise InputError("no data set of the paper is near", found=dataset, wanted=", ".join([*PAPER_SETS, *NEAREST]))
-    return name
+    return name if name in PAPER_SETS else ""
 
 
 def split_of(cell: Experiment) -> tuple:
@@ -118,10 +113,11 @@ def runs_of(store: Store, cells: Sequence[Experiment], encoder: str | None = Non
             wanted="cells of one data set, source, protocol and fold",
         )
     order = [*METHODS, *(cell.method for cell in cells if cell.method not in METHODS)]
+    titles = names(cells, line_of)
     reasons = dict(store.rows.loc[store.rows.metric == "failed", ["digest", "note"]].itertuples(index=False))
     lines: dict[str, dict[str, dict[int, Experiment]]] = {}
-    for cell in sorted(cells, key=lambda cell: (order.index(cell.method), line_of(cell), cell.seed)):
-        line = lines.setdefault(line_of(cell), {fidelity: {} for fidelity in FIDELITIES})
+    for cell in sorted(cells, key=lambda cell: (order.index(cell.method), titles[cell.digest], cell.seed)):
+        line = lines.setdefault(titles[cell.digest], {fidelity: {} for fidelity in FIDELITIES})
         for fidelity in FIDELITIES if METHODS[cell.method].untrained else (cell.fidelity,):
             if cell.seed in line[fidelity]:
                 raise InputError(

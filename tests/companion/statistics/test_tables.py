@@ -113,9 +113,10 @@ def test_the_papers_value_is_that_of_the_nearest_of_its_sets(written, dataset, a
     assert at(table, "TNC", "accuracy", "paper")["mean"] == accuracy
 
 
-def test_a_set_near_none_of_the_papers_is_refused():
-    with pytest.raises(InputError, match="no data set of the paper is near. found: ucr-Beef"):
-        tables.nearest("ucr-Beef")
+def test_beside_a_set_near_none_of_the_papers_no_value_stands(written):
+    assert tables.nearest("ucr-Beef") == tables.nearest("/my/recordings") == ""
+    table = tables.entries(written.store(), [cell("tnc", dataset="ucr-Beef")], PAPER, 2)
+    assert at(table, "TNC", "accuracy", "paper")["state"] == "" and table["mean"].isna().all()
 
 
 def test_names_that_the_paper_spells_otherwise_are_found(written):
@@ -207,11 +208,22 @@ def test_values_of_another_version_of_the_code_are_marked(written):
     assert re.search(r">0.45 ± 0.07</a><sup[^>]*>†", page) and not re.search(r">0.30</a><sup", page)
 
 
-def test_cells_of_two_splits_or_two_settings_do_not_share_a_table(written):
+def test_cells_of_two_splits_do_not_share_a_table_nor_two_of_one_seed_a_line(written):
     with pytest.raises(InputError, match="one split"):
         tables.runs_of(written.store(), [cell("tnc"), cell("tnc", protocol="released")])
     with pytest.raises(InputError, match="same seed"):
-        tables.runs_of(written.store(), [cell("tnc"), cell("tnc", temperature=0.3)])
+        tables.runs_of(written.store(), [cell("tnc"), cell("tnc")])
+
+
+def test_a_setting_that_varies_gives_a_line_of_its_own_and_the_default_keeps_the_plain_name(written):
+    cells = [cell("tnc"), cell("tnc", temperature=0.3), cell("emargin", margin=2.0), cell("emargin", margin=3.0)]
+    lines = dict.fromkeys(line for line, _ in tables.runs_of(written.store(), cells))
+    assert list(lines) == [
+        "TNC",
+        "TNC, temperature 0.3",
+        "InfoNCE + eMargin, margin 2.0",
+        "InfoNCE + eMargin, margin 3.0",
+    ]
 
 
 def test_every_value_leads_to_the_command_of_its_cells(written):
