@@ -76,6 +76,7 @@ def test_the_conda_environment_has_the_versions_of_the_lock():
 @pytest.mark.parametrize(
     ("schema", "path"),
     [
+        ("github-workflows", ".github/workflows/audit-book.yml"),
         ("github-workflows", ".github/workflows/ci.yml"),
         ("github-workflows", ".github/workflows/release.yml"),
         ("citation-file-format", "CITATION.cff"),
