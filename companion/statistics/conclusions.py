@@ -12,7 +12,7 @@ Pages print these lines, and a test holds the file to the rows. A line has the c
     holds, sets on how many of the sets the claim holds; empty where it is not counted
     value, low, high, drawn
                 the number, its 95 % interval, and what the interval draws; no ends where there is no interval
-    verdict     see `VERDICTS`
+    verdict     of the claim, by the rules below; of a difference or a control, what `verdicts` and `correlations` say
 
 Rules, for all claims alike. An embedding is one observation: each probe has one metric, its balanced accuracy. Claims
 about probes are of the splits that inform (`readable`). Folds of one set are one set. A count of sets "stands" from
@@ -49,7 +49,6 @@ from emargin.pseudo_labels import pseudo_labels
 from emargin.rows import write_text
 
 EMARGIN = METHODS["emargin"].title  # the line of its defaults: the anchor reading, each fidelity's own labels
-VERDICTS = ("stands", "does not stand", "in part", "not decided", "open", "higher", "lower", "equivalent within 0.02")
 FEWEST_LINES = 5  # a place among fewer methods says little
 FEWEST = 4  # sets below which a count has no verdict
 MOST, FEW = 3 / 4, 1 / 4
