@@ -3,9 +3,9 @@
 import json
 import types
 
-import matplotlib
 import nbformat
 import pytest
+from matplotlib import pyplot
 
 from companion.book.notebooks import ROOT
 from companion.grid.plan import read_grid
@@ -86,7 +86,7 @@ def run_page(name: str, **parameters) -> dict:
             if "parameters" in cell.metadata.get("tags", []):
                 assert set(parameters) <= set(names), "a parameter that the page does not have"
                 names.update(parameters)
-        matplotlib.pyplot.close("all")
+        pyplot.close("all")
     return names
 
 
