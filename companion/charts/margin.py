@@ -106,7 +106,7 @@ def _forces() -> alt.LayerChart:
         )
         .properties(name="forces")
     )
-    return _panel(lines, "Force: above 0 it drives apart, below 0 together", "Pair:N")
+    return _panel(lines, "Force: below 0 draws together", "Pair:N")
 
 
 def _panel(lines: alt.Chart, title: str, colour: str) -> alt.LayerChart:
@@ -133,11 +133,10 @@ def _argument() -> alt.LayerChart:
     diagonal = alt.Chart(alt.InlineData([{"b": 0}, {"b": 1}])).mark_line(
         strokeDash=[2, 3], color=alt.expr("muted"), aria=False
     )
-    negative = "'The released logarithm: argument negative in the area'"
     return alt.layer(
         base.mark_area(color=COLOURS[1], opacity=0.35, line={"color": COLOURS[1]}, aria=False).encode(x, y, y2="top:Q"),
         diagonal.encode(x, y=alt.Y("b:Q", axis=axis("cosine of the neighbours"))),
-    ).properties(width=300, height=HEIGHT, title=alt.TitleParams(alt.expr(negative), color=alt.expr("ink")))
+    ).properties(width=300, height=HEIGHT, title=_title("Where the released argument is < 0"))
 
 
 def _title(text: str) -> alt.TitleParams:

@@ -91,3 +91,12 @@ def test_the_slider_moves_the_lines(opened):
     )
     after = drawn(opened, "map_0", "Label")
     assert after["label 1, apart"] == pytest.approx((1 - AT) ** 2 / 2) != before["label 1, apart"]
+
+
+@needs_a_browser
+def test_on_a_phone_the_panels_stand_below_each_other_and_none_is_wider_than_the_page(opened):
+    width = "document.querySelector('.drawing svg').getBoundingClientRect().width"
+    before = opened.run(width)
+    opened.ask("Emulation.setDeviceMetricsOverride", width=420, height=900, deviceScaleFactor=1, mobile=False)
+    opened.until(f"{width} < {before}")
+    assert opened.run("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
