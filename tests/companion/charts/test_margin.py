@@ -99,4 +99,4 @@ def test_on_a_phone_the_panels_stand_below_each_other_and_none_is_wider_than_the
     before = opened.run(width)
     opened.ask("Emulation.setDeviceMetricsOverride", width=420, height=900, deviceScaleFactor=1, mobile=False)
     opened.until(f"{width} < {before}")
-    assert opened.run("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert opened.run(width) <= opened.run("document.querySelector('.drawing').clientWidth")
