@@ -4,7 +4,7 @@ import json
 import sys
 import types
 
-import matplotlib
+import matplotlib.pyplot as plt
 import nbformat
 import pytest
 
@@ -103,7 +103,7 @@ def run_page(name: str, **parameters) -> dict:
             if "parameters" in cell.metadata.get("tags", []):
                 assert set(parameters) <= set(names), "a parameter that the page does not have"
                 names.update(parameters)
-        matplotlib.pyplot.close("all")
+        plt.close("all")
     return names
 
 
