@@ -25,6 +25,7 @@ from emargin.stages import differing
 
 OWN = ("folder", "grid")  # parameters of a page that are no fields of an experiment
 CHAPTER = "results/grid"
+ANY = "GRID"  # in the place of a file, where none is named: as a command would name it
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,11 @@ class Page:
             file = _path(asked["grid"])
             grids = {str(asked["grid"]): read_grid(file)}
         elif not committed:
-            grids = {"": _cells_of(store)}
+            grids = {ANY: _cells_of(store)}
         elif grid is not None:
             grids = {grid: read_grid(home() / grid)}
         else:
-            grids = read_chapter(store) if folder == CHAPTER else {"": _cells_of(store)}
+            grids = read_chapter(store) if folder == CHAPTER else {ANY: _cells_of(store)}
         page = cls(experiment, store, grids, committed)
         if not committed:
             if not any(cell.digest in store.known for cell in page.cells):

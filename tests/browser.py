@@ -16,7 +16,7 @@ from tornado.websocket import websocket_connect
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-port=0")
-SECONDS = 60
+SECONDS = 120  # a busy machine takes long
 
 needs_a_browser = pytest.mark.skipif(PROGRAM is None, reason="no Chromium on this machine, which operates the charts")
 

@@ -3,6 +3,7 @@
 "use strict";
 
 const NARROW = 560;
+const MARGIN = 74; // of a view, for the labels and the title of its axis
 
 function rowsOf({ rows, columns, levels, sparse }) {
   const known = Object.entries(columns);
@@ -40,7 +41,7 @@ function fitted(spec, width) {
   const views = spec.hconcat ?? spec.concat;
   if (!views) return spec;
   const columns = width < NARROW ? 1 : Math.min(views.length, spec.columns ?? views.length);
-  const room = Math.floor((width - 62 * columns) / columns);
+  const room = Math.floor((width - MARGIN * columns) / columns);
   const { hconcat, ...others } = spec;
   return { ...others, columns, concat: views.map((view) => ({ ...view, width: room })) };
 }

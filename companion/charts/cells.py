@@ -258,7 +258,7 @@ def _band(channel: str) -> alt.Chart:
         .transform_calculate(value=f"datum[{metric}]")
         .transform_filter("isValid(datum.value)")
         .transform_aggregate(least="min(value)", most="max(value)")
-        .mark_rect(color=MUTED, opacity=0.16, aria=False)
+        .mark_rect(fill=MUTED, fillOpacity=0.16, stroke=MUTED, strokeOpacity=0.5, aria=False)
         .encode(**ends)
     )
 

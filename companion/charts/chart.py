@@ -48,7 +48,7 @@ class Chart:
 
 
 def compact(table: pd.DataFrame) -> dict:
-    """Return a table column by column, numbers with four digits that count.
+    """Return a table column by column, numbers with six digits that count.
 
     Words are numbers of "levels". Columns that are mostly empty are "sparse": row -> number.
     """
@@ -85,7 +85,7 @@ def menu(name: str, title: str, options: Mapping[str, str], value: str) -> alt.P
 def _short(value: float) -> float | int | None:
     if not np.isfinite(value):
         return None
-    rounded = float(f"{value:.4g}")
+    rounded = float(f"{value:.6g}")
     return int(rounded) if rounded.is_integer() else rounded
 
 

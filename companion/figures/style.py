@@ -56,7 +56,7 @@ plt.rcParams.update(
 
 def _is_a_notebook() -> bool:
     """Whether the module is imported in the kernel of a notebook, which shows figures itself."""
-    return "ipykernel" in sys.modules and hasattr(sys.modules["IPython"].get_ipython(), "kernel")
+    return {"ipykernel", "IPython"} <= sys.modules.keys() and hasattr(sys.modules["IPython"].get_ipython(), "kernel")
 
 
 # Many machines of continuous integration and clusters set MPLBACKEND=agg, for programs that only write files; under it

@@ -72,7 +72,7 @@ def read_chapter(store: Store) -> dict[str, list[Experiment]]:
     All cells of `workflow/grid.json` whose encoder is the method's own, run or not; those of `workflow/paper.json`, for
     which a reader needs the paper's own recordings, as soon as the store has rows of the data set.
     """
-    datasets = set(store.rows.dataset)
+    datasets = set(store.rows.dataset) if store.known else set()
     return {
         "workflow/grid.json": [cell for cell in read_grid(home() / "workflow" / "grid.json") if cell.encoder is None],
         "workflow/paper.json": [

@@ -100,9 +100,8 @@ def _reproduce(cells: list[Experiment], store: Store, options: argparse.Namespac
     finally:
         store.add(finished(cells, store))
         print(plan(cells, store, grid))
-        for row in store.rows[
-            store.rows.digest.isin(cell.digest for cell in todo.ahead) & (store.rows.metric == "failed")
-        ].itertuples():
+        failed = store.failed & {cell.digest for cell in todo.ahead}
+        for row in store.rows[store.rows.digest.isin(failed)].itertuples() if failed else ():
             print(f"failed: {row.dataset} {row.method} {row.fidelity} seed {row.seed}: {row.note}")
 
 

@@ -78,11 +78,11 @@ def test_a_compact_table_keeps_numbers_words_and_gaps():
     import pandas as pd
 
     table = pd.DataFrame(
-        {"word": ["a", "b", "a", "a"], "often": [1.0, 0.123456, np.nan, 2.5], "rare": [np.nan] * 3 + [7.0]}
+        {"word": ["a", "b", "a", "a"], "often": [1.0, 0.12345649, np.nan, 2.5], "rare": [np.nan] * 3 + [7.0]}
     )
     assert compact(table) == {
         "rows": 4,
-        "columns": {"word": [0, 1, 0, 0], "often": [1, 0.1235, None, 2.5]},
+        "columns": {"word": [0, 1, 0, 0], "often": [1, 0.123456, None, 2.5]},
         "levels": {"word": ["a", "b"]},
         "sparse": {"rare": {3: 7}},
     }

@@ -114,8 +114,8 @@ def test_the_papers_value_is_that_of_the_nearest_of_its_sets(written, dataset, a
 
 
 def test_beside_a_set_near_none_of_the_papers_no_value_stands(written):
-    assert tables.nearest("ucr-Beef") == tables.nearest("/my/recordings") == ""
-    table = tables.entries(written.store(), [cell("tnc", dataset="ucr-Beef")], PAPER, 2)
+    assert tables.nearest("ucr-Adiac") == tables.nearest("/my/recordings") == ""
+    table = tables.entries(written.store(), [cell("tnc", dataset="ucr-Adiac")], PAPER, 2)
     assert at(table, "TNC", "accuracy", "paper")["state"] == "" and table["mean"].isna().all()
 
 

@@ -1,0 +1,114 @@
+"""Does the encoder decide? Every method on two encoders, each against the untrained control on the same one.
+
+A gain is a method's balanced accuracy minus that of untrained weights of the same encoder: calibrated random weights
+where it sees one frame, random weights where it sees the sequence, which has no BatchNorm to calibrate.
+"""
+
+import numpy as np
+import pandas as pd
+
+from companion.grid.store import Store
+from companion.labels import label
+from companion.statistics.correlations import METRIC
+from companion.statistics.crossed import difference, ends, estimate, people_values, tables_of
+from companion.statistics.over_sets import FEWEST_SETS
+from emargin.evaluation.per_subject import PROBES
+from emargin.methods import METHODS
+
+FRAME, CONTEXT, SMALL = "frame", "context", "context-small"
+CONTROLS = {FRAME: "random-calibrated", CONTEXT: "random", SMALL: "random"}
+PROBE = f"chosen_{METRIC}"
+SCORES = ("silhouette", "davies_bouldin", "participation_ratio", METRIC, PROBE)
+LINE = ["dataset", "encoder", "line"]
+
+
+def lines(store: Store) -> pd.DataFrame:
+    """Return a line a cell with its scores: "dataset", "encoder", "line", "method", "seed", "digest", then `SCORES`.
+
+    "line" names method, fidelity and reading; "encoder" is one of `CONTROLS`, "frame" for the methods' own.
+    """
+    cells = store.rows.drop_duplicates("digest").set_index("digest")
+    names = [label(row._replace(encoder="")) for row in cells.itertuples()]
+    scores = store.rows[store.rows.metric.isin(SCORES)].pivot(index="digest", columns="metric", values="value")
+    found = cells[["dataset", "method", "seed"]].assign(
+        encoder=cells.encoder.replace("", FRAME),
+        line=names,
+        untrained=[METHODS[name].untrained for name in cells.method],
+    )
+    return found.join(scores.reindex(columns=SCORES)).reset_index()
+
+
+def gains(store: Store, probe: str = PROBE) -> pd.DataFrame:
+    """Return a line a set, encoder and method: what training adds to the untrained control of that encoder.
+
+    Columns: "dataset", "encoder", "line", "value" (balanced accuracy), "control", "gain", "low" and "high" (95 %, new
+    people and seeds; over seeds alone where recordings have no people), "people", "seeds", "flaw" (why there is no
+    interval). Only the seeds that the line and its control both have count.
+    """
+    cells, tables, result = lines(store).dropna(subset=probe), tables_of(store), []
+    (of_people,) = (name for name, prefix in PROBES.items() if probe == f"{prefix}{METRIC}")
+    for (dataset, encoder, line), of_line in cells[~cells.untrained].groupby(LINE, sort=False):
+        control = cells[(cells.dataset == dataset) & (cells.encoder == encoder) & (cells.method == CONTROLS[encoder])]
+        both = of_line.merge(control, on="seed", suffixes=("", "_control"))
+        if both.empty:
+            continue
+        found = {"dataset": dataset, "encoder": encoder, "line": line, "value": both[probe].mean()}
+        found["control"] = both[f"{probe}_control"].mean()
+        sides = [list(both.digest), list(both.digest_control)]
+        if all(of_people in tables.get(digest, {}) for side in sides for digest in side):
+            first, second = (people_values(store, side, probe, tables=tables) for side in sides)
+            found = estimate(difference(first, second)) | found
+        else:
+            found |= _over_seeds(both[probe] - both[f"{probe}_control"])
+        result.append(found)
+    columns = [*LINE, "value", "control", "gain", "low", "high", "people", "seeds", "flaw"]
+    table = pd.DataFrame(result).reindex(columns=[*columns, "error", "freedom", "folds"])
+    return table.assign(gain=table.value - table.control)[columns]
+
+
+def over_series(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a line an encoder and method: the mean gain over the sets of whole series, with an interval over them.
+
+    table: of `gains`. A line that lacks a set is left out; below six sets there is no interval.
+    """
+    series = table[table.dataset.str.startswith("ucr-")]
+    everywhere = series.dataset.nunique()
+    result = []
+    for (encoder, line), of_line in series.groupby(["encoder", "line"], sort=False):
+        if len(of_line) < everywhere:
+            continue
+        gain, sets = of_line.gain, len(of_line)
+        low, high = (np.nan, np.nan)
+        if sets >= FEWEST_SETS:
+            low, high = ends(gain.mean(), gain.std(ddof=1) / sets**0.5, sets - 1)
+        result.append(
+            {"encoder": encoder, "line": line, "gain": gain.mean(), "low": low, "high": high, "sets": sets}
+            | {"above": int((gain > 0).sum()), "control": of_line.control.mean(), "value": of_line.value.mean()}
+        )
+    return pd.DataFrame(result)
+
+
+def agreement(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a line a set: the rank correlation of the methods' values on the frame encoder with those on context.
+
+    table: of `gains`. Also "first_frame" and "first_context", the line with the highest value on each, and "methods".
+    """
+    result = []
+    for dataset, inside in table[table.encoder.isin([FRAME, CONTEXT])].groupby("dataset", sort=False):
+        wide = inside.pivot(index="line", columns="encoder", values="value").dropna()
+        if wide.shape[1] < 2 or len(wide) < 3:
+            continue
+        result.append(
+            {"dataset": dataset, "methods": len(wide), "correlation": wide[FRAME].corr(wide[CONTEXT], "spearman")}
+            | {f"first_{encoder}": wide[encoder].idxmax() for encoder in (FRAME, CONTEXT)}
+        )
+    return pd.DataFrame(result)
+
+
+def _over_seeds(differences: pd.Series) -> dict:
+    """Return both ends of t over seeds, or why there are none."""
+    n = len(differences)
+    if n < 2:
+        return {"low": np.nan, "high": np.nan, "people": 0, "seeds": n, "flaw": "one seed: no interval"}
+    low, high = ends(differences.mean(), differences.std(ddof=1) / n**0.5, n - 1)
+    return {"low": float(low), "high": float(high), "people": 0, "seeds": n, "flaw": ""}

@@ -1,0 +1,93 @@
+"""Methods on two encoders, each against the untrained control on the same one."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from companion.figures import encoders as figures
+from companion.statistics.encoders import CONTEXT, FRAME, agreement, gains, lines, over_series
+from tests.companion.statistics.test_intervals import Cells, seeds_of
+
+PROBE = "balanced_accuracy"
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Two methods and controls on both encoders; the wrong control of each is far off."""
+    cells = Cells(8)
+    seeds_of(cells, 0.1, method="random")
+    seeds_of(cells, 0.5, method="random-calibrated")
+    seeds_of(cells, 0.6, method="infonce")
+    seeds_of(cells, 0.5, 1, method="tnc")
+    seeds_of(cells, 0.8, method="random", encoder="context")
+    seeds_of(cells, 0.9, method="infonce", encoder="context")
+    seeds_of(cells, 0.6, method="tnc", encoder="context")
+    return cells.store(tmp_path)
+
+
+def of(table: pd.DataFrame, encoder: str, line: str):
+    (found,) = table[(table.encoder == encoder) & (table.line == line)].itertuples()
+    return found
+
+
+def test_a_gain_is_against_the_control_of_the_same_encoder(store):
+    table = gains(store, PROBE)
+    assert set(table.encoder) == {FRAME, CONTEXT} and len(table) == 4
+    assert of(table, FRAME, "InfoNCE, released").control == pytest.approx(0.5, abs=0.03)
+    assert of(table, CONTEXT, "InfoNCE, released").control == pytest.approx(0.8, abs=0.03)
+    for encoder in (FRAME, CONTEXT):
+        found = of(table, encoder, "InfoNCE, released")
+        assert found.gain == pytest.approx(0.1, abs=0.04) and found.gain == pytest.approx(found.value - found.control)
+        assert found.low < found.gain < found.high and (found.people, found.seeds, found.flaw) == (8, 3, "")
+    assert of(table, CONTEXT, "TNC, released").high < 0
+
+
+def test_seeds_that_only_the_control_has_do_not_count(store):
+    found = of(gains(store, PROBE), FRAME, "TNC, released")
+    cells = lines(store)
+    control = cells[(cells.method == "random-calibrated") & (cells.seed == 1)][PROBE].item()
+    assert found.control == control and np.isnan(found.low) and found.flaw == "8 people, 1 seeds: no interval"
+
+
+def test_whole_series_have_an_interval_over_seeds_and_over_six_sets(tmp_path):
+    cells = Cells(6)
+    seeds_of(cells, 0.5, tables=False, method="random-calibrated")
+    seeds_of(cells, 0.7, tables=False, method="infonce")
+    store = cells.store(tmp_path)
+    (found,) = gains(store, PROBE).itertuples()
+    assert (found.people, found.seeds) == (0, 3) and found.low < found.gain < found.high
+    six = pd.concat(
+        [
+            pd.DataFrame(
+                {"dataset": [f"ucr-{n}"], "encoder": FRAME, "line": "a", "gain": n / 10, "value": 1, "control": 0}
+            )
+            for n in range(1, 7)
+        ]
+    )
+    (found,) = over_series(six).itertuples()
+    assert (found.gain, found.sets, found.above) == (pytest.approx(0.35), 6, 6)
+    assert (found.low, found.high) == pytest.approx((0.1537, 0.5463), abs=1e-4)
+    assert np.isnan(over_series(six[:5]).low).all()
+    lacking = pd.concat([six, six[:3].assign(line="b")])
+    assert over_series(lacking).line.tolist() == ["a"]
+
+
+def test_agreement_is_the_rank_correlation_of_both_orders():
+    table = pd.DataFrame(
+        {"dataset": "a", "line": list("pqr") * 2, "encoder": [FRAME] * 3 + [CONTEXT] * 3, "value": [1, 2, 3, 3, 2, 1]}
+    )
+    (found,) = agreement(table).itertuples()
+    assert (found.correlation, found.methods, found.first_frame, found.first_context) == (-1, 3, "r", "p")
+    assert agreement(table[table.encoder == FRAME]).empty
+
+
+def test_figures_have_a_mark_a_line_and_encoder(store):
+    table = gains(store, PROBE)
+    for draw in (figures.values, figures.added):
+        fig = draw(table, {"harth-sim": "a set"}, "simulated data")
+        (axis,) = fig.axes
+        assert sum(
+            len(marks.get_offsets()) for marks in axis.collections if hasattr(marks, "_sizes") and len(marks._sizes)
+        ) == len(table)
+        assert [label.get_text() for label in axis.get_yticklabels()] == ["InfoNCE, released", "TNC, released"]
+        assert axis.get_title(loc="left") == "a set"
