@@ -16,6 +16,7 @@ from companion.grid.store import Store
 from companion.statistics.map_shape import local_dimension
 from emargin import rows as results
 from emargin.config import Experiment
+from emargin.errors import InputError
 from emargin.paths import home
 from emargin.resolve import resolve
 
@@ -66,8 +67,9 @@ def test_every_cell_has_a_map_or_a_reason(store):
     assert len(failed.points) == len(missing.points) == 0 and failed.scores == missing.scores == {}
 
 
-def test_an_empty_store_has_no_map(tmp_path):
-    assert [drawn.why_not for drawn in plots.maps_of(Store(tmp_path), [cell(), cell("cpc")])] == ["not run"] * 2
+def test_a_folder_without_rows_is_named(tmp_path):
+    with pytest.raises(InputError, match="no rows in"):
+        plots.maps_of(Store(tmp_path), [cell(), cell("cpc")])
 
 
 @pytest.mark.parametrize("dataset", ["mitbih", "dsads", "sleepedf-features", "spsw-har"])
