@@ -33,7 +33,7 @@ import torch
 from companion import measures_embedding
 from companion.grid.plan import read_grid
 from companion.grid.runner import LastOnly
-from companion.statistics.intervals import SPLIT
+from companion.statistics.configurations import SPLIT
 from emargin import rows as results
 from emargin.config import Experiment
 from emargin.data.catalogue import entry_of, settings_of

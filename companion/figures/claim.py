@@ -5,7 +5,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from companion.figures.style import INK, MARKERS, MUTED, PALETTE, figure, mark_source
-from companion.statistics.intervals import Correlation
 
 KINDS = {  # of configurations: colour, marker
     "released": (PALETTE[1], MARKERS[1]),
@@ -21,11 +20,12 @@ MARKS = {  # of single configurations: colour, marker, filled
 }
 
 
-def forest(correlations: dict[tuple[str, str, str], Correlation], clustering: str, source: str) -> Figure:
+def forest(correlations: dict[tuple[str, str, str], dict], clustering: str, source: str) -> Figure:
     """A line a data set, the last one pooled; a mark a kind of configurations, with its interval; a panel a probe.
 
-    correlations: (probe, set, kind) -> correlation of the clustering metric with that probe, in the order they are
-    shown; kind is one of KINDS. A correlation without an interval is a mark alone. clustering: name of the metric.
+    correlations: (probe, set, kind) -> "value", "low" and "high" of the clustering metric's correlation with that
+    probe, as `correlations.correlation` gives them, in the order they are shown; kind is one of KINDS.
+    A correlation without an interval is a mark alone. clustering: name of the metric.
     """
     probes = list(dict.fromkeys(probe for probe, _, _ in correlations))
     sets = list(dict.fromkeys(name for _, name, _ in correlations))
@@ -37,9 +37,9 @@ def forest(correlations: dict[tuple[str, str, str], Correlation], clustering: st
                 continue
             colour, marker = KINDS[kind]
             place = sets.index(name) + {"released": 0.16, "original": -0.16}.get(kind, 0)
-            axis.plot([correlation.low, correlation.high], [place, place], color=colour, linewidth=1.4)
+            axis.plot([correlation["low"], correlation["high"]], [place, place], color=colour, linewidth=1.4)
             axis.plot(
-                correlation.value,
+                correlation["value"],
                 place,
                 color=colour,
                 marker=marker,
@@ -72,8 +72,8 @@ def forest(correlations: dict[tuple[str, str, str], Correlation], clustering: st
 def scatter(configurations: pd.DataFrame, probe: str, names: dict[str, str], source: str, *, title: str) -> Figure:
     """Silhouette against a probe, a panel a set, a mark a configuration; eMargin's are filled, the controls black.
 
-    configurations: as `intervals.configurations` gives them. probe: metric; title: of its axis. names: set -> title of
-    its panel.
+    configurations: as `configurations.configurations` gives them. probe: metric; title: of its axis. names: set ->
+    title of its panel.
     """
     columns = min(3, len(names))
     rows = -(-len(names) // columns)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from companion.grid.store import Store
 from companion.labels import short
-from companion.statistics.intervals import Correlation, Interval
+from companion.statistics.crossed import NO_INTERVAL, Difference
 from companion.statistics.tables import METRICS, PAPER_SETS, SET_TITLES, Runs, csv, entries, nearest, runs_of
 from emargin.config import FIDELITIES, Experiment
 
@@ -41,9 +41,9 @@ def tables(store: Store, cells: Sequence[Experiment], paper: pd.DataFrame, grid:
 
 
 def difference_table(differences: pd.DataFrame, titles: dict[str, str], name: str) -> str:
-    """Draw what `statistics.tables.differences` gives: a line a method and fidelity, a column a metric.
+    """Draw what `statistics.tables.Differences.lines` gives: a line a method and fidelity, a column a metric.
 
-    titles: metric -> column title. name: of the table. A difference without a verdict is grey.
+    titles: metric -> column title. name: of the table. A difference without an interval is grey.
     """
     head = _head(["Method", "Fidelity", *titles.values()])
     body = []
@@ -57,12 +57,12 @@ def difference_table(differences: pd.DataFrame, titles: dict[str, str], name: st
 
 
 def frame_table(frame: pd.DataFrame, name: str) -> str:
-    """Any frame as such a table: the first column names its lines; numbers, words, differences and correlations."""
+    """Any frame as such a table: the first column names its lines; numbers, words and differences."""
     body = []
     for first, *others in frame.itertuples(index=False):
         body.append(
             f'<tr><th scope="row">{escape(str(first))}</th>'
-            f"{''.join(f'<td>{_text(value)}</td>' for value in others)}</tr>"
+            f"{''.join(f'<td>{escape(str(value))}</td>' for value in others)}</tr>"
         )
     rows = f"<thead><tr>{_head(list(frame.columns))}</tr></thead><tbody>{''.join(body)}</tbody>"
     return _box(_frame(name, rows, kind="words"))
@@ -126,14 +126,11 @@ def _anchor(runs: Runs) -> str:
     return f"c{next(iter(runs.planned.values()))[:7]}"
 
 
-def _difference(interval: Interval) -> str:
-    """Draw a difference, with its verdict below it if it has an interval and no flaw."""
-    text = _text(interval)
-    return f'<td class="open">{text}</td>' if interval.flaw else f"<td>{text}<br>{interval.verdict}</td>"
-
-
-def _text(value) -> str:
-    return str(value).replace("-", "−") if isinstance(value, Interval | Correlation) else escape(str(value))
+def _difference(interval: Difference) -> str:
+    """Draw a difference, with its verdict below it if it has one."""
+    if interval.verdict == NO_INTERVAL:
+        return f'<td class="open">{interval}</td>'
+    return f"<td>{interval}<br>{interval.verdict}</td>"
 
 
 def _group(title: str, columns: int) -> str:

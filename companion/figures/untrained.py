@@ -61,7 +61,7 @@ def against_untrained(differences: pd.DataFrame, names: dict[str, str], source: 
     axes[0, 0].set_yticks(range(len(names)), names.values())
     for axis in axes.flat:
         axis.tick_params(axis="y", length=0)
-    fig.supxlabel("balanced accuracy above that of calibrated random weights", fontsize=10)
+    fig.supxlabel("above calibrated random weights", fontsize=10)
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(KINDS))
     mark_source(fig, source)
     return fig

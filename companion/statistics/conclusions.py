@@ -1,35 +1,84 @@
-"""What claims come to on the committed rows: in how many comparisons they hold, and a verdict by a fixed rule."""
+"""The claims under test as data: a number, its interval, what it rests on, and a verdict by rules stated beforehand.
 
-import itertools
+    python -m companion.statistics.conclusions [--out results/statistics/claims.csv]
+
+Pages print these lines, and a test holds the file to the rows. A line has the columns
+
+    claim       number of the claim, as the page of conclusions lists them
+    of          "paper" (its printed tables), "released", "original" (eMargin's anchor reading), or "untrained"
+    by          score, or probe
+    against     whom eMargin is compared with, or what a score is correlated with
+    where       the sets
+    holds, sets on how many of the sets the claim holds; empty where it is not counted
+    value, low, high, drawn
+                the number, its 95 % interval, and what the interval draws; no ends where there is no interval
+    verdict     of the claim, by the rules below; of a difference or a control, what `verdicts` and `correlations` say
+
+Rules, for all claims alike. An embedding is one observation: each probe has one metric, its balanced accuracy. Claims
+about probes are of the splits that inform (`readable`). Folds of one set are one set. A count of sets "stands" from
+three quarters on, "does not stand" up to a quarter, is "in part" between, and "open" below four sets. From six sets on
+methods and sets are both drawn and the interval decides. Differences on one set are tested against zero and, two-sided,
+against `verdicts.MARGIN`.
+"""
+
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
+from companion.dial import table_of
 from companion.grid.store import Store
-from companion.statistics.intervals import LOWER_IS_BETTER
-from companion.statistics.tables import METRICS, entries, nearest, places, runs_of
-from emargin.config import Experiment
+from companion.labels import label
+from companion.statistics import correlations
+from companion.statistics.configurations import LOWER_IS_BETTER, configurations
+from companion.statistics.correlations import CONTROL, METRIC, correlation, with_control
+from companion.statistics.crossed import compared, ends, estimate
+from companion.statistics.over_sets import FEWEST_SETS, over_sets
+from companion.statistics.readable import informing, readable
+from companion.statistics.tables import METRICS, entries, nearest, paper_configurations, places, runs_of
+from companion.statistics.verdicts import test_of, words_of
+from emargin.config import FIDELITIES, Experiment
+from emargin.evaluation import series
 from emargin.methods import METHODS
+from emargin.paths import home
+from emargin.pseudo_labels import pseudo_labels
+from emargin.rows import write_text
 
 EMARGIN = METHODS["emargin"].title  # the line of its defaults: the anchor reading, each fidelity's own labels
 FEWEST_LINES = 5  # a place among fewer methods says little
-FEWEST = 4  # comparisons below which there is no verdict
+FEWEST = 4  # sets below which a count has no verdict
 MOST, FEW = 3 / 4, 1 / 4
+SCORES = {"davies_bouldin": "Davies-Bouldin", "silhouette": "silhouette"}
+PROBES = {  # what the names of a probe's metrics start with -> its name
+    "": "the paper’s probe",
+    "converged_": "converged, C = 1",
+    "certified_": "at its optimum, C = 1",
+    "chosen_": "C chosen on people held out",
+    "whitened_": "whitened, C chosen",
+    "knn_": "k nearest neighbours",
+    "mlp_": "MLP",
+}
+RECORDINGS, ARCHIVE = "recordings", "UCR archive"
+SMALLEST = 1 / 64  # of the dial
+COLUMNS = ["claim", "of", "by", "against", "where", "holds", "sets", "value", "low", "high", "drawn", "verdict"]
+FILE = home() / "results" / "statistics" / "claims.csv"
 
 
 @dataclass(frozen=True)
 class Count:
-    """In how many comparisons a claim holds."""
+    """On how many sets a claim holds."""
 
     holds: int
     of: int
 
     @property
     def verdict(self) -> str:
-        """ "stands" from three quarters of the comparisons on, "does not stand" up to a quarter, "in part" between;
-        "open" with fewer than four.
+        """ "stands" from three quarters of the sets on, "does not stand" up to a quarter, "in part" between; "open"
+        with fewer than four.
         """
         if self.of < FEWEST:
             return "open"
@@ -41,7 +90,7 @@ class Count:
 
 
 def count(holds: Sequence[bool]) -> Count:
-    """Count the comparisons that there are."""
+    """Count what holds."""
     return Count(int(np.sum(holds)), len(holds))
 
 
@@ -79,28 +128,320 @@ def means(store: Store, splits: Sequence[Sequence[Experiment]], metric: str) -> 
     return table.rename_axis(["split", "fidelity"]) if by_split else table
 
 
-def above(table: pd.DataFrame, first: str, second: str) -> Count:
-    """Count the lines of `means` in which one column is above another, of those that have both."""
-    if not {first, second} <= set(table.columns):
-        return Count(0, 0)
-    both = table[[first, second]].dropna()
-    return count(both[first] > both[second])
+def standing(found: pd.DataFrame, metric: str, fidelity: str) -> pd.DataFrame:
+    """Return by how much eMargin is better than each other method: "set", "method", "value", folds of a set averaged.
 
-
-def places_on_sets(configurations: pd.DataFrame, metrics: Sequence[str], fidelity: str) -> pd.DataFrame:
-    """Return eMargin's place on each set among the untrained methods and those of one fidelity with defaults.
-
-    configurations: as `intervals.configurations` gives them. Returns "set", "metric", "place" from 1, the best, "of".
+    found: as `configurations.configurations` gives them. The others are the methods of one fidelity and the untrained
+    ones, all with their defaults.
     """
     labels = "released" if fidelity == "released" else "paper"
-    chosen = configurations[
-        ((configurations.fidelity == fidelity) | configurations.method.str.startswith("random"))
-        & configurations.reading.isin(["", "anchor"])
-        & configurations.labels.isin(["", labels])
+    chosen = found[
+        ((found.fidelity == fidelity) | _untrained(found))
+        & found.reading.isin(["", "anchor"])
+        & found.labels.isin(["", labels])
     ]
-    rows = []
-    for (name, inside), metric in itertools.product(chosen.groupby("set"), metrics):
-        order = inside[metric].dropna().rank(ascending=metric in LOWER_IS_BETTER, method="min")
-        of_emargin = order[inside.method[order.index] == "emargin"]
-        rows += [(name, metric, int(place), len(order)) for place in of_emargin]
-    return pd.DataFrame(rows, columns=["set", "metric", "place", "of"])
+    wide = chosen.pivot_table(index="dataset", columns="method", values=metric, aggfunc="mean")
+    sign = -1 if metric in LOWER_IS_BETTER else 1
+    if "emargin" not in wide:
+        return pd.DataFrame(columns=["set", "method", "value"])
+    better = sign * wide.drop(columns="emargin").rsub(wide.emargin, axis=0).rename_axis("set")
+    return better.reset_index().melt("set", var_name="method").dropna(ignore_index=True)
+
+
+def places_of(better: pd.DataFrame) -> pd.DataFrame:
+    """Return eMargin's place on each set, from 1, the best: "set", "place", "of". better: of `standing`."""
+    grouped = better.groupby("set").value
+    placed = grouped.agg(place=lambda value: 1 + int((value < 0).sum()), of=lambda value: 1 + len(value))
+    return placed.reset_index()
+
+
+def lead(better: pd.DataFrame) -> dict:
+    """Return the mean of `standing` over methods and sets (`over_sets`), of the methods that all sets have; NaN where
+    there is none.
+    """
+    everywhere = better.groupby("method").set.transform("nunique") == better["set"].nunique()
+    if not everywhere.any():
+        return dict.fromkeys(("value", "error", "freedom", "low", "high"), np.nan) | {"drawn": ""}
+    found, _ = over_sets(better[everywhere])
+    drawn = "methods and sets" if not np.isnan(found["low"]) else ""
+    return found | {"drawn": drawn}
+
+
+def claims(results: Path | None = None, protocol: str = "original", own: Store | None = None) -> pd.DataFrame:
+    """Return every claim's lines, from the rows of a folder `results` (by default those of the checkout).
+
+    own: other rows, of frames and of whole series, in place of the chapter's and the archive's; then there are no lines
+    of the penalty, of folds that test everyone, and of the dial.
+    """
+    folder = results or home() / "results"
+    store, archive = (own, own) if own else (Store(folder / "grid"), Store(folder / "ucr"))
+    rows = store.rows[(store.rows.protocol == protocol) & (store.rows.surrogate == "")]
+    found = configurations(rows)
+    groups = {RECORDINGS: (found, readable(store))}
+    if archive.rows.metric.str.startswith(series.PREFIX).any():
+        groups[ARCHIVE] = of_archive(archive)
+    theirs = paper_configurations(pd.read_csv(folder / "paper" / "tables.csv"))
+    lines = [*_best_scores(theirs, groups), *_probing(theirs, groups)]
+    if own is None:
+        lines += [*_penalty(Store(folder / "penalty")), *_on_core(Store(folder / "core"))]
+    lines += [*_over_methods(theirs, groups), *_ranks(found), *_clusters(found), *_margin()]
+    if own is None:
+        lines += _dial(folder / "dial")
+    return pd.DataFrame(lines, columns=COLUMNS).astype({"holds": "Int64", "sets": "Int64"})
+
+
+def read_claims(file: Path = FILE) -> pd.DataFrame:
+    """Return the lines that the command wrote."""
+    words = dict.fromkeys(("claim", "of", "by", "against", "where", "drawn", "verdict"), str)
+    return pd.read_csv(
+        file,
+        dtype=words | {"holds": "Int64", "sets": "Int64"},
+        keep_default_na=False,
+        na_values={name: [""] for name in ("holds", "sets", "value", "low", "high")},
+    )
+
+
+def of_archive(store: Store) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return configurations of whole series, and which sets inform, with the names that frames have."""
+    lines = readable(store, [f"{series.PREFIX}{prefix}{METRIC}" for prefix in PROBES])
+    return configurations_of_series(store), lines.assign(probe=lines.probe.str.removeprefix(series.PREFIX))
+
+
+def configurations_of_series(store: Store) -> pd.DataFrame:
+    """Return configurations of whole series, with the names of metrics that frames have."""
+    rows = store.rows[store.rows.metric.str.startswith(series.PREFIX)]
+    return configurations(rows.assign(metric=rows.metric.str.removeprefix(series.PREFIX)))
+
+
+def _untrained(found: pd.DataFrame) -> pd.Series:
+    return found.method.map({name: method.untrained for name, method in METHODS.items()})
+
+
+def _line(claim: str, of: str, by: str, against: str, where: str, verdict: str, **numbers) -> dict:
+    empty = {"holds": np.nan, "sets": np.nan, "value": np.nan, "low": np.nan, "high": np.nan, "drawn": ""}
+    names = {"claim": claim, "of": of, "by": by, "against": against, "where": where, "verdict": verdict}
+    return names | {name: numbers.get(name, value) for name, value in empty.items()}
+
+
+def _places_in_paper(theirs: pd.DataFrame, metric: str) -> pd.DataFrame:
+    name = METHODS["emargin"].title
+    wide = theirs.pivot(index="set", columns="method", values=metric)
+    ranks = wide.rank(axis=1, ascending=metric in LOWER_IS_BETTER, method="min")[name]
+    return pd.DataFrame({"place": ranks, "of": wide.notna().sum(axis=1)})
+
+
+def _best_scores(theirs: pd.DataFrame, groups: dict) -> list[dict]:
+    """Claim 1: eMargin has the best clustering scores."""
+    lines = []
+    for metric, score in SCORES.items():
+        printed = count(_places_in_paper(theirs, metric).place == 1)
+        numbers = {"holds": printed.holds, "sets": printed.of}
+        lines.append(_line("1", "paper", score, "its methods", "the paper’s sets", printed.verdict, **numbers))
+        for (where, (found, _)), fidelity in ((group, name) for group in groups.items() for name in FIDELITIES):
+            better = standing(found, metric, fidelity)
+            first = count(places_of(better).place == 1)
+            numbers = {"holds": first.holds, "sets": first.of} | _numbers(lead(better))
+            lines.append(_line("1", fidelity, score, "all methods", where, first.verdict, **numbers))
+    return lines
+
+
+def _numbers(found: dict) -> dict:
+    return {name: found[name] for name in ("value", "low", "high", "drawn")}
+
+
+def _probing(theirs: pd.DataFrame, groups: dict) -> list[dict]:
+    """Claim 2: eMargin is not competitive in linear probing. Among all methods, a line a probe."""
+    printed = _places_in_paper(theirs, "macro_recall")
+    printed = count(printed.place > (printed.of + 1) / 2)
+    numbers = {"holds": printed.holds, "sets": printed.of}
+    lines = [_line("2", "paper", "its recall", "its methods", "the paper’s sets", printed.verdict, **numbers)]
+    for where, (found, inform) in groups.items():
+        for prefix, probe in PROBES.items():
+            metric = f"{prefix}{METRIC}"
+            if metric not in found:
+                continue
+            for fidelity in FIDELITIES:
+                better = standing(informing(found, inform, metric), metric, fidelity)
+                if better.empty:
+                    continue
+                placed = places_of(better)
+                lower = count(placed.place > (placed.of + 1) / 2)
+                found_lead = lead(better)
+                verdict = lower.verdict if np.isnan(found_lead["low"]) else _behind(found_lead)
+                numbers = {"holds": lower.holds, "sets": lower.of} | _numbers(found_lead)
+                lines.append(_line("2", fidelity, probe, "all methods", where, verdict, **numbers))
+    return lines
+
+
+def _penalty(store: Store) -> list[dict]:
+    """Claim 2 on the archive under other penalties: the released eMargin minus InfoNCE, means over the seeds of both.
+
+    The interval draws sets alone, from six on.
+    """
+    if store.rows.empty:
+        return []
+    found, lines = configurations_of_series(store), []
+    found = found[found.fidelity == "released"]
+    for prefix in ("certified_", "chosen_", "whitened_"):
+        wide = found.pivot_table(index="dataset", columns="method", values=f"{prefix}{METRIC}")
+        apart = (wide.emargin - wide.infonce).dropna()
+        lower, sets = count(apart < 0), len(apart)
+        numbers = {"holds": lower.holds, "sets": sets, "value": apart.mean()}
+        verdict = lower.verdict
+        if sets >= FEWEST_SETS:
+            error = apart.std(ddof=1) / sets**0.5
+            low, high = ends(apart.mean(), error, sets - 1)
+            verdict = words_of(apart.mean(), test_of(apart.mean(), error, sets - 1))
+            numbers |= {"low": low, "high": high, "drawn": "sets"}
+        lines.append(_line("2", "released", PROBES[prefix], "InfoNCE, released", ARCHIVE, verdict, **numbers))
+    return lines
+
+
+def _behind(found: dict) -> str:
+    """Return whether "eMargin is behind" stands by an interval over methods and sets."""
+    words = words_of(found["value"], test_of(found["value"], found["error"], found["freedom"]))
+    return {"lower": "stands", "not decided": "not decided"}.get(words, "does not stand")
+
+
+def _on_core(store: Store) -> list[dict]:
+    """Claim 2 where every person is tested once: eMargin minus InfoNCE and minus the untrained control, set by set."""
+    rows = store.rows.assign(line=[label(row) for row in store.rows.itertuples()])
+    probes = [f"{prefix}{METRIC}" for prefix in PROBES if f"{prefix}{METRIC}" in set(rows.metric)]
+    inform = readable(store, probes, folds_together=True)
+    informs = set(inform[inform.informs][["dataset", "probe"]].itertuples(index=False, name=None))
+    lines = []
+    for dataset, inside in rows.groupby("dataset", sort=False):
+        for fidelity, own in (("released", "eMargin, released"), ("original", "eMargin, original, anchor")):
+            for other in (f"InfoNCE, {fidelity}", "Random, calibrated"):
+                for metric in probes:
+                    found = by_fold(inside, own, other, metric)
+                    if found is None:
+                        continue
+                    told = compared(found, metric)
+                    words = told.verdict if (dataset, metric) in informs else "open"
+                    drawn = f"{told.folds} folds" if not np.isnan(told.low) else ""
+                    numbers = {"value": told.value, "low": told.low, "high": told.high, "drawn": drawn}
+                    probe = PROBES[metric.removesuffix(METRIC)]
+                    lines.append(_line("2", fidelity, probe, other, f"{dataset}, everyone tested", words, **numbers))
+    return lines
+
+
+def by_fold(rows: pd.DataFrame, first: str, second: str, metric: str) -> dict | None:
+    """Estimate one line minus another over the folds and seeds that both have (t over folds); None without any.
+
+    rows: of one set, with the column "line".
+    """
+    of_metric = rows[rows.metric == metric].set_index(["fold", "seed"])
+    one, two = (of_metric.value[of_metric.line == line] for line in (first, second))
+    apart = (one - two).dropna()
+    if apart.empty:
+        return None
+    by = apart.groupby("fold")
+    table = by.mean().reset_index().assign(person=0, seed=0)
+    return estimate(table, over="folds") | {"seeds": int(by.size().min()), "people": 0}
+
+
+def _over_methods(theirs: pd.DataFrame, groups: dict) -> list[dict]:
+    """Claim 3: good clustering scores do not imply a useful embedding. Over methods, with the control beside it."""
+    lines = []
+    for score, title in SCORES.items():
+        one = correlation(theirs, score, "macro_recall")
+        verdict = _of_correlation(one["verdict"])
+        against = "its recall, without a control"
+        lines.append(_line("3", "paper", title, against, "the paper’s sets", verdict, **_numbers(one)))
+    for where, (found, inform) in groups.items():
+        for prefix in PROBES:
+            if (probe := f"{prefix}{METRIC}") not in found:
+                continue
+            chosen = informing(found, inform, probe)
+            for fidelity in FIDELITIES:
+                of_fidelity = chosen[(chosen.fidelity == fidelity) | _untrained(chosen)]
+                for number, (score, title) in enumerate(SCORES.items()):
+                    for one in with_control(of_fidelity, score, probe).to_dict("records")[: 1 if number else 2]:
+                        own = one["role"] == "score"
+                        by = title if own else "NMI, the control"
+                        verdict = _of_correlation(one["verdict"]) if own else one["verdict"]
+                        numbers = _numbers(one) | {"sets": chosen.dataset.nunique()}
+                        lines.append(_line("3", fidelity, by, PROBES[prefix], where, verdict, **numbers))
+    return lines
+
+
+def _of_correlation(verdict: str) -> str:
+    """Return what a score's correlation says of the claim that it is no sign of a good probe."""
+    if verdict.startswith("equivalent") or verdict == correlations.AGAINST:
+        return "stands"
+    return "does not stand" if verdict == correlations.ALONG else verdict.replace("no interval", "open")
+
+
+def _ranks(found: pd.DataFrame) -> list[dict]:
+    """Claim 4: the margin prevents representation collapse: a higher effective rank than InfoNCE's."""
+    lines = []
+    for fidelity in FIDELITIES:
+        better = standing(found, "participation_ratio", fidelity)
+        better = better[better.method == "infonce"]
+        higher = count(better.value > 0)
+        numbers = {"holds": higher.holds, "sets": higher.of, "value": better.value.mean()}
+        lines.append(_line("4", fidelity, "effective rank", "InfoNCE", RECORDINGS, higher.verdict, **numbers))
+    return lines
+
+
+def _clusters(found: pd.DataFrame) -> list[dict]:
+    """Claim 6: clusters of TS2Vec and TNC agree better with the classes."""
+    lines = []
+    for fidelity in FIDELITIES:
+        better = standing(found, CONTROL, fidelity)
+        for method in ("ts2vec", "tnc"):
+            of_method = better[better.method == method]
+            higher = count(of_method.value < 0)
+            numbers = {"holds": higher.holds, "sets": higher.of, "value": of_method.value.mean()}
+            title = METHODS[method].title
+            lines.append(_line("6", fidelity, "NMI with the classes", title, RECORDINGS, higher.verdict, **numbers))
+    return lines
+
+
+def _margin() -> list[dict]:
+    """Claim 7: the margin acts where adjacent frames differ: whether a pseudo-label depends on the data at all."""
+    frames = torch.randn(2000, 16, generator=torch.Generator().manual_seed(0))  # any frames will do
+    lines = []
+    for fidelity, rule in (("released", "released"), ("original", "paper")):
+        share = pseudo_labels(frames, threshold=0.4, rule=rule).float().mean().item()
+        verdict = "does not stand" if share == 1 else "stands"
+        lines.append(_line("7", fidelity, "share of pairs with pseudo-label 1", "", "any frames", verdict, value=share))
+    return lines
+
+
+def _dial(folder: Path) -> list[dict]:
+    """Claim 8, this book's: an untrained encoder gets such scores and loses such a probe by the size of directions."""
+    table = table_of(Store(folder).rows)
+    chosen = table[(table.line == "Random, calibrated") & (table.turned == "beside")]
+    wide = chosen.pivot_table(index=["dataset", "seed", "score"], columns="factor", values="value").reset_index()
+    wide["change"] = wide[SMALLEST] - wide[1.0]
+    names = {"silhouette": "silhouette", "nmi": "NMI with the classes", "probe": PROBES[""]}
+    names |= {"certified": PROBES["certified_"], "whitened": "the paper’s probe, whitened"}
+    lines = []
+    for (dataset, score), inside in wide.groupby(["dataset", "score"]):
+        if score in names:
+            value, seeds = inside.change.mean(), len(inside)
+            error = inside.change.std(ddof=1) / seeds**0.5
+            low, high = ends(value, error, seeds - 1)
+            words = words_of(value, test_of(value, error, seeds - 1), may_be_equivalent="probe" in names[score])
+            numbers = {"value": value, "low": low, "high": high, "drawn": f"{seeds} seeds"}
+            against = "the other directions at 1/64, less as they are"
+            lines.append(_line("8", "untrained", names[score], against, f"{dataset}, fold 1", words, **numbers))
+    return lines
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Compute the lines from the rows and write them."""
+    parser = argparse.ArgumentParser(
+        prog="python -m companion.statistics.conclusions", description=__doc__.split("\n")[0]
+    )
+    parser.add_argument("--out", type=Path, default=FILE)
+    asked = parser.parse_args(arguments)
+    lines = claims()
+    write_text(asked.out, lines.to_csv(index=False, float_format="%.4f"))
+    print(f"{len(lines)} lines of claims: {asked.out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -8,16 +8,17 @@ is one observation: a probe has one metric here, its balanced accuracy.
 import numpy as np
 import pandas as pd
 
-from companion.statistics.crossed import ends
-from companion.statistics.intervals import FEWEST_METHODS, LOWER_IS_BETTER, pooled
+from companion.statistics.configurations import LOWER_IS_BETTER
+from companion.statistics.crossed import NO_INTERVAL, ends
 from companion.statistics.over_sets import FEWEST_SETS
 from companion.statistics.verdicts import ALPHA, NOT_DECIDED
 from emargin.errors import InputError
 
 METRIC = "balanced_accuracy"  # of every probe: what the names of its metrics end with
 CONTROL = "nmi"
+FEWEST_METHODS = 5  # below these there is no interval
 MARGIN = 0.3  # a rank correlation that is smaller orders few pairs rightly: 0.3 is three of five
-ALONG, AGAINST, NO_INTERVAL = "goes along", "goes against", "no interval"
+ALONG, AGAINST = "goes along", "goes against"
 LARGEST = 1 - 1e-6  # of a correlation whose Fisher transform is taken
 
 
@@ -26,10 +27,10 @@ def with_control(
 ) -> pd.DataFrame:
     """Return two lines, "score" and "control": what each correlates with a probe on the rows that have all three.
 
-    configurations: as `intervals.configurations` gives them. Ranks are taken within each set and pooled, higher ranks
-    better (`intervals.rank_correlation`). The interval is t on Fisher's transform of the jackknife's pseudo-values of
-    methods; of sets too from six on, with the sum of both variances and Satterthwaite's degrees of freedom. "drawn"
-    says which: below six sets it holds for these sets alone.
+    configurations: as `configurations.configurations` gives them. Ranks are taken within each set and pooled, higher
+    ranks better, so what differs between sets has no part. The interval is t on Fisher's transform of the jackknife's
+    pseudo-values of methods; of sets too from six on, with the sum of both variances and Satterthwaite's degrees of
+    freedom. "drawn" says which: below six sets it holds for these sets alone.
     "verdict": "goes along" or "goes against" where the interval leaves zero out, "equivalent within m to none" where
     two one-sided tests at 5 % say so, else "not decided". Where the control does not go along, neither of the last two
     can be said of the score: it is "open: the control shows nothing".
@@ -54,12 +55,11 @@ def correlation(chosen: pd.DataFrame, first: str, second: str, margin: float = M
 
     No interval below five methods: its ends are NaN, and the verdict is "no interval".
     """
-    values = [(-1 if name in LOWER_IS_BETTER else 1) * chosen[name].to_numpy(float) for name in (first, second)]
-    sets, methods = chosen["set"].to_numpy(), chosen.method.to_numpy()
-    of_everything = np.ones(len(chosen))
+    chosen = chosen.dropna(subset=[first, second])
+    values, sets, methods = _signed(chosen, first, second), chosen["set"].to_numpy(), chosen.method.to_numpy()
     n_methods, n_sets = len(np.unique(methods)), len(np.unique(sets))
     many = n_sets >= FEWEST_SETS
-    result = {"value": float(pooled(values, sets, of_everything[:, None])[0]), "low": np.nan, "high": np.nan}
+    result = {"value": value_of(chosen, first, second), "low": np.nan, "high": np.nan}
     result |= {"drawn": "methods and sets" if many else "methods"}
     result |= {"configurations": len(chosen), "methods": n_methods, "sets": n_sets, "verdict": NO_INTERVAL}
     if n_methods < FEWEST_METHODS or np.isnan(result["value"]):
@@ -80,6 +80,36 @@ def correlation(chosen: pd.DataFrame, first: str, second: str, margin: float = M
     if verdict == NOT_DECIDED and -margin < inside[0] and inside[1] < margin:
         verdict = f"equivalent within {margin:g} to none"
     return result | {"low": low, "high": high, "verdict": verdict}
+
+
+def value_of(chosen: pd.DataFrame, first: str, second: str) -> float:
+    """Return the rank correlation alone; NaN without spread."""
+    return float(pooled(_signed(chosen, first, second), chosen["set"].to_numpy(), np.ones((len(chosen), 1)))[0])
+
+
+def _signed(chosen: pd.DataFrame, *metrics: str) -> list[np.ndarray]:
+    """Return the values of metrics, higher ones better."""
+    return [(-1 if name in LOWER_IS_BETTER else 1) * chosen[name].to_numpy(float) for name in metrics]
+
+
+def pooled(values: list[np.ndarray], sets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Correlation of ranks `(B,)` of two lists `(n,)`, each element counted `weights` `(n, B)` times; NaN without
+    spread.
+    """
+    across, squares = 0.0, [0.0, 0.0]
+    for name in np.unique(sets):
+        inside = sets == name
+        ranks = [_centred_ranks(of_metric[inside], weights[inside]) for of_metric in values]
+        across = across + (weights[inside] * ranks[0] * ranks[1]).sum(0)
+        squares = [total + (weights[inside] * rank**2).sum(0) for total, rank in zip(squares, ranks, strict=True)]
+    spread = np.sqrt(squares[0] * squares[1]) * np.ones(weights.shape[1])
+    return np.divide(across, spread, out=np.full(len(spread), np.nan), where=spread > 0)
+
+
+def _centred_ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return mean ranks as a share of the number of elements, from -1/2 to 1/2, their mean zero; `(n, B)`."""
+    below, equal = values[None, :] < values[:, None], values[None, :] == values[:, None]
+    return (below + equal / 2) @ weights / np.maximum(weights.sum(0), 1) - 0.5
 
 
 def _fisher(value):

@@ -10,10 +10,10 @@ output has the share of tables whose interval holds the truth, with its standard
 
     t            `crossed.estimate`, new people and seeds
     t of folds   `crossed.estimate`, new training people as well
-    percentile   the bootstrap of `intervals.Bootstrap`, of means
+    percentile   a percentile bootstrap of people and seeds, of means
     studentised  a bootstrap of (mean - truth) / error, with the error of "t"
 
-and "jackknife" and "percentile" for rank correlations of 13 methods on a few sets (`correlations`, `intervals`).
+and "jackknife" for rank correlations of 13 methods on a few sets (`correlations`).
 """
 
 import argparse
@@ -25,9 +25,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from companion.statistics.correlations import correlation
+from companion.statistics.correlations import correlation, value_of
 from companion.statistics.crossed import FEWEST_FOLDS, LEVEL, ends, moments
-from companion.statistics.intervals import rank_correlation
 from emargin.paths import home
 from emargin.rows import write_text
 
@@ -184,7 +183,7 @@ def _line(held: np.ndarray, widths: np.ndarray) -> dict:
     }
 
 
-def of_correlations(sets: int, tables: int, seed: int = 0) -> list[dict]:
+def of_correlations(sets: int, tables: int, seed: int = 0) -> dict:
     """Return coverage for 13 methods with two configurations on each of some sets, whose quality the scores share.
 
     The truth is what 400 methods have on 20 sets.
@@ -198,19 +197,12 @@ def of_correlations(sets: int, tables: int, seed: int = 0) -> list[dict]:
         first, second = quality + 0.8 * noise[0], 0.7 * quality + 0.7 * other + 0.8 * noise[1]
         return pd.DataFrame({"method": names[:, 0], "set": names[:, 1], "x": first.ravel(), "y": second.ravel()})
 
-    truth = rank_correlation(rows(400, 20), "x", "y", draws=1).value
-    held, widths = {"jackknife": [], "percentile": []}, {"jackknife": [], "percentile": []}
-    for _ in range(tables):
-        frame = rows(13, sets)
-        one, two = correlation(frame, "x", "y"), rank_correlation(frame, "x", "y", draws=DRAWS)
-        for name, (low, high) in (("jackknife", (one["low"], one["high"])), ("percentile", (two.low, two.high))):
-            held[name].append(low <= truth <= high)
-            widths[name].append(high - low)
-    return [
-        {"method": name, "law": "rank correlation", "size": f"13 methods, {sets} sets"}
-        | _line(np.array(held[name]), np.array(widths[name]))
-        for name in held
-    ]
+    truth = value_of(rows(400, 20), "x", "y")
+    found = [correlation(rows(13, sets), "x", "y") for _ in range(tables)]
+    held = np.array([one["low"] <= truth <= one["high"] for one in found])
+    widths = np.array([one["high"] - one["low"] for one in found])
+    size = f"13 methods, {sets} sets"
+    return {"method": "jackknife", "law": "rank correlation", "size": size} | _line(held, widths)
 
 
 def simulate(tables: int) -> pd.DataFrame:
@@ -226,7 +218,7 @@ def simulate(tables: int) -> pd.DataFrame:
             line = {"method": method, "law": law, "size": size, "people": people, "folds": folds, "seeds": seeds}
             lines.append(line | covered(method, law, people, folds, seeds, tables))
     for sets in (3, 6):
-        lines += of_correlations(sets, min(tables, RESAMPLED))
+        lines.append(of_correlations(sets, min(tables, RESAMPLED)))
     return pd.DataFrame(lines).astype(dict.fromkeys(("people", "folds", "seeds"), "Int64"))
 
 

@@ -21,19 +21,58 @@ What is estimated is the mean for new people and new seeds, with the training pe
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
 from companion.grid.store import Store
-from companion.statistics.intervals import RESAMPLED, TABLES
-from companion.statistics.resampling import probing_scores, scores_of
+from companion.statistics.resampling import RESAMPLED, TABLES, probing_scores, scores_of
+from companion.statistics.verdicts import test_of, words_of
 from emargin.errors import InputError
 from emargin.evaluation.per_subject import PROBES
 
 LEVEL = 0.95
+NO_INTERVAL = "no interval"
 FEWEST_PEOPLE, FEWEST_SEEDS, FEWEST_FOLDS = 2, 2, 3  # below these the spread cannot be estimated
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference of two lines with its 95 % interval and what it says (`verdicts.words_of`).
+
+    low, high: NaN where `flaw` says why there is no interval; `verdict` is "no interval" then.
+    """
+
+    value: float
+    low: float
+    high: float
+    people: int
+    seeds: int
+    folds: int
+    flaw: str
+    verdict: str
+
+    def __str__(self) -> str:
+        return in_words(self.value, self.low, self.high)
+
+
+def in_words(value: float, low: float, high: float, digits: int = 3) -> str:
+    """Return a number with its interval, if it has one: "+0.100 [−0.020, +0.220]"."""
+    ends_of = "" if np.isnan([low, high]).any() else f" [{low:+.{digits}f}, {high:+.{digits}f}]"
+    return f"{value:+.{digits}f}{ends_of}".replace("-", "−")
+
+
+def compared(found: dict, metric: str) -> Difference:
+    """Return what `estimate` gave for a difference, with its verdict.
+
+    Only of a probe can lines be equivalent: for clustering scores no margin was stated.
+    """
+    test = test_of(found["value"], found["error"], found["freedom"])
+    verdict = words_of(found["value"], test, may_be_equivalent=metric.endswith("balanced_accuracy"))
+    numbers = (found[name] for name in ("value", "low", "high", "people", "seeds", "folds", "flaw"))
+    return Difference(*numbers, verdict or NO_INTERVAL)
 
 
 def moments(values: np.ndarray, folds: np.ndarray, over: str = "people") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -78,6 +117,10 @@ def estimate(table: pd.DataFrame, over: str = "people") -> dict:
     """
     wide = table.pivot_table(index=["fold", "person"], columns="seed", values="value", aggfunc="mean", dropna=False)
     wide = wide.dropna(how="all")
+    if not table.empty and table.value.isna().any():
+        undefined = {"value": np.nan, "error": np.nan, "freedom": np.nan, "low": np.nan, "high": np.nan}
+        counts = {"people": wide.shape[0], "seeds": wide.shape[1], "folds": table.fold.nunique()}
+        return undefined | counts | {"value": table.attrs.get("value", np.nan), "flaw": "undefined without one of them"}
     if table.empty or table.duplicated(["fold", "person", "seed"]).any() or wide.isna().to_numpy().any():
         raise InputError(
             "no table of people and seeds",
@@ -88,7 +131,7 @@ def estimate(table: pd.DataFrame, over: str = "people") -> dict:
     (people, seeds), n_folds = values.shape, len(np.unique(folds))
     result = {"value": table.attrs.get("value", float(values.mean())), "error": np.nan, "freedom": np.nan}
     result |= {"low": np.nan, "high": np.nan, "people": people, "seeds": seeds, "folds": n_folds, "flaw": ""}
-    if people < FEWEST_PEOPLE or seeds < FEWEST_SEEDS:
+    if over == "people" and (people < FEWEST_PEOPLE or seeds < FEWEST_SEEDS):
         return result | {"flaw": f"{people} people, {seeds} seeds: no interval"}
     if over == "folds" and n_folds < FEWEST_FOLDS:
         return result | {"flaw": f"{n_folds} folds: no interval over training people"}
@@ -112,7 +155,8 @@ def people_values(
     Raises InputError for a cell without tables of the metric, and for two of a fold and seed.
     """
     kept = tables_of(store) if tables is None else tables
-    cells = store.rows.drop_duplicates("digest").set_index("digest").reindex(digests)
+    rows = store.rows[store.rows.digest.isin(digests)]
+    cells = rows.drop_duplicates("digest").set_index("digest").reindex(digests)
     missing = [digest for digest in digests if not any(metric in RESAMPLED.get(t, ()) for t in kept.get(digest, {}))]
     if missing or cells.duplicated(["fold", "seed"]).any():
         raise InputError(
@@ -130,6 +174,15 @@ def people_values(
     table = pd.concat(parts, ignore_index=True)[["fold", "person", "seed", "value"]]
     table.attrs["value"] = float(np.mean(wholes))
     return table
+
+
+def fold_values(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return a metric of a line's cells as a table whose people are whole folds: for `estimate` over folds.
+
+    rows: tidy, of the line alone.
+    """
+    of_metric = rows[rows.metric == metric]
+    return of_metric.assign(person=0)[["fold", "person", "seed", "value"]].reset_index(drop=True)
 
 
 def difference(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,11 @@ from scipy.special import entr
 from emargin.evaluation.per_subject import PROBES
 
 CLUSTERING = ("davies_bouldin", "silhouette", "nmi", "ari")
+TABLES = ("clusters", "spread", "separation", "silhouette", *PROBES)
 PROBING = ("accuracy", "balanced_accuracy", "weighted_f1", "macro_f1", "macro_precision", "macro_recall")
+RESAMPLED = {"clusters": CLUSTERING} | {  # table -> the metrics that it gives
+    table: tuple(f"{prefix}{name}" for name in PROBING) for table, prefix in PROBES.items()
+}
 
 
 def scores_of(tables: dict[str, np.ndarray], weights: np.ndarray) -> dict[str, np.ndarray | float]:

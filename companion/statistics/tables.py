@@ -14,7 +14,9 @@ import pandas as pd
 
 from companion.grid.store import Store
 from companion.labels import names, short
-from companion.statistics.intervals import SPLIT, Bootstrap
+from companion.statistics.configurations import SPLIT
+from companion.statistics.crossed import Difference, compared, difference, estimate, people_values, tables_of
+from companion.statistics.resampling import RESAMPLED
 from emargin.config import FIDELITIES, Experiment
 from emargin.data.catalogue import SETS
 from emargin.errors import InputError
@@ -177,7 +179,7 @@ def entries(store: Store, cells: Sequence[Experiment], paper: pd.DataFrame, numb
 
 def paper_configurations(paper: pd.DataFrame) -> pd.DataFrame:
     """Methods that both of the paper's tables have, a line each a data set, with the columns "set" and "method" and the
-    metrics by our names: what `intervals.rank_correlation` takes.
+    metrics by our names: what `correlations.correlation` takes.
     """
     titles = {name: title for names in PAPER_NAMES.values() for title, name in names.items()}
     ours = {name: metric for metric, name in PAPER_METRICS.items()}
@@ -228,23 +230,70 @@ def ranks(table: pd.DataFrame, line: str) -> pd.DataFrame:
     return shown.reindex(index=table.metric.unique(), columns=table.column.unique()).astype(object).fillna("")
 
 
-def differences(
-    bootstrap: Bootstrap, store: Store, cells: Sequence[Experiment], metrics: Sequence[str], against: str
-) -> pd.DataFrame:
-    """Return differences of lines of one split, over common seeds: "line", "fidelity", "metric", "interval".
+class Differences:
+    """Differences between lines of one split, over its test people and the seeds that both lines have.
 
-    against: "infonce", each line minus InfoNCE of the same fidelity; "random-calibrated", minus the calibrated random
-    encoder; or "original", `released` minus `original` of the same line. A pair without a common seed has no rows.
+    Values of people are kept: a line is compared several times.
     """
-    runs, rows = runs_of(store, cells), []
-    for (line, fidelity), of_line in runs.items():
-        if fidelity == "original" and (against == "original" or (of_line.untrained and METHODS[against].untrained)):
-            continue  # compared once
-        baseline = runs[line, "original"] if against == "original" else runs.get((METHODS[against].title, fidelity))
-        if baseline is None or baseline.planned == of_line.planned:
-            continue
-        common = sorted(of_line.done.keys() & baseline.done.keys())
-        for metric in metrics if common else ():
-            pair = [[side.done[seed] for seed in common] for side in (of_line, baseline)]
-            rows.append((line, fidelity, metric, bootstrap.difference(*pair, metric)))
-    return pd.DataFrame(rows, columns=["line", "fidelity", "metric", "interval"])
+
+    def __init__(self, store: Store):
+        self.store, self.tables = store, tables_of(store)
+        self.values = dict(zip(zip(store.rows.digest, store.rows.metric, strict=True), store.rows.value, strict=True))
+        self.people: dict[tuple, pd.DataFrame] = {}
+
+    def between(self, first: Sequence[str], second: Sequence[str], metric: str) -> Difference:
+        """Return the mean of a metric over seeds of `first` minus that of `second`.
+
+        first, second: digests of one fold, one a seed. Raises InputError where they are not of the same people and
+        seeds, or where a cell has no such metric.
+        """
+        for digest in (*first, *second):
+            if (digest, metric) not in self.values:
+                raise InputError(f"no value of {metric}", found=f"none for {digest}", wanted="cells that did not fail")
+        counted = [any(metric in RESAMPLED[name] for name in self._tables(one)) for one in (*first, *second)]
+        if not all(counted):
+            mean = [np.mean([self.values[digest, metric] for digest in line]) for line in (first, second)]
+            nothing = dict.fromkeys(("error", "freedom", "low", "high"), np.nan)
+            flaw = "no counts of people: no interval"
+            found = nothing | {"value": float(mean[0] - mean[1]), "people": 0, "seeds": len(first), "folds": 1}
+            return compared(found | {"flaw": flaw}, metric)
+        return compared(estimate(difference(self._people(first, metric), self._people(second, metric))), metric)
+
+    def lines(self, cells: Sequence[Experiment], metrics: Sequence[str], against: str) -> pd.DataFrame:
+        """Return differences of the lines of one split: "line", "fidelity", "metric", "interval".
+
+        against: "infonce", each line minus InfoNCE of the same fidelity; "random-calibrated", minus the calibrated
+        random encoder; or "original", `released` minus `original` of the same line. A pair without a common seed has no
+        rows.
+        """
+        runs, rows = runs_of(self.store, cells), []
+        for (line, fidelity), of_line in runs.items():
+            if fidelity == "original" and (against == "original" or (of_line.untrained and METHODS[against].untrained)):
+                continue  # compared once
+            baseline = runs[line, "original"] if against == "original" else runs.get((METHODS[against].title, fidelity))
+            if baseline is None or baseline.planned == of_line.planned:
+                continue
+            common = sorted(of_line.done.keys() & baseline.done.keys())
+            for metric in metrics if common else ():
+                pair = [[side.done[seed] for seed in common] for side in (of_line, baseline)]
+                rows.append((line, fidelity, metric, self.between(*pair, metric)))
+        return pd.DataFrame(rows, columns=["line", "fidelity", "metric", "interval"])
+
+    def test_side(self, digests: Sequence[str]) -> tuple[int, np.ndarray, np.ndarray] | None:
+        """Return how many people the probes of these cells of one split were tested on, how many of them have frames of
+        each class `(L,)`, and how many frames of it there are `(L,)`; None where no cell has tables.
+        """
+        probes = [self.tables[digest]["probe"] for digest in digests if "probe" in self._tables(digest)]
+        if not probes:
+            return None
+        frames = probes[0].sum(2)
+        return int((frames.sum(1) > 0).sum()), (frames > 0).sum(0), frames.sum(0)
+
+    def _tables(self, digest: str) -> list[str]:
+        return [name for name in self.tables.get(digest, {}) if name in RESAMPLED]
+
+    def _people(self, digests: Sequence[str], metric: str) -> pd.DataFrame:
+        key = (*digests, metric)
+        if key not in self.people:
+            self.people[key] = people_values(self.store, digests, metric, tables=self.tables)
+        return self.people[key]

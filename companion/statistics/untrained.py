@@ -13,8 +13,8 @@ NAMES = ["set", "dataset", "method", "fidelity", "reading", "labels"]
 def against_untrained(configurations: pd.DataFrame, probes: Sequence[str] = PROBE_METRICS) -> pd.DataFrame:
     """Return a line a trained configuration, set and probe: its mean over seeds minus that of the control, "value".
 
-    configurations: as `intervals.configurations` gives them. Sets without the control, and configurations without a
-    value, have no line.
+    configurations: as `configurations.configurations` gives them. Sets without the control, and configurations
+    without a value, have no line.
     """
     long = configurations.melt(NAMES, [probe for probe in probes if probe in configurations], "probe").dropna(
         subset="value"

@@ -60,6 +60,17 @@ def test_of(value: float, error: float, freedom: float, margin: float = MARGIN) 
     return Test(margin, float(differs), float(equivalent))
 
 
+def words_of(value: float, test: Test, *, may_be_equivalent: bool = True) -> str:
+    """Return the verdict in words: "higher" or "lower" for a difference that is there.
+
+    may_be_equivalent: False where no margin was stated, as for clustering scores. "" where there is no standard error.
+    """
+    if np.isnan(test.p_differs):
+        return ""
+    verdict = test.verdict if may_be_equivalent else DIFFERS if test.p_differs < ALPHA else NOT_DECIDED
+    return ("higher" if value > 0 else "lower") if verdict == DIFFERS else verdict
+
+
 def with_verdicts(table: pd.DataFrame, margin: float = MARGIN) -> pd.DataFrame:
     """Add "margin", "p_differs", "p_equivalent" and "verdict" to lines with "value", "error" and "freedom"."""
     tests = [test_of(row.value, row.error, row.freedom, margin) for row in table.itertuples()]

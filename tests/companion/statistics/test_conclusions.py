@@ -1,13 +1,19 @@
-"""Counting claims: places, comparisons of lines, verdicts, the figure."""
+"""Claims under test: places, leads, counts, verdicts, the file and the text, the figure."""
+
+import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import ttest_1samp
 
 from companion.figures import conclusions as plots
 from companion.statistics import conclusions
-from companion.statistics.conclusions import Count, above, emargin_places, means, places_on_sets
-from companion.statistics.intervals import configurations
+from companion.statistics.conclusions import Count, by_fold, emargin_places, lead, means, places_of, standing
+from companion.statistics.configurations import configurations
+from companion.statistics.crossed import in_words
+from emargin.paths import home
 from tests.companion.statistics.test_tables import PAPER, Written, cell
 
 
@@ -67,13 +73,9 @@ def test_lines_are_compared_where_both_have_values(written):
     assert table.loc[("ecg-sim, fold 1", "released"), "InfoNCE"] == pytest.approx(0.3)
     assert table.loc[("ecg-sim, fold 1", "original"), "Random Init"] == 0.5
     assert np.isnan(table.loc[("ecg-sim, fold 2", "released"), conclusions.EMARGIN])
-    released = table.xs("released", level="fidelity")
-    assert above(released, "InfoNCE", conclusions.EMARGIN) == Count(1, 1)
-    assert above(released, conclusions.EMARGIN, "InfoNCE") == Count(0, 1)
-    assert above(released, "TNC", "InfoNCE") == Count(0, 0)
 
 
-def test_places_on_a_set_are_among_the_defaults_of_one_fidelity_and_the_untrained(written):
+def test_eMargin_is_set_against_the_defaults_of_one_fidelity_and_the_untrained(written):
     values = {
         cell("random"): 0.1,
         cell("infonce"): 0.2,
@@ -82,20 +84,77 @@ def test_places_on_a_set_are_among_the_defaults_of_one_fidelity_and_the_untraine
         cell("emargin", labels="paper"): 0.95,
         cell("emargin", fidelity="original"): 0.3,
         cell("emargin", fidelity="original", reading="pair"): 0.99,
+        cell("random", fold=2): 0.3,
         cell("emargin", fold=2): 0.5,
     }
     for one, value in values.items():
         written.add(one, value)
     found = configurations(written.store().rows)
-    released = places_on_sets(found, ("silhouette", "davies_bouldin"), "released")
-    assert [tuple(row)[1:] for row in released.itertuples(index=False)] == [
-        ("silhouette", 2, 3),
-        ("davies_bouldin", 2, 3),
-        ("silhouette", 1, 1),
-        ("davies_bouldin", 1, 1),
-    ]
-    (original,) = places_on_sets(found, ("silhouette",), "original").itertuples(index=False)
-    assert tuple(original)[1:] == ("silhouette", 2, 3)  # InfoNCE before it, the random encoder behind
+    better = standing(found, "silhouette", "released").set_index("method").value
+    assert better.to_dict() == pytest.approx({"random": (0.15 + 0.5) / 2 - 0.2, "infonce": (0.15 + 0.5) / 2 - 0.2})
+    worse = standing(found, "davies_bouldin", "released").set_index("method").value
+    assert worse.to_dict() == pytest.approx((-better).to_dict())
+    (place,) = places_of(standing(found, "silhouette", "original")).itertuples(index=False)
+    assert tuple(place) == ("ecg-sim", 2, 3)  # InfoNCE before it, the random encoder behind
+    assert standing(found[found.method != "emargin"], "silhouette", "released").empty
+
+
+def test_the_lead_is_over_methods_that_all_sets_have():
+    sets = [f"s{number}" for number in range(6)]
+    better = pd.DataFrame(
+        [(name, method, 0.2) for name in sets for method in ("a", "b")], columns=["set", "method", "value"]
+    )
+    better = pd.concat([better, pd.DataFrame([("s0", "c", 9.0)], columns=better.columns)])
+    found = lead(better)
+    assert (found["value"], found["methods"], found["drawn"]) == (pytest.approx(0.2), 2, "methods and sets")
+    few = lead(better[better["set"] < "s5"])
+    assert np.isnan(few["low"]) and few["drawn"] == ""
+
+
+def test_folds_and_seeds_that_both_lines_have_are_compared():
+    values = {("one", 1, 1): 0.5, ("one", 1, 2): 0.7, ("one", 2, 1): 0.6, ("one", 3, 1): 0.8, ("one", 4, 1): 0.9}
+    values |= {("two", 1, 1): 0.4, ("two", 1, 2): 0.6, ("two", 2, 1): 0.6, ("two", 3, 1): 0.6}
+    rows = pd.DataFrame(
+        [(*key, "accuracy", value) for key, value in values.items()],
+        columns=["line", "fold", "seed", "metric", "value"],
+    )
+    found = by_fold(rows, "one", "two", "accuracy")
+    low, high = ttest_1samp([0.1, 0.0, 0.2], 0).confidence_interval(0.95)
+    assert (found["value"], found["low"], found["high"]) == pytest.approx((0.1, low, high)) and found["folds"] == 3
+    assert np.isnan(by_fold(rows[rows.fold < 3], "one", "two", "accuracy")["low"])
+    assert by_fold(rows, "one", "three", "accuracy") is None
+
+
+@pytest.fixture(scope="module")
+def kept() -> pd.DataFrame:
+    return conclusions.read_claims()
+
+
+def test_the_file_of_claims_is_what_the_rows_say(kept, tmp_path):
+    """`python -m companion.statistics.conclusions` writes it anew."""
+    conclusions.claims().to_csv(tmp_path / "claims.csv", index=False, float_format="%.4f")
+    pd.testing.assert_frame_equal(conclusions.read_claims(tmp_path / "claims.csv"), kept, atol=2e-4)
+
+
+def test_verdicts_follow_from_the_numbers(kept):
+    for one in kept.itertuples():
+        if one.claim in ("2", "8") and pd.notna(one.low) and one.verdict in ("higher", "lower"):
+            assert (one.low > 0) == (one.verdict == "higher") and (one.high < 0) == (one.verdict == "lower")
+        if one.claim == "3" and one.verdict == "not decided":
+            assert one.low < 0 < one.high
+    counted = kept[kept.claim.isin(["1", "4", "6"])]
+    assert [conclusions.Count(one.holds, one.sets).verdict for one in counted.itertuples()] == counted.verdict.tolist()
+    over = kept[kept.drawn.str.contains("sets")]
+    assert (over.sets >= 6).all() and not kept.low[kept.drawn == ""].notna().any()
+
+
+def test_text_names_no_number_that_the_claims_do_not_have(kept):
+    """Intervals in the prose of the page of conclusions, "−0.15 (−0.22 to −0.09)", are those of a line."""
+    page = json.loads((home() / "notebooks" / "conclusions.ipynb").read_text(encoding="utf-8"))
+    prose = "".join("".join(one["source"]) for one in page["cells"] if one["cell_type"] == "markdown")
+    printed = re.findall(r"([+−]\d\.\d+) \(([+−]\d\.\d+) to ([+−]\d\.\d+)\)", prose)
+    lines = {in_words(one.value, one.low, one.high, 2) for one in kept.itertuples()}
+    assert printed and [one for one in printed if "{} [{}, {}]".format(*one) not in lines] == []
 
 
 def test_every_place_has_its_mark_on_its_line():

@@ -9,8 +9,8 @@ from scipy.stats import spearmanr
 from scipy.stats import t as student
 
 from companion.grid.store import Store
-from companion.statistics.correlations import MARGIN, correlation, with_control
-from companion.statistics.intervals import configurations
+from companion.statistics.configurations import configurations
+from companion.statistics.correlations import MARGIN, correlation, value_of, with_control
 from emargin.errors import InputError
 from emargin.methods import METHODS
 from emargin.paths import home
@@ -90,3 +90,40 @@ def test_control_works_on_the_committed_rows_without_the_rhythms():
     score, control = with_control(of_original, "silhouette", "balanced_accuracy").itertuples()
     assert (control.verdict, score.verdict) == ("goes along", "not decided")
     assert control.value == pytest.approx(0.52, abs=0.005) and 0 < control.low < control.high < 0.85
+
+
+def test_within_one_set_it_is_spearmans_correlation_with_ties():
+    frame = synthetic(7, sets=1, methods=30, score=0.4).round(0)
+    assert frame.silhouette.duplicated().any() and frame[PROBE].duplicated().any()
+    assert value_of(frame, "silhouette", PROBE) == pytest.approx(spearmanr(frame.silhouette, frame[PROBE]).statistic)
+
+
+def test_pooling_compares_within_sets_alone():
+    """Within each set y falls as x rises; the sets differ so much that all points together rise."""
+    frame = pd.DataFrame(
+        [
+            {"set": name, "method": f"m{number}", "x": 10 * shift + number, "y": 10 * shift - number}
+            for name, shift in (("a", 0), ("b", 1))
+            for number in range(6)
+        ]
+    )
+    assert spearmanr(frame.x, frame.y).statistic > 0.4
+    found = correlation(frame, "x", "y")
+    assert found["value"] == pytest.approx(-1) and found["verdict"] == "goes against"
+
+
+def test_higher_is_better_for_every_metric():
+    frame = synthetic(8).rename(columns={"silhouette": "davies_bouldin"})
+    assert value_of(frame.assign(y=-frame.davies_bouldin), "davies_bouldin", "y") == pytest.approx(1)
+
+
+def test_rows_without_a_value_take_no_part():
+    frame = synthetic(9, sets=1)
+    whole = correlation(frame[2:], "silhouette", PROBE)
+    frame.loc[0, "silhouette"], frame.loc[1, PROBE] = np.nan, np.nan
+    assert correlation(frame, "silhouette", PROBE) == whole and whole["configurations"] == 11
+
+
+def test_no_spread_has_no_value():
+    flat = correlation(synthetic(10).assign(flat=1.0), "silhouette", "flat")
+    assert np.isnan([flat["value"], flat["low"], flat["high"]]).all() and flat["verdict"] == "no interval"

@@ -67,5 +67,5 @@ def test_the_command_writes_what_it_simulates(tmp_path, monkeypatch, capsys):
     coverage.main(["--tables", "8", "--out", str(tmp_path / "new" / "coverage.json")])
     lines = json.loads((tmp_path / "new" / "coverage.json").read_text())["lines"]
     assert [line["method"] for line in lines[:4]] == list(coverage.METHODS)
-    assert len(lines) == 8 and {line["law"] for line in lines} == {"normal", "rank correlation"}
+    assert len(lines) == 6 and {line["law"] for line in lines} == {"normal", "rank correlation"}
     assert "least and most" in capsys.readouterr().out

@@ -9,7 +9,7 @@ from scipy.stats import ttest_1samp
 
 from companion.grid.integrity import stamp
 from companion.grid.store import Store
-from companion.statistics.crossed import difference, ends, estimate, moments, people_values
+from companion.statistics.crossed import compared, difference, ends, estimate, in_words, moments, people_values
 from companion.statistics.resampling import scores_of
 from emargin import rows as results
 from emargin.config import Experiment
@@ -183,3 +183,33 @@ def test_cells_without_counts_and_two_of_a_seed_are_refused(tmp_path):
 
 def test_ends_widen_with_the_level():
     assert np.diff(ends(0.0, 1.0, 5, 0.9)) < np.diff(ends(0.0, 1.0, 5))
+
+
+def test_folds_need_no_second_seed():
+    values = np.random.default_rng(11).standard_normal((8, 1))
+    equal = np.repeat([0, 1, 2, 3], 2)
+    found = estimate(tidy(values, equal), over="folds")
+    of_fold = [values[equal == fold].mean() for fold in range(4)]
+    assert (found["low"], found["high"]) == pytest.approx(t_interval(of_fold)) and found["flaw"] == ""
+
+
+def test_what_is_undefined_without_somebody_has_no_interval():
+    table = tidy(np.random.default_rng(12).standard_normal((5, 2)), np.zeros(5))
+    table.loc[3, "value"], table.attrs["value"] = np.nan, 0.4
+    found = estimate(table)
+    assert found["value"] == 0.4 and np.isnan(found["low"]) and "undefined" in found["flaw"]
+    assert compared(found, "silhouette").verdict == "no interval"
+
+
+def test_a_difference_says_its_verdict():
+    apart = estimate(tidy(np.random.default_rng(13).normal(0.1, 0.01, (8, 3)), np.zeros(8)))
+    alike = estimate(tidy(np.random.default_rng(14).normal(0, 0.01, (8, 3)), np.zeros(8)))
+    found = compared(apart, "balanced_accuracy")
+    assert found.verdict == "higher" and found.low > 0 and (found.people, found.seeds) == (8, 3)
+    assert compared(alike, "knn_balanced_accuracy").verdict == "equivalent within 0.02"
+    assert compared(alike, "silhouette").verdict == "not decided"  # no margin was stated for clustering scores
+
+
+def test_numbers_with_their_intervals_in_words():
+    assert in_words(0.1, -0.02, 0.3) == "+0.100 [−0.020, +0.300]"
+    assert in_words(-0.1, np.nan, np.nan, 2) == "−0.10"

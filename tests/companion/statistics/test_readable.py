@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from companion.statistics.readable import readable
-from tests.companion.statistics.test_intervals import Cells, seeds_of
+from companion.statistics.configurations import configurations
+from companion.statistics.readable import informing, readable
+from tests.companion.statistics.cells import Cells, seeds_of
 
 PROBE = ["balanced_accuracy"]
 
@@ -60,3 +61,26 @@ def test_folds_can_be_one_split(tmp_path):
     assert readable(store, PROBE).people.tolist() == [6, 6]
     (found,) = readable(store, PROBE, folds_together=True).itertuples()
     assert found.people == 12 and not hasattr(found, "fold")
+
+
+def test_three_folds_draw_training_people_with_one_seed_as_well(tmp_path):
+    cells = Cells(6)
+    digests = [cells.add(right, method="random", fold=fold) for fold, right in ((1, 0.7), (2, 0.8), (3, 0.75))]
+    rows = cells.store(tmp_path).rows
+    (found,) = readable(cells.store(tmp_path), PROBE, folds_together=True).itertuples()
+    values = rows[rows.digest.isin(digests) & (rows.metric == PROBE[0])].value
+    half = 4.302652729911275 * values.std(ddof=1) / 3**0.5  # Student's t, two degrees of freedom
+    assert (found.value, found.low) == pytest.approx((values.mean(), values.mean() - half))
+    assert found.drawn == "3 folds" and found.informs
+
+
+def test_configurations_of_informing_splits_are_kept_probe_by_probe(tmp_path):
+    cells = Cells(8)
+    seeds_of(cells, 0.8, method="random")
+    seeds_of(cells, 0.34, method="random", fold=2)
+    for fold in (1, 2):
+        seeds_of(cells, 0.9, method="infonce", fold=fold)
+    store = cells.store(tmp_path)
+    kept = informing(configurations(store.rows), readable(store, PROBE), PROBE[0])
+    assert set(kept.fold) == {1} and set(kept.method) == {"random", "infonce"}
+    assert informing(configurations(store.rows), readable(store, PROBE), "knn_balanced_accuracy").empty

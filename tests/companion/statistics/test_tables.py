@@ -14,7 +14,7 @@ from companion.grid.integrity import stamp
 from companion.grid.store import Store
 from companion.labels import short
 from companion.statistics import tables
-from companion.statistics.intervals import Bootstrap, Interval
+from companion.statistics.crossed import Difference
 from emargin import rows as results
 from emargin.config import Experiment
 from emargin.errors import InputError
@@ -288,10 +288,10 @@ def test_differences_are_taken_over_the_seeds_that_both_have(written):
     for one, value in zip(cells, (0.2, 0.4, 0.9, 0.5, 0.5, 0.8, 0.1, 0.3), strict=False):
         written.add(one, value)
     store = written.store()
-    bootstrap = Bootstrap(store, draws=20)
+    compared = tables.Differences(store)
 
     def found(against):
-        table = tables.differences(bootstrap, store, cells, ["accuracy"], against)
+        table = compared.lines(cells, ["accuracy"], against)
         return {
             (row.line, row.fidelity): (round(row.interval.value, 3), row.interval.seeds) for row in table.itertuples()
         }
@@ -315,14 +315,43 @@ def test_the_table_of_differences_shows_a_verdict_where_there_is_one(written):
     for one, value in zip(cells, (0.2, 0.2, 0.5, 0.5, 0.6), strict=True):
         written.add(one, value)
     store = written.store()
-    found = tables.differences(Bootstrap(store, draws=20), store, cells, ["accuracy"], "infonce")
+    found = tables.Differences(store).lines(cells, ["accuracy"], "infonce")
     page = html.difference_table(found, {"accuracy": "Accuracy"}, "Minus InfoNCE")
     assert "<td>+0.300 [+0.300, +0.300]<br>higher</td>" in page
-    assert '<td class="open">+0.400 [+0.400, +0.400]</td>' in page  # one seed
+    assert '<td class="open">+0.400</td>' in page  # one seed
+
+
+def test_differences_without_counts_of_people_have_no_interval(written):
+    cells = [cell(method, seed) for method in ("infonce", "tnc") for seed in (1, 2)]
+    for one, value in zip(cells, (0.2, 0.4, 0.5, 0.7), strict=True):
+        written.add(one, value)
+    written.arrays = {}
+    found = tables.Differences(written.store()).between(
+        *([one.digest for one in cells[i : i + 2]] for i in (2, 0)), "accuracy"
+    )
+    assert found.value == pytest.approx(0.3) and np.isnan(found.low)
+    assert (found.verdict, found.flaw) == ("no interval", "no counts of people: no interval")
+
+
+def test_a_cell_that_failed_is_refused(written):
+    written.add(cell("infonce"), 0.3)
+    written.fail(cell("tnc"), "why")
+    with pytest.raises(InputError, match="no value of accuracy"):
+        tables.Differences(written.store()).between([cell("tnc").digest], [cell("infonce").digest], "accuracy")
+
+
+def test_who_is_on_the_test_side(written):
+    written.add(cell("infonce"), 0.75)
+    compared = tables.Differences(written.store())
+    people, holders, frames = compared.test_side(["not run", cell("infonce").digest])
+    assert people == 6 and holders.tolist() == [6, 0] and frames.tolist() == [600, 0]
+    assert compared.test_side(["not run"]) is None
 
 
 def test_any_frame_becomes_a_table_that_sorts():
-    frame = pd.DataFrame({"Metric": ["a & b"], "Value": [Interval(-0.1, -0.2, -0.05, 8, 3)], "Seeds": [3]})
+    frame = pd.DataFrame(
+        {"Metric": ["a & b"], "Value": [Difference(-0.1, -0.2, -0.05, 8, 3, 1, "", "lower")], "Seeds": [3]}
+    )
     page = html.frame_table(frame, "A name")
     assert '<th scope="row">a &amp; b</th><td>−0.100 [−0.200, −0.050]</td><td>3</td>' in page
     assert re.findall(r'data-column="(\d)">(\w+)<', page) == [("0", "Metric"), ("1", "Value"), ("2", "Seeds")]

@@ -5,7 +5,7 @@ import pytest
 
 from companion.figures import untrained as figures
 from companion.grid.store import Store
-from companion.statistics.intervals import configurations
+from companion.statistics.configurations import configurations
 from companion.statistics.untrained import against_untrained, below_untrained
 from emargin.paths import home
 

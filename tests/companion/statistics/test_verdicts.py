@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import ttest_1samp
 
 from companion.statistics.verdicts import test_of as both_tests
-from companion.statistics.verdicts import with_verdicts
+from companion.statistics.verdicts import with_verdicts, words_of
 from emargin.errors import InputError
 
 
@@ -49,3 +49,11 @@ def test_a_table_gets_its_margin_beside_its_verdicts():
     assert table[["margin", "verdict"]].iloc[0].tolist() == [0.3, "equivalent within 0.3"]
     with pytest.raises(InputError, match="no margin"):
         both_tests(0.0, 0.1, 3, margin=0)
+
+
+def test_words_have_the_direction_and_need_a_margin_for_equivalence():
+    assert words_of(-0.1, both_tests(-0.1, 0.01, 9)) == "lower" and words_of(0.1, both_tests(0.1, 0.01, 9)) == "higher"
+    close = both_tests(0.001, 0.002, 9)
+    assert words_of(0.001, close) == "equivalent within 0.02"
+    assert words_of(0.001, close, may_be_equivalent=False) == "not decided"
+    assert words_of(0.1, both_tests(0.1, np.nan, np.nan)) == ""
