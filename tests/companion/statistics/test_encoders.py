@@ -6,7 +6,7 @@ import pytest
 
 from companion.figures import encoders as figures
 from companion.statistics.encoders import CONTEXT, FRAME, agreement, gains, lines
-from tests.companion.statistics.test_intervals import Cells, seeds_of
+from tests.companion.statistics.cells import Cells, seeds_of
 
 PROBE = "balanced_accuracy"
 
