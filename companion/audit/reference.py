@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -148,19 +149,21 @@ def run_all(data: Path, out: Path, sets: Sequence[str], seeds: Sequence[int]) ->
     return rows
 
 
+def against_published(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Return a line a set: "seeds", "ours" (mean) and its "spread", "published", and ours less published."""
+    found = pd.DataFrame(rows).groupby("set").accuracy.agg(seeds="size", ours="mean", spread="std")
+    found["published"] = pd.Series(PUBLISHED["accuracy"], dtype=float).reindex(found.index)
+    return found.assign(difference=found.ours - found.published).rename_axis(index=None)
+
+
 def summary(rows: Sequence[dict[str, Any]]) -> list[str]:
     """Return a line a set: mean and spread over seeds, the published accuracy, and whether they are far apart."""
     lines = []
-    for name in sorted({row["set"] for row in rows}):
-        values = np.array([row["accuracy"] for row in rows if row["set"] == name])
-        published = PUBLISHED["accuracy"].get(name)
-        spread = f" +- {values.std(ddof=1):.3f}" if len(values) > 1 else ""
-        beside = "not at hand" if published is None else f"{published:.3f}"
-        far = published is not None and abs(values.mean() - published) > CLOSE
-        lines.append(
-            f"{name:14}{values.mean():.3f}{spread} (seeds: {len(values)}), published {beside}"
-            + (f": more than {CLOSE} apart" if far else "")
-        )
+    for name, ours in against_published(rows).iterrows():
+        spread = "" if np.isnan(ours.spread) else f" +- {ours.spread:.3f}"
+        beside = "not at hand" if np.isnan(ours.published) else f"{ours.published:.3f}"
+        far = f": more than {CLOSE} apart" if abs(ours.difference) > CLOSE else ""
+        lines.append(f"{name:14}{ours.ours:.3f}{spread} (seeds: {ours.seeds:.0f}), published {beside}{far}")
     return lines
 
 

@@ -3,6 +3,7 @@
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from companion.figures.style import INK, MARKERS, MUTED, PALETTE, figure, mark_source
 from companion.statistics.encoders import CONTEXT, FRAME, SMALL
@@ -38,8 +39,8 @@ def values(table: pd.DataFrame, sets: dict[str, str], source: str) -> Figure:
         _look(axis, title, list(order))
     for axis in axes.flat[len(sets) :]:
         axis.set_axis_off()
-    fig.supxlabel("balanced accuracy of the probe with a chosen penalty", fontsize=10)
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3, title="encoder")
+    fig.supxlabel("balanced accuracy of the probe with a chosen penalty\n", fontsize=10)
+    _legend(fig, list(LOOKS))
     mark_source(fig, source)
     return fig
 
@@ -64,10 +65,19 @@ def added(table: pd.DataFrame, sets: dict[str, str], source: str) -> Figure:
         _look(axis, title, list(order))
     for axis in axes.flat[len(sets) :]:
         axis.set_axis_off()
-    fig.supxlabel("balanced accuracy above the untrained control of the same encoder", fontsize=10)
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2, title="encoder")
+    fig.supxlabel("balanced accuracy above the untrained control of the same encoder\n", fontsize=10)
+    _legend(fig, [FRAME, CONTEXT])
     mark_source(fig, source)
     return fig
+
+
+def _legend(fig: Figure, encoders: list[str]) -> None:
+    marks = [
+        Line2D([], [], color=colour, marker=marker, linestyle="none", label=encoder)
+        for encoder, (colour, marker) in LOOKS.items()
+        if encoder in encoders
+    ]
+    fig.legend(handles=marks, loc="outside upper center", ncols=len(marks))
 
 
 def _look(axis: Axes, title: str, order: list[str]) -> None:

@@ -11,7 +11,6 @@ from companion.grid.store import Store
 from companion.labels import label
 from companion.statistics.correlations import METRIC
 from companion.statistics.crossed import difference, ends, estimate, people_values, tables_of
-from companion.statistics.over_sets import FEWEST_SETS
 from emargin.evaluation.per_subject import PROBES
 from emargin.methods import METHODS
 
@@ -64,28 +63,6 @@ def gains(store: Store, probe: str = PROBE) -> pd.DataFrame:
     columns = [*LINE, "value", "control", "gain", "low", "high", "people", "seeds", "flaw"]
     table = pd.DataFrame(result).reindex(columns=[*columns, "error", "freedom", "folds"])
     return table.assign(gain=table.value - table.control)[columns]
-
-
-def over_series(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a line an encoder and method: the mean gain over the sets of whole series, with an interval over them.
-
-    table: of `gains`. A line that lacks a set is left out; below six sets there is no interval.
-    """
-    series = table[table.dataset.str.startswith("ucr-")]
-    everywhere = series.dataset.nunique()
-    result = []
-    for (encoder, line), of_line in series.groupby(["encoder", "line"], sort=False):
-        if len(of_line) < everywhere:
-            continue
-        gain, sets = of_line.gain, len(of_line)
-        low, high = (np.nan, np.nan)
-        if sets >= FEWEST_SETS:
-            low, high = ends(gain.mean(), gain.std(ddof=1) / sets**0.5, sets - 1)
-        result.append(
-            {"encoder": encoder, "line": line, "gain": gain.mean(), "low": low, "high": high, "sets": sets}
-            | {"above": int((gain > 0).sum()), "control": of_line.control.mean(), "value": of_line.value.mean()}
-        )
-    return pd.DataFrame(result)
 
 
 def agreement(table: pd.DataFrame) -> pd.DataFrame:

@@ -76,3 +76,10 @@ def test_a_published_number_names_its_text_and_far_ones_are_told():
     )
     assert "more than 0.03 apart" in near and "published 0.765" in near
     assert "apart" not in far and "not at hand" in unknown
+
+
+def test_ours_stands_beside_what_was_published():
+    rows = [{"set": "Adiac", "seed": seed, "accuracy": value} for seed, value in ((1, 0.7), (2, 0.8))]
+    (found,) = reference.against_published(rows).itertuples()
+    assert (found.Index, found.seeds, found.published) == ("Adiac", 2, 0.765)
+    assert (found.ours, found.spread, found.difference) == pytest.approx((0.75, 0.0707107, -0.015))

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from companion.figures import encoders as figures
-from companion.statistics.encoders import CONTEXT, FRAME, agreement, gains, lines, over_series
+from companion.statistics.encoders import CONTEXT, FRAME, agreement, gains, lines
 from tests.companion.statistics.cells import Cells, seeds_of
 
 PROBE = "balanced_accuracy"
@@ -49,27 +49,13 @@ def test_seeds_that_only_the_control_has_do_not_count(store):
     assert found.control == control and np.isnan(found.low) and found.flaw == "8 people, 1 seeds: no interval"
 
 
-def test_whole_series_have_an_interval_over_seeds_and_over_six_sets(tmp_path):
+def test_without_people_an_interval_is_over_seeds(tmp_path):
     cells = Cells(6)
     seeds_of(cells, 0.5, tables=False, method="random-calibrated")
     seeds_of(cells, 0.7, tables=False, method="infonce")
     store = cells.store(tmp_path)
     (found,) = gains(store, PROBE).itertuples()
     assert (found.people, found.seeds) == (0, 3) and found.low < found.gain < found.high
-    six = pd.concat(
-        [
-            pd.DataFrame(
-                {"dataset": [f"ucr-{n}"], "encoder": FRAME, "line": "a", "gain": n / 10, "value": 1, "control": 0}
-            )
-            for n in range(1, 7)
-        ]
-    )
-    (found,) = over_series(six).itertuples()
-    assert (found.gain, found.sets, found.above) == (pytest.approx(0.35), 6, 6)
-    assert (found.low, found.high) == pytest.approx((0.1537, 0.5463), abs=1e-4)
-    assert np.isnan(over_series(six[:5]).low).all()
-    lacking = pd.concat([six, six[:3].assign(line="b")])
-    assert over_series(lacking).line.tolist() == ["a"]
 
 
 def test_agreement_is_the_rank_correlation_of_both_orders():
