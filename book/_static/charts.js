@@ -23,13 +23,13 @@ function colours() {
   return { ink, muted, border, dark: document.documentElement.dataset.theme === "dark" };
 }
 
-function configOf({ ink, muted, border }) {
+function configOf({ ink, muted, border }, width) {
   const words = { labelColor: ink, titleColor: ink, labelFontSize: 12, titleFontSize: 12 };
   return {
     background: "transparent",
     font: getComputedStyle(document.body).fontFamily,
     axis: { ...words, domainColor: muted, tickColor: muted, gridColor: border },
-    legend: { ...words, labelLimit: 300 },
+    legend: { ...words, labelLimit: 300, columns: Math.max(1, Math.floor(width / 190)) },
     header: words,
     title: { color: ink, subtitleColor: ink },
     view: { stroke: null },
@@ -150,7 +150,7 @@ async function draw(place, values) {
     parameter.name in given ? { ...parameter, value: given[parameter.name] } : parameter,
   );
   const shown = { ...fitted(spec, place.clientWidth), params, datasets: { ...spec.datasets, ...datasets } };
-  const options = { renderer: "svg", actions: false, defaultStyle: false, bind: controls, config: configOf(theme) };
+  const options = { renderer: "svg", actions: false, defaultStyle: false, bind: controls, config: configOf(theme, place.clientWidth) };
   const { view } = await vegaEmbed(drawing, shown, { ...options, tooltip: { theme: theme.dark ? "dark" : "light" } });
   if (meta.details) {
     drawing.tabIndex = 0;

@@ -171,9 +171,7 @@ def _drawing(kept: str) -> alt.LayerChart:
     x = alt.X("x:Q", scale=alt.Scale(zero=False), axis=axis(None, ticks))
     y = alt.Y("y:Q", scale=alt.Scale(zero=False), axis=axis(None))
     colours = [*COLOURS[: len(GROUPS) - 1], MUTED]
-    legend = alt.Legend(
-        title=None, orient="bottom", offset=34, columns=alt.expr("max(1, floor(width / 175))"), symbolSize=80
-    )
+    legend = alt.Legend(title=None, orient="bottom", offset=34, symbolSize=80)
     dots = (
         alt.Chart(alt.NamedData("cells"), name="dots")
         .transform_calculate(**placed)
