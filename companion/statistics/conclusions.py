@@ -176,15 +176,19 @@ def claims(results: Path | None = None, protocol: str = "original", own: Store |
     folder = results or home() / "results"
     store, archive = (own, own) if own else (Store(folder / "grid"), Store(folder / "ucr"))
     rows = store.rows[(store.rows.protocol == protocol) & (store.rows.surrogate == "")]
-    found = configurations(rows)
-    groups = {RECORDINGS: (found, readable(store))}
+    found, groups = configurations(rows), {}
+    if set(SCORES) <= set(found):
+        groups[RECORDINGS] = found, readable(store)
     if archive.rows.metric.str.startswith(series.PREFIX).any():
         groups[ARCHIVE] = of_archive(archive)
     theirs = paper_configurations(pd.read_csv(folder / "paper" / "tables.csv"))
     lines = [*_best_scores(theirs, groups), *_probing(theirs, groups)]
     if own is None:
         lines += [*_penalty(Store(folder / "penalty")), *_on_core(Store(folder / "core"))]
-    lines += [*_over_methods(theirs, groups), *_ranks(found), *_clusters(found), *_margin()]
+    lines += _over_methods(theirs, groups)
+    if RECORDINGS in groups:
+        lines += [*_ranks(found), *_clusters(found)]
+    lines += _margin()
     if own is None:
         lines += _dial(folder / "dial")
     return pd.DataFrame(lines, columns=COLUMNS).astype({"holds": "Int64", "sets": "Int64"})

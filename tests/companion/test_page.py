@@ -117,6 +117,7 @@ def run_page(name: str, **parameters) -> dict:
         ("controls", {}),
         ("course", {}),
         ("conclusions", {}),
+        ("evidence", {}),
         ("repairs", {}),
     ],
 )

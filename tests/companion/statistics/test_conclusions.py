@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import ttest_1samp
 
 from companion.figures import conclusions as plots
+from companion.grid.store import Store
 from companion.statistics import conclusions
 from companion.statistics.conclusions import Count, by_fold, emargin_places, lead, means, places_of, standing
 from companion.statistics.configurations import configurations
@@ -109,6 +110,8 @@ def test_the_lead_is_over_methods_that_all_sets_have():
     assert (found["value"], found["methods"], found["drawn"]) == (pytest.approx(0.2), 2, "methods and sets")
     few = lead(better[better["set"] < "s5"])
     assert np.isnan(few["low"]) and few["drawn"] == ""
+    none = lead(better[:0])
+    assert np.isnan(none["value"]) and np.isnan(none["low"]) and none["drawn"] == ""
 
 
 def test_folds_and_seeds_that_both_lines_have_are_compared():
@@ -134,6 +137,14 @@ def test_the_file_of_claims_is_what_the_rows_say(kept, tmp_path):
     """`python -m companion.statistics.conclusions` writes it anew."""
     conclusions.claims().to_csv(tmp_path / "claims.csv", index=False, float_format="%.4f")
     pd.testing.assert_frame_equal(conclusions.read_claims(tmp_path / "claims.csv"), kept, atol=2e-4)
+
+
+def test_claims_of_other_rows_rest_on_these_alone(kept):
+    own = conclusions.claims(own=Store(home() / "results" / "ucr"))
+    assert "8" not in set(own.claim) and not own["where"].str.contains("everyone").any()
+    theirs, ours = (lines[lines["where"] == conclusions.ARCHIVE] for lines in (own, kept))
+    ours = ours[ours.against != "InfoNCE, released"]  # the penalty's
+    pd.testing.assert_frame_equal(theirs.reset_index(drop=True), ours.reset_index(drop=True), atol=2e-4)
 
 
 def test_verdicts_follow_from_the_numbers(kept):

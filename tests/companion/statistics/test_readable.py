@@ -31,6 +31,14 @@ def test_trained_encoders_cannot_make_a_split_inform(tmp_path):
     assert not found.informs and found.reason.startswith("lower end 0.") and found.control == "random"
 
 
+def test_without_a_control_no_split_informs(tmp_path):
+    cells = Cells(4)
+    seeds_of(cells, 0.9, method="infonce")
+    store = cells.store(tmp_path)
+    found = readable(store, PROBE)
+    assert found.empty and informing(configurations(store.rows), found, *PROBE).empty
+
+
 def test_people_who_disagree_leave_a_split_out(tmp_path):
     """The mean is far above chance, and rests on one person of four."""
     cells = Cells(4)
