@@ -6,8 +6,8 @@ import pytest
 
 from companion.figures import encoders as figures
 from companion.grid.store import Store
-from companion.statistics.encoders import PROBE as CHOSEN
 from companion.statistics.encoders import CONTEXT, FRAME, agreement, gains, lines
+from companion.statistics.encoders import PROBE as CHOSEN
 from emargin.paths import home
 from tests.companion.statistics.cells import Cells, seeds_of
 
