@@ -2,7 +2,7 @@
 
     python -m companion.book.pictures _build/source
 
-A page in Markdown names a picture as `../_static/figures/NAME.png`; NAME is the figure's name in its notebook.
+A page in `book/` names a picture as `_static/figures/NAME.png`; NAME is the figure's name in its notebook.
 """
 
 import base64
@@ -49,4 +49,7 @@ def copy(source: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    copy(Path(sys.argv[1]))
+    try:
+        copy(Path(sys.argv[1]))
+    except InputError as error:
+        sys.exit(f"pictures: {error}")

@@ -15,68 +15,74 @@ def values(table: pd.DataFrame, sets: dict[str, str], source: str) -> Figure:
     """A panel a set, a line a method: its balanced accuracy on each encoder; dashed, the untrained control of each.
 
     table: of `statistics.encoders.gains`. sets: name -> title, in the order they are shown. Methods are in the order of
-    their mean on the context encoder.
+    their values on the context encoder, on the first set that has them. The control is that of most seeds.
     """
-    shown = table[table.dataset.isin(sets)]
-    order = shown[shown.encoder == CONTEXT].groupby("line").value.mean().sort_values(ascending=False).index
-    columns = min(len(sets), 3)
-    rows = -(-len(sets) // columns)
-    fig, axes = figure(
-        rows, columns, height=0.9 + 0.24 * len(order), width=7.2, sharex=rows == 1, sharey=True, squeeze=False
-    )
-    for axis, (name, title) in zip(axes.flat, sets.items(), strict=False):
-        for encoder, (colour, marker) in LOOKS.items():
-            of_encoder = shown[(shown.dataset == name) & (shown.encoder == encoder) & shown.line.isin(order)]
-            if of_encoder.empty:
-                continue
-            axis.axvline(of_encoder.control.mean(), color=colour, linestyle="--", linewidth=1)
-            places = [order.get_loc(line) for line in of_encoder.line]
-            axis.scatter(of_encoder.value, places, color=colour, marker=marker, s=26, zorder=3, label=encoder)
-        wide = shown[shown.dataset == name].pivot_table(index="line", columns="encoder", values="value")
-        if {FRAME, CONTEXT} <= set(wide):
-            for line, ends in wide.reindex(order)[[FRAME, CONTEXT]].dropna().iterrows():
-                axis.plot(ends, [order.get_loc(line)] * 2, color=MUTED, linewidth=1, zorder=1)
-        _look(axis, title, list(order))
-    for axis in axes.flat[len(sets) :]:
-        axis.set_axis_off()
+    fig, axes, order = _panels(table, sets)
+    for axis, name in zip(axes, sets, strict=True):
+        inside = table[(table.dataset == name) & table.line.isin(order)]
+        for encoder, of_encoder in inside.groupby("encoder"):
+            colour, marker = LOOKS[encoder]
+            control = of_encoder.loc[of_encoder.seeds.idxmax(), "control"]
+            axis.axvline(control, color=colour, linestyle="--", linewidth=1)
+            places = [order.index(line) for line in of_encoder.line]
+            axis.scatter(of_encoder.value, places, color=colour, marker=marker, s=26, zorder=3)
+        wide = inside.pivot_table("value", "line", "encoder").reindex(columns=[FRAME, CONTEXT]).dropna()
+        for line, ends in wide.iterrows():
+            axis.plot(ends, [order.index(line)] * 2, color=MUTED, linewidth=1, zorder=1)
     fig.supxlabel("balanced accuracy of the probe with a chosen penalty\n", fontsize=10)
-    _legend(fig, list(LOOKS))
+    _legend(fig, [encoder for encoder in LOOKS if (table.encoder == encoder).any()], untrained=True)
     mark_source(fig, source)
     return fig
 
 
 def added(table: pd.DataFrame, sets: dict[str, str], source: str) -> Figure:
-    """A panel a set, a line a method: its gain over the untrained control of each encoder, with its interval."""
-    shown = table[table.dataset.isin(sets) & table.encoder.isin([FRAME, CONTEXT])]
-    order = shown[shown.encoder == CONTEXT].groupby("line").value.mean().sort_values(ascending=False).index
-    columns = min(len(sets), 3)
-    rows = -(-len(sets) // columns)
-    fig, axes = figure(
-        rows, columns, height=0.9 + 0.24 * len(order), width=7.2, sharex=rows == 1, sharey=True, squeeze=False
-    )
-    for axis, (name, title) in zip(axes.flat, sets.items(), strict=False):
+    """A panel a set, a line a method: its gain over the untrained control of each encoder, with its interval.
+
+    Where two people are tested an interval is wider than the panel, which shows the gains.
+    """
+    table = table[table.encoder.isin([FRAME, CONTEXT])]
+    fig, axes, order = _panels(table, sets)
+    for axis, name in zip(axes, sets, strict=True):
         axis.axvline(0, color=INK, linewidth=0.9)
-        for shift, encoder in ((-0.15, FRAME), (0.15, CONTEXT)):
+        inside = table[(table.dataset == name) & table.line.isin(order)]
+        for encoder, of_encoder in inside.groupby("encoder"):
             colour, marker = LOOKS[encoder]
-            of_encoder = shown[(shown.dataset == name) & (shown.encoder == encoder) & shown.line.isin(order)]
-            places = [order.get_loc(line) + shift for line in of_encoder.line]
+            places = [order.index(line) + {FRAME: -0.15, CONTEXT: 0.15}[encoder] for line in of_encoder.line]
             axis.hlines(places, of_encoder.low, of_encoder.high, color=colour, linewidth=1.2)
-            axis.scatter(of_encoder.gain, places, color=colour, marker=marker, s=20, zorder=3, label=encoder)
-        _look(axis, title, list(order))
-    for axis in axes.flat[len(sets) :]:
-        axis.set_axis_off()
+            axis.scatter(of_encoder.gain, places, color=colour, marker=marker, s=20, zorder=3)
+        reach = 1.3 * inside.gain.abs().max()
+        axis.set_xlim(-reach, reach)
     fig.supxlabel("balanced accuracy above the untrained control of the same encoder\n", fontsize=10)
-    _legend(fig, [FRAME, CONTEXT])
+    _legend(fig, [encoder for encoder in (FRAME, CONTEXT) if (table.encoder == encoder).any()])
     mark_source(fig, source)
     return fig
 
 
-def _legend(fig: Figure, encoders: list[str]) -> None:
+def _panels(table: pd.DataFrame, sets: dict[str, str]) -> tuple[Figure, list[Axes], list[str]]:
+    """A panel a set, and the methods in the order they are shown."""
+    shown = table[table.dataset.isin(sets)]
+    ranked = shown.assign(
+        elsewhere=shown.encoder != CONTEXT, later=shown.dataset.map({name: place for place, name in enumerate(sets)})
+    ).sort_values(["later", "elsewhere", "value"], ascending=[True, True, False])
+    order = list(ranked.line.drop_duplicates())
+    columns = min(len(sets), 3)
+    rows = -(-len(sets) // columns)
+    fig, axes = figure(rows, columns, height=0.9 + 0.24 * len(order), width=7.2, sharey=True, squeeze=False)
+    for axis, title in zip(axes.flat, sets.values(), strict=False):
+        _look(axis, title, order)
+    for axis in axes.flat[len(sets) :]:
+        axis.set_axis_off()
+    return fig, list(axes.flat[: len(sets)]), order
+
+
+def _legend(fig: Figure, encoders: list[str], untrained: bool = False) -> None:
     marks = [
         Line2D([], [], color=colour, marker=marker, linestyle="none", label=encoder)
         for encoder, (colour, marker) in LOOKS.items()
         if encoder in encoders
     ]
+    if untrained:
+        marks.append(Line2D([], [], color=MUTED, linestyle="--", linewidth=1, label="untrained"))
     fig.legend(handles=marks, loc="outside upper center", ncols=len(marks))
 
 

@@ -17,19 +17,20 @@ from emargin.methods import METHODS
 FRAME, CONTEXT, SMALL = "frame", "context", "context-small"
 CONTROLS = {FRAME: "random-calibrated", CONTEXT: "random", SMALL: "random"}
 PROBE = f"chosen_{METRIC}"
-SCORES = ("silhouette", "davies_bouldin", "participation_ratio", METRIC, PROBE)
+SCORES = ("silhouette", "participation_ratio", METRIC, PROBE)
+DATA = ["dataset", "source", "surrogate", "protocol", "split"]
 LINE = ["dataset", "encoder", "line"]
 
 
 def lines(store: Store) -> pd.DataFrame:
-    """Return a line a cell with its scores: "dataset", "encoder", "line", "method", "seed", "digest", then `SCORES`.
+    """Return a line a cell with its scores: `DATA`, "encoder", "line", "method", "fold", "seed", "digest", `SCORES`.
 
     "line" names method, fidelity and reading; "encoder" is one of `CONTROLS`, "frame" for the methods' own.
     """
     cells = store.rows.drop_duplicates("digest").set_index("digest")
     names = [label(row._replace(encoder="")) for row in cells.itertuples()]
     scores = store.rows[store.rows.metric.isin(SCORES)].pivot(index="digest", columns="metric", values="value")
-    found = cells[["dataset", "method", "seed"]].assign(
+    found = cells[[*DATA, "method", "fold", "seed"]].assign(
         encoder=cells.encoder.replace("", FRAME),
         line=names,
         untrained=[METHODS[name].untrained for name in cells.method],
@@ -40,17 +41,16 @@ def lines(store: Store) -> pd.DataFrame:
 def gains(store: Store, probe: str = PROBE) -> pd.DataFrame:
     """Return a line a set, encoder and method: what training adds to the untrained control of that encoder.
 
-    Columns: "dataset", "encoder", "line", "value" (balanced accuracy), "control", "gain", "low" and "high" (95 %, new
-    people and seeds; over seeds alone where recordings have no people), "people", "seeds", "flaw" (why there is no
-    interval). Only the seeds that the line and its control both have count.
+    probe: one of `SCORES`. Columns: "dataset", "encoder", "line", "value" (balanced accuracy), "control", "gain", "low"
+    and "high" (95 %, new people and seeds; over seeds alone where recordings have no people), "people", "seeds", "flaw"
+    (why there is no interval). Only the seeds that the line and its control both have count.
     """
     cells, tables, result = lines(store).dropna(subset=probe), tables_of(store), []
     (of_people,) = (name for name, prefix in PROBES.items() if probe == f"{prefix}{METRIC}")
-    for (dataset, encoder, line), of_line in cells[~cells.untrained].groupby(LINE, sort=False):
-        control = cells[(cells.dataset == dataset) & (cells.encoder == encoder) & (cells.method == CONTROLS[encoder])]
-        both = of_line.merge(control, on="seed", suffixes=("", "_control"))
-        if both.empty:
-            continue
+    controls = cells[cells.method == cells.encoder.map(CONTROLS)]
+    trained = cells[~cells.untrained].merge(controls, on=[*DATA, "encoder", "fold", "seed"], suffixes=("", "_control"))
+    for names, both in trained.groupby([*DATA, "encoder", "line"], sort=False):
+        dataset, encoder, line = names[0], *names[-2:]
         found = {"dataset": dataset, "encoder": encoder, "line": line, "value": both[probe].mean()}
         found["control"] = both[f"{probe}_control"].mean()
         sides = [list(both.digest), list(both.digest_control)]
@@ -61,8 +61,8 @@ def gains(store: Store, probe: str = PROBE) -> pd.DataFrame:
             found |= _over_seeds(both[probe] - both[f"{probe}_control"])
         result.append(found)
     columns = [*LINE, "value", "control", "gain", "low", "high", "people", "seeds", "flaw"]
-    table = pd.DataFrame(result).reindex(columns=[*columns, "error", "freedom", "folds"])
-    return table.assign(gain=table.value - table.control)[columns]
+    table = pd.DataFrame(result).reindex(columns=columns)
+    return table.assign(gain=table.value - table.control)
 
 
 def agreement(table: pd.DataFrame) -> pd.DataFrame:
@@ -72,14 +72,15 @@ def agreement(table: pd.DataFrame) -> pd.DataFrame:
     """
     result = []
     for dataset, inside in table[table.encoder.isin([FRAME, CONTEXT])].groupby("dataset", sort=False):
-        wide = inside.pivot(index="line", columns="encoder", values="value").dropna()
+        wide = inside.pivot_table("value", "line", "encoder").dropna()
         if wide.shape[1] < 2 or len(wide) < 3:
             continue
         result.append(
             {"dataset": dataset, "methods": len(wide), "correlation": wide[FRAME].corr(wide[CONTEXT], "spearman")}
             | {f"first_{encoder}": wide[encoder].idxmax() for encoder in (FRAME, CONTEXT)}
         )
-    return pd.DataFrame(result)
+    first = [f"first_{encoder}" for encoder in (FRAME, CONTEXT)]
+    return pd.DataFrame(result, columns=["dataset", "methods", "correlation", *first])
 
 
 def _over_seeds(differences: pd.Series) -> dict:

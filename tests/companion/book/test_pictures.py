@@ -54,7 +54,7 @@ def test_the_landing_page_says_what_the_rows_of_the_dial_say():
     assert f"to at least {down(values('silhouette', 1 / 64).min()):.2f}," in sure
     assert f"falls from {down(values('probe', 1).min()):.2f} or more to chance (0.20)" in sure
     assert values("probe", 1 / 64) == pytest.approx(0.2, abs=1e-3)
-    assert f"whitened features moves by at most {up(moved):.2f}" in sure
+    assert f"on whitened features, where all directions have one size, it moves by at most {up(moved):.2f}" in sure
 
 
 def test_the_page_on_measuring_counts_people_as_the_cards_do():

@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
+from companion import committed
 from companion.__main__ import main
 from companion.grid import files, integrity
 from companion.grid.integrity import stamp
@@ -236,7 +237,7 @@ def test_verify_reads_all_folders_and_fails_for_one_that_is_damaged(out, written
     output = capsys.readouterr()
     assert output.out.startswith(str(written)) and f"{out / ROWS} is damaged" in output.err
     assert f"no results in {tmp_path / 'none'}" in output.err
-    monkeypatch.setattr(integrity, "home", lambda: tmp_path)
+    monkeypatch.setattr(committed, "home", lambda: tmp_path)
     (tmp_path / "results").mkdir()
     shutil.copytree(written, tmp_path / "results" / "one")
     assert main(["results", "verify"]) == 0 and "one: 5 cells" in capsys.readouterr().out

@@ -93,7 +93,7 @@ def test_the_page_says_what_the_committed_rows_say():
     assert f"reads {untrained[CONTEXT, 'random'].mean():.2f} *without any training*" in text
     assert len(step) == 3 and f"{step.min():.2f} to {step.max():.2f} between the untrained ones" in text
     frame = body[body.encoder == FRAME].value
-    assert f"reads {frame.min():.2f} to {frame.max():.2f} with every method tried" in text
+    assert f"reads {frame.min():.2f} to {frame.max():.2f} with every loss tried" in text
     wide = cells[(cells.encoder == CONTEXT) & cells.seed.le(3)].pivot_table(CHOSEN, ["dataset", "seed"], "line")
     collapsed = cells[(cells.encoder == CONTEXT) & (cells.line == "eMargin, released")]
     assert len(collapsed) == 6 and collapsed.participation_ratio.max() < 1.1
@@ -102,7 +102,10 @@ def test_the_page_says_what_the_committed_rows_say():
     both = wide[["eMargin, released", "InfoNCE, released"]].dropna()
     assert len(both) == 6 and (both["eMargin, released"] > both["InfoNCE, released"]).all()
     found = of(body, CONTEXT, "eMargin, released")
-    assert f"it is {found.gain:+.3f} ({found.low:+.3f} to {found.high:+.3f}) on SP-SW-HAR" in text
+    assert (
+        f"it is {found.gain:+.3f} ({found.low:+.3f} to {found.high:+.3f}, training people held fixed) on SP-SW-HAR"
+        in text
+    )
     sleep = of(table[table.dataset == "sleepedf-features"], CONTEXT, "eMargin, released")
     assert sleep.low < 0 < sleep.high and f"and −{-sleep.gain:.3f}, which decides nothing" in text.replace(
         "\\u2212", "−"
