@@ -79,6 +79,7 @@ for (const path of pages) {
   for (const [number, { width, height, scheme }] of views.entries()) {
     await page.setViewportSize({ width, height });
     await page.emulateMedia({ colorScheme: scheme });
+    if (number > 0) await page.waitForTimeout(400); // 300 ms after a resize the theme sees which parts scroll
     if (number === 0) {
       await page.goto(new URL(path, book).href);
       await page.evaluate(async () => {

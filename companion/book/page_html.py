@@ -25,7 +25,6 @@ def mended(body: str) -> str:
     body = THEBE.sub("", body)
     body = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
     body = body.replace(' role="doc-biblioentry"', ' role="listitem"')  # entries of a list, and no deprecated role
-    body = body.replace('<div class="output text_html">', '<div class="output text_html" tabindex="0">')  # may scroll
     body = EMPTY_HEAD.sub(r"<td\g<attributes>></td>", body)
     body = HEAD.sub(lambda head: _scoped(head.group(), "col"), body)
     return ROWS.sub(lambda rows: _scoped(rows.group(), "row"), body)

@@ -49,7 +49,3 @@ def test_nothing_of_thebe_is_loaded_and_all_else_is():
     assert context["script_files"] == [ours, inline]
     assert [file.filename for file in context["css_files"]] == ["custom.css"]
     assert context["body"] == "ab"
-
-
-def test_a_table_that_may_scroll_is_reached_by_the_keyboard():
-    assert mended('<div class="output text_html"><table>') == '<div class="output text_html" tabindex="0"><table>'
