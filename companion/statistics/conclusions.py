@@ -36,7 +36,7 @@ from companion.labels import label
 from companion.statistics import correlations
 from companion.statistics.configurations import LOWER_IS_BETTER, configurations
 from companion.statistics.correlations import CONTROL, METRIC, correlation, with_control
-from companion.statistics.crossed import compared, ends, estimate
+from companion.statistics.crossed import compared, ends, estimate, in_words
 from companion.statistics.over_sets import FEWEST_SETS, over_sets
 from companion.statistics.readable import informing, readable
 from companion.statistics.tables import METRICS, entries, nearest, paper_configurations, places, runs_of
@@ -66,6 +66,15 @@ RECORDINGS, ARCHIVE = "recordings", "UCR archive"
 SMALLEST = 1 / 64  # of the dial
 COLUMNS = ["claim", "of", "by", "against", "where", "holds", "sets", "value", "low", "high", "drawn", "verdict"]
 FILE = home() / "results" / "statistics" / "claims.csv"
+CLAIMS = {  # the paper's, as pages name them
+    "1": "1. eMargin has the best clustering scores",
+    "2": "2. It is not competitive in linear probing",
+    "3": "3. Clustering scores do not order methods as a probe does",
+    "4": "4. The margin prevents collapse",
+    "6": "6. TS2Vec and TNC agree better with the classes",
+    "7": "7. The margin acts where frames differ",
+}
+SOURCES = {"paper": "The paper’s tables", "released": "Here, released", "original": "Here, original (anchor)"}
 
 
 @dataclass(frozen=True)
@@ -192,6 +201,24 @@ def claims(results: Path | None = None, protocol: str = "original", own: Store |
     if own is None:
         lines += _dial(folder / "dial")
     return pd.DataFrame(lines, columns=COLUMNS).astype({"holds": "Int64", "sets": "Int64"})
+
+
+def claim_words(line) -> str:
+    """Return the verdict of a claim's line, and the count and interval that it rests on."""
+    counted = f"{line.holds} of {line.sets}" if pd.notna(line.holds) else ""
+    number = in_words(line.value, line.low, line.high, 2) if line.drawn else ""
+    rests = ", ".join(filter(None, [counted, number]))
+    return f"{line.verdict} ({rests})" if rests else line.verdict
+
+
+def claim_table(lines: pd.DataFrame, claim: str) -> pd.DataFrame:
+    """Return lines of a claim as a page prints them: a row a comparison, a column a source, `claim_words` in each."""
+    rows: dict[str, dict[str, str]] = {}
+    for line in lines.itertuples():
+        name = f"{line.by}, {line.where}" if claim in "126" else line.by
+        name = f"{line.against}, {line.where}" if claim == "6" else name
+        rows.setdefault(name, dict.fromkeys(SOURCES.values(), "–"))[SOURCES[line.of]] = claim_words(line)
+    return pd.DataFrame(rows).T.rename_axis(CLAIMS[claim]).reset_index()
 
 
 def read_claims(file: Path = FILE) -> pd.DataFrame:

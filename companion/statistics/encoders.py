@@ -9,6 +9,7 @@ import pandas as pd
 
 from companion.grid.store import Store
 from companion.labels import label
+from companion.statistics.configurations import SPLIT
 from companion.statistics.correlations import METRIC
 from companion.statistics.crossed import difference, ends, estimate, people_values, tables_of
 from emargin.evaluation.per_subject import PROBES
@@ -18,19 +19,19 @@ FRAME, CONTEXT, SMALL = "frame", "context", "context-small"
 CONTROLS = {FRAME: "random-calibrated", CONTEXT: "random", SMALL: "random"}
 PROBE = f"chosen_{METRIC}"
 SCORES = ("silhouette", "participation_ratio", METRIC, PROBE)
-DATA = ["dataset", "source", "surrogate", "protocol", "split"]
+DATA = [name for name in SPLIT if name != "fold"]
 LINE = ["dataset", "encoder", "line"]
 
 
 def lines(store: Store) -> pd.DataFrame:
-    """Return a line a cell with its scores: `DATA`, "encoder", "line", "method", "fold", "seed", "digest", `SCORES`.
+    """Return a line a cell with its scores: `SPLIT`, "encoder", "line", "method", "seed", "digest", then `SCORES`.
 
     "line" names method, fidelity and reading; "encoder" is one of `CONTROLS`, "frame" for the methods' own.
     """
     cells = store.rows.drop_duplicates("digest").set_index("digest")
     names = [label(row._replace(encoder="")) for row in cells.itertuples()]
     scores = store.rows[store.rows.metric.isin(SCORES)].pivot(index="digest", columns="metric", values="value")
-    found = cells[[*DATA, "method", "fold", "seed"]].assign(
+    found = cells[[*SPLIT, "method", "seed"]].assign(
         encoder=cells.encoder.replace("", FRAME),
         line=names,
         untrained=[METHODS[name].untrained for name in cells.method],
@@ -48,7 +49,7 @@ def gains(store: Store, probe: str = PROBE) -> pd.DataFrame:
     cells, tables, result = lines(store).dropna(subset=probe), tables_of(store), []
     (of_people,) = (name for name, prefix in PROBES.items() if probe == f"{prefix}{METRIC}")
     controls = cells[cells.method == cells.encoder.map(CONTROLS)]
-    trained = cells[~cells.untrained].merge(controls, on=[*DATA, "encoder", "fold", "seed"], suffixes=("", "_control"))
+    trained = cells[~cells.untrained].merge(controls, on=[*SPLIT, "encoder", "seed"], suffixes=("", "_control"))
     for names, both in trained.groupby([*DATA, "encoder", "line"], sort=False):
         dataset, encoder, line = names[0], *names[-2:]
         found = {"dataset": dataset, "encoder": encoder, "line": line, "value": both[probe].mean()}
