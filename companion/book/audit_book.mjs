@@ -56,8 +56,12 @@ function measure() {
   }
   const text = article.cloneNode(true);
   text.querySelectorAll("table, pre, script, style, svg, mjx-container, .math, nav").forEach((each) => each.remove());
+  const words = () => text.textContent.split(/\s+/).filter((word) => /\p{L}|\d/u.test(word)).length;
+  const all = words();
+  text.querySelectorAll("details:not([open]), .admonition.dropdown").forEach((each) => each.remove());
   return {
-    words: text.textContent.split(/\s+/).filter((word) => /\p{L}|\d/u.test(word)).length,
+    words: words(),
+    folded: all - words(),
     tables: [...article.querySelectorAll("table")].filter(visible).length,
     clipped,
     equations,

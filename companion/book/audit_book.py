@@ -29,7 +29,7 @@ VIEWS = ({"width": WIDE, "height": 850, "scheme": "light"}, {"width": PHONE, "he
 SIZE = 2_000_000  # bytes of a page, without what all pages share
 SHARED = ("_static/", "searchindex.js")
 SPINE = ("The finding", "The paper, section by section", "How sure is it", "Use it")  # parts of _toc.yml
-WORDS = 12_000  # of the spine, outside tables, code and formulas
+WORDS = 12_000  # of the spine, outside tables, code, formulas and what is folded
 GRAVE = ("serious", "critical")  # of axe
 ALSO = ("empty-table-header",)  # what axe calls minor
 
@@ -136,13 +136,16 @@ def main(book: Path) -> int:
         print(error, file=sys.stderr)
         return 2
     words = {view["page"]: view["words"] for view in views}
+    folded = {view["page"]: view["folded"] for view in views}
     sizes = {view["page"]: size_of(view, book) for view in views}
     for page, count in words.items():
-        print(f"{page:40} {count:6,} words {sizes[page] / 1e6:6.2f} MB")
+        print(f"{page:40} {count:6,} words, {folded[page]:5,} folded {sizes[page] / 1e6:6.2f} MB")
     found = [finding for view in views for finding in findings(view, book)]
     if (total := sum(words[f"{page}.html"] for page in spine())) > WORDS:
         found.append(Finding("the spine", "words", "text", f"{total:,}", f"at most {WORDS:,}"))
-    print(f"{len(words)} pages, {sum(words.values()):,} words; the spine: {total:,}; findings: {len(found)}")
+    hidden = sum(folded[f"{page}.html"] for page in spine())
+    print(f"{len(words)} pages, {sum(words.values()):,} words, and {sum(folded.values()):,} folded")
+    print(f"the spine: {total:,} words, and {hidden:,} folded; findings: {len(found)}")
     print("\n".join(map(str, found)))
     return len(found) > 0
 
