@@ -58,7 +58,7 @@ function measure() {
   text.querySelectorAll("table, pre, script, style, svg, mjx-container, .math, nav").forEach((each) => each.remove());
   const words = () => text.textContent.split(/\s+/).filter((word) => /\p{L}|\d/u.test(word)).length;
   const all = words();
-  text.querySelectorAll("details:not([open]), .admonition.dropdown").forEach((each) => each.remove());
+  text.querySelectorAll("details[data-folded], .admonition.dropdown").forEach((each) => each.remove());
   return {
     words: words(),
     folded: all - words(),
@@ -87,7 +87,10 @@ for (const path of pages) {
     if (number === 0) {
       await page.goto(new URL(path, book).href);
       await page.evaluate(async () => {
-        document.querySelectorAll("details").forEach((each) => (each.open = true));
+        document.querySelectorAll("details:not([open])").forEach((each) => {
+          each.dataset.folded = ""; // as the reader meets it
+          each.open = true;
+        });
         await window.MathJax?.startup?.promise;
         await document.fonts.ready;
       });

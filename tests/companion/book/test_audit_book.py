@@ -15,7 +15,7 @@ PAGE = (
 WHOLE = (
     "<h1>Three words here</h1><table><thead><tr><th>a</th></tr></thead><tbody><tr><td>1</td></tr></tbody></table>"
     "<table><thead><tr><th><mjx-container><mjx-math></mjx-math></mjx-container></th></tr></thead></table>"
-    "<pre>not counted</pre><details><summary>More</summary>of it</details>"
+    "<pre>not counted</pre> <details><summary>More</summary> of it</details>"
 )
 BOX = '<div tabindex="0" role="region" aria-label="wide" style="overflow-x: auto">{}</div>'
 FAULTS = {
