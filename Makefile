@@ -19,7 +19,7 @@ GPU = 0
 PROFILE = workflow/profiles/default
 WORKFLOW := $(VENV)/workflow
 
-.PHONY: help env test book html audit-book notebooks lint check-long mutants audit bench reproduce reproduce-quick clean
+.PHONY: help env test book html pdf audit-book notebooks lint check-long mutants audit bench reproduce reproduce-quick clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +84,10 @@ html: $(STAMP) ## Build the book again from the notebooks that `make book` execu
 	$(BIN)/python -m companion.book.pictures _build/source
 	$(BIN)/jupyter-book build _build/source --path-output . -n -W --keep-going
 	$(BIN)/python -m companion.book.check_book _build/html
+
+pdf: $(STAMP) ## Print the pages that are read in order, after `make book`: _build/emargin.pdf (needs Chromium)
+	$(BIN)/jupyter-book build _build/source --path-output _build/single --builder singlehtml
+	$(BIN)/python -m companion.book.pdf _build/single/_build/singlehtml _build/emargin.pdf
 
 audit-book: $(STAMP) ## Open every page of the built book in a browser: errors, names, widths, sizes (needs npm and Chromium)
 	$(BIN)/python -m companion.book.audit_book _build/html
