@@ -97,6 +97,20 @@ def test_the_book_has_launch_buttons_for_the_branch_with_the_cells_and_none_with
     assert linked["repository"] == {"url": URL, "branch": colab.BRANCH}
 
 
+def test_a_book_that_is_published_knows_its_address_and_others_have_no_sitemap():
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    server = {"GITHUB_SERVER_URL": "https://github.com"}
+    sphinx = links.with_links(config, server | {"GITHUB_REPOSITORY": "Some/copy"})["sphinx"]
+    assert sphinx["extra_extensions"] == [*config["sphinx"]["extra_extensions"], "sphinx_sitemap"]
+    before = config["sphinx"]["config"]
+    assert {name: sphinx["config"][name] for name in before} == before | {"notfound_urls_prefix": "/copy/"}
+    assert sphinx["config"]["html_baseurl"] == "https://some.github.io/copy/"
+    assert sphinx["config"]["notfound_urls_prefix"] == "/copy/"
+    assert sphinx["config"]["ogp_image"] == "https://some.github.io/copy/_static/figures/fig-dial.png"
+    assert "figures/fig-dial.png" in (ROOT / "book" / "index.md").read_text(encoding="utf-8")
+    assert links.site_of("https://example.org/some/copy") == ""
+
+
 def test_the_workflow_that_publishes_fills_the_branch_of_the_buttons():
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
     job = workflow["jobs"]["launch"]
