@@ -15,6 +15,20 @@ from emargin.losses import phi, phi_slope
 from emargin.losses.reference import PLAIN
 
 EXP_LIMIT = math.log(torch.finfo(torch.float32).max)  # exp of more is infinite in float32
+SHOWN = (  # losses and labels of the figure of forces, in four columns
+    ("InfoNCE", ""),
+    ("original, anchor", "y = 0"),
+    ("original, pair", "y = 0"),
+    ("original, all-pairs", "adjacent 0, others 1"),
+    None,
+    ("original, anchor", "y = 1"),
+    ("original, pair", "y = 1"),
+    ("original, all-pairs", "adjacent 1, others 0"),
+    ("released, two-sided", "y = 0"),
+    ("released, two-sided", "y = 1"),
+    ("released, one-sided", "y = 0"),
+    ("released, one-sided", "y = 1"),
+)
 TINTS = ("#E4E4E4", "#BFD9EA", "#F3B183")  # no label, label 0 (or attracts), label 1 (or repels)
 
 
@@ -101,18 +115,20 @@ def reading_matrices(matrices: dict[str, Tensor]) -> Figure:
     return fig
 
 
-def force_matrices(matrices: list[tuple[str, Tensor] | None], columns: int) -> Figure:
-    """Sign of dL/dS, one small matrix a loss, row by row; the place of a None holds the legend."""
-    fig, axes = figure(-(-len(matrices) // columns), columns, height=2.0, squeeze=False)
+def force_matrices(forces: dict[tuple[str, str], Tensor], columns: int = 4) -> Figure:
+    """Sign of dL/dS, one small matrix a loss of SHOWN, row by row; the place of a None holds the legend.
+
+    forces: (loss, labels) -> `(N, N)`, as `companion.audit.forces.force_cases` names them.
+    """
+    fig, axes = figure(-(-len(SHOWN) // columns), columns, height=2.0, squeeze=False)
     handles = [Patch(color=TINTS[1], label="− attracts"), Patch(color=TINTS[2], label="+ repels")]
-    for axis, item in zip(axes.flat, matrices, strict=True):
-        if item is None:
+    for axis, case in zip(axes.flat, SHOWN, strict=True):
+        if case is None:
             axis.axis("off")
             axis.legend(handles=handles, loc="center", fontsize=10)
             continue
-        name, force = item
-        codes = torch.where(force > 0, 2, torch.where(force < 0, 1, 0)).fill_diagonal_(-1)
-        _cells(axis, codes, TINTS, name)
+        codes = torch.where(forces[case] > 0, 2, torch.where(forces[case] < 0, 1, 0)).fill_diagonal_(-1)
+        _cells(axis, codes, TINTS, "\n".join(case).strip())
         axis.title.set_fontsize(9)
         for sign, marker in ((1, "_"), (2, "+")):
             axis.plot(

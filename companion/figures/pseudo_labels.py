@@ -1,5 +1,7 @@
 """Figures of the page on pseudo-labels (the paper's section 3.1)."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from matplotlib.figure import Figure
@@ -7,10 +9,16 @@ from torch import Tensor
 
 from companion.figures.style import INK, MARKERS, MUTED, PALETTE, figure, mark_source
 from emargin.config import Experiment
+from emargin.data.catalogue import settings_of
+from emargin.data.dataset import Dataset
 from emargin.data.framing import frame_labels, stft_frames
+from emargin.data.loading import load_recordings
+from emargin.data.protocols import build
 from emargin.data.recordings import RecordingSet
+from emargin.resolve import Resolved
 
 FEWEST = 20  # a precision over fewer labelled pairs than this is not drawn
+ENCODER, MAGNITUDES = "the encoder's input", "STFT magnitudes"  # two scalings of a signal
 
 
 def magnitude_sequences(recordings: RecordingSet, experiment: Experiment) -> tuple[Tensor, Tensor]:
@@ -31,6 +39,31 @@ def magnitude_sequences(recordings: RecordingSet, experiment: Experiment) -> tup
         frames.append(framed[:whole].unflatten(0, (-1, length)))
         classes.append(torch.from_numpy(labelled[:whole]).unflatten(0, (-1, length)))
     return torch.cat(frames), torch.cat(classes)
+
+
+def two_scalings(experiment: Resolved) -> tuple[Dataset, dict[str, tuple[Tensor, Tensor]]]:
+    """Return a data set without overlapping sequences, and its frames and their classes in both scalings.
+
+    Frames `(S, T, D)` and classes `(S, T)` are those of both sides of the split: the encoder's input as the protocol
+    standardises it, and `magnitude_sequences`. Each pair of adjacent frames is in them once.
+    """
+    apart = replace(experiment, stride=experiment.sequence_length)
+    recordings, checksum = load_recordings(apart)
+    data = build(recordings, settings_of(apart.dataset), apart, checksum)
+    sides = data.train, data.test
+    frames = torch.cat([side.batch(slice(None)) for side in sides])
+    classes = torch.cat([side.labels[side.indices()] for side in sides])
+    return data, {ENCODER: (frames, classes), MAGNITUDES: magnitude_sequences(recordings, apart)}
+
+
+def source_of(data: Dataset, experiment: Experiment) -> str:
+    """Return what a figure says of its data."""
+    return f"{data.name}: {data.source} data" + ", quick profile" * experiment.quick
+
+
+def thresholds(marked: float) -> list[float]:
+    """Return thresholds from -0.5 to 1, the one that is marked and one just below 0 among them: a jump is upright."""
+    return sorted({step / 20 for step in range(-10, 21)} | {marked, -1e-9})
 
 
 def cosine_histogram(cosines: dict[str, Tensor], threshold: float, source: str) -> Figure:

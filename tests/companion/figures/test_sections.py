@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from companion.detection import detection
-from companion.figures.pseudo_labels import magnitude_sequences
+from companion.figures.pseudo_labels import ENCODER, MAGNITUDES, magnitude_sequences, thresholds, two_scalings
 from emargin.config import Experiment
 from emargin.data.framing import stft_frames
 from emargin.data.recordings import Recording, RecordingSet
@@ -69,3 +69,19 @@ def test_magnitude_sequences_of_framed_recordings_are_the_values():
         RecordingSet("set", "real", tuple("abcdefg"), None, (framed,), framed=True), experiment
     )
     assert frames.flatten().tolist() == list(range(12)) and classes.tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_both_scalings_hold_each_pair_of_the_same_frames_once():
+    experiment = resolve(Experiment(dataset="harth-sim", quick=True))
+    data, scalings = two_scalings(experiment)
+    (frames, classes), (magnitudes, kinds) = scalings[ENCODER], scalings[MAGNITUDES]
+    assert frames.shape == magnitudes.shape and torch.equal(classes.flatten().sort()[0], kinds.flatten().sort()[0])
+    assert len(frames) == len(data.train) + len(data.test) and (magnitudes >= 0).all()
+    assert len({tuple(x[:2].tolist()) for x in frames.flatten(0, 1)}) > 0.99 * frames[..., 0].numel()
+    trained = frames[: len(data.train)].flatten(0, 1)
+    assert trained.mean(0).abs().max() < 0.1 and (trained.std(0) - 1).abs().max() < 0.1
+
+
+def test_thresholds_draw_the_jump_of_the_released_rule_upright():
+    found = thresholds(0.43)
+    assert found == sorted(found) and {0.43, 0, -0.5, 1} <= set(found) and any(-1e-6 < one < 0 for one in found)
