@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from companion.figures.style import MARKERS, PALETTE, figure, mark_source
+from companion.figures.style import MARKERS, MUTED, PALETTE, figure, mark_source
 from companion.figures.tsne import Panel
 from companion.statistics.curves import thick_cuts, thickness_of_rank
 
@@ -131,5 +131,23 @@ def against_rank(runs: pd.DataFrame, names: list[str], source: str) -> Figure:
     axis.set_xticks([1, 2, 5, 10, 20], labels=["1", "2", "5", "10", "20"])
     axis.minorticks_off()
     axis.legend(loc="upper left", bbox_to_anchor=(1, 1), handletextpad=0.3)
+    mark_source(fig, source)
+    return fig
+
+
+def dots(table: pd.DataFrame, title: str, source: str, *, low: float = 0) -> Figure:
+    """A line a row of the table, a mark a column, on an axis from `low` to 1."""
+    fig, axis = figure(height=0.8 + 0.3 * len(table))
+    places = np.arange(len(table))
+    for number, (name, values) in enumerate(table.items()):
+        axis.plot(values, places, MARKERS[number], color=PALETTE[number], markersize=6, alpha=0.85, label=name)
+    axis.set(title=title, xlim=(low, 1.02))
+    axis.set_yticks(places, table.index)
+    axis.set_ylim(len(table) - 0.5, -0.5)
+    axis.grid(axis="x", color="#dddddd", linewidth=0.6)
+    axis.set_axisbelow(True)
+    if low < 0:
+        axis.axvline(0, color=MUTED, linewidth=0.8)
+    fig.legend(loc="outside upper left", ncols=len(table.columns), handletextpad=0.3)
     mark_source(fig, source)
     return fig

@@ -9,6 +9,7 @@ sqrt(u^2 + s^2) away from a centroid.
 import math
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.stats import rankdata
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
@@ -122,3 +123,8 @@ def bend(points: np.ndarray, position: np.ndarray, pieces: int = 15) -> float:
     means = np.array([part.mean(0) for part in np.array_split(points[np.argsort(position)], pieces)])
     steps = np.linalg.norm(np.diff(means, axis=0), axis=1)
     return float(steps.sum() / np.linalg.norm(means[-1] - means[0]))
+
+
+def rank_of_davies_bouldin(k: int, value: float) -> float:
+    """The effective rank of the evenly filled segment whose k cuts have this Davies-Bouldin index, 1/2 or more."""
+    return float(brentq(lambda rank: thick_cuts(k, thickness_of_rank(rank))["davies_bouldin"] - value, 1, 100))

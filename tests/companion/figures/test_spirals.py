@@ -1,10 +1,12 @@
 """K-means on a curve: the closed forms against quadrature and simulation, and what is read off a leading direction."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.integrate import quad
 
+from companion.figures.spirals import dots
 from companion.statistics.curves import (
     bend,
     cuts,
@@ -12,6 +14,7 @@ from companion.statistics.curves import (
     explained_share,
     leading_direction,
     positions,
+    rank_of_davies_bouldin,
     thick_cuts,
     thick_segment,
     thickness_of_rank,
@@ -139,3 +142,20 @@ def test_bend_of_a_line_and_of_half_a_circle():
     assert bend(np.column_stack([position, 2 * position]), position) == pytest.approx(1)
     half = bend(np.column_stack([np.cos(angle), np.sin(angle)]), position, pieces=300)
     assert half == pytest.approx(np.pi / 2, rel=1e-2)
+
+
+@pytest.mark.parametrize("k", [4, 12])
+def test_the_rank_of_a_davies_bouldin_index_has_it(k):
+    rank = rank_of_davies_bouldin(k, 0.8)
+    assert rank > 1 and thick_cuts(k, thickness_of_rank(rank))["davies_bouldin"] == pytest.approx(0.8)
+    assert rank_of_davies_bouldin(k, 0.5) == pytest.approx(1)
+
+
+def test_dots_stand_at_the_values_of_their_rows_and_columns():
+    table = pd.DataFrame({"a": [0.2, -0.1], "b": [0.5, 1.0]}, index=["first", "second"])
+    (axis,) = dots(table, "a title", "made up", low=-0.25).axes
+    for line, name in zip(axis.lines, table, strict=False):
+        assert line.get_label() == name and line.get_xdata().tolist() == table[name].tolist()
+        assert line.get_ydata().tolist() == [0, 1]
+    assert [text.get_text() for text in axis.get_yticklabels()] == ["first", "second"] and axis.yaxis_inverted()
+    assert axis.get_xlim()[0] == -0.25
