@@ -3,6 +3,7 @@
 import re
 from fractions import Fraction
 
+import numpy as np
 import pandas as pd
 
 from companion.grid.store import Store
@@ -10,6 +11,8 @@ from companion.labels import label
 
 ROW = re.compile(r"dial_(?P<turned>beside|along)_(?P<factor>[\d/]+)_(?P<score>\w+)")
 LIMIT = re.compile(r"dial_coordinate_(?P<score>\w+)")
+UNTRAINED, EMARGIN = "Random, calibrated", "eMargin, released"  # lines
+SMALLEST, RAISED = 1 / 64, 16  # c, where the outcomes are read
 
 
 def table_of(rows: pd.DataFrame) -> pd.DataFrame:
@@ -46,6 +49,37 @@ def chances(store: Store) -> dict[str, float]:
     return {dataset[digest]: 1 / int((kept["probe"].sum((0, 2)) > 0).sum()) for digest, kept in tables.items()}
 
 
+def values(table: pd.DataFrame, score: str, turned: str, factor: float) -> pd.Series:
+    """Return a score at one setting, by line, data set and seed."""
+    chosen = table[(table.score == score) & (table.turned == turned) & np.isclose(table.factor, factor)]
+    return chosen.set_index(["line", "dataset", "seed"]).value
+
+
+def change(table: pd.DataFrame, score: str, turned: str = "beside", factor: float = SMALLEST) -> pd.Series:
+    """Return a score at one setting less the score as it is, the mean over seeds, by line and data set."""
+    apart = values(table, score, turned, factor) - values(table, score, "beside", 1)
+    return apart.groupby(["line", "dataset"]).mean()
+
+
+def outcomes(table: pd.DataFrame) -> pd.DataFrame:
+    """Return what became of the page's outcomes A to E: a row each, a column a data set.
+
+    The first four are of the untrained encoder, the last is of the released eMargin.
+    """
+    found = {
+        "A: probe at its optimum, c = 1/64": (UNTRAINED, change(table, "certified")),
+        "B: NMI, c = 1/64": (UNTRAINED, change(table, "nmi")),
+        "C: paper’s probe, leading direction × 16": (UNTRAINED, change(table, "probe", "along", RAISED)),
+        "D: paper’s probe, whitened, c = 1/64": (UNTRAINED, change(table, "whitened")),
+        "E: paper’s probe, eMargin raised × 16": (EMARGIN, change(table, "probe", factor=RAISED)),
+    }
+    rows = {
+        name: of_lines.xs(line) if line in of_lines.index else pd.Series(dtype=float)
+        for name, (line, of_lines) in found.items()
+    }
+    return pd.DataFrame(rows).T
+
+
 def half_way(table: pd.DataFrame, score: str = "probe") -> pd.DataFrame:
     """Return for each cell the c at which a probe has lost half of what it reads above chance.
 
@@ -68,6 +102,30 @@ def half_way(table: pd.DataFrame, score: str = "probe") -> pd.DataFrame:
         cell = cell.sort_values("factor", ascending=False)
         found.append((*keys, _crossing(cell.factor.tolist(), cell.value.tolist(), float(cell.chance.iloc[0]))))
     return pd.DataFrame(found, columns=["dataset", "line", "seed", "fold", "digest", "half_way"])
+
+
+def reached(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return where the paper's probe has lost half, beside the bound of its training, for cells that have both.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `half_way` takes it.
+    rows : DataFrame
+        Tidy rows with the metric "dial_reach".
+
+    Returns
+    -------
+    DataFrame
+        What `half_way` gives, without the released eMargin, which at c = 1 is past that point already on most sets;
+        predicted (the c below which the bound is less than one logit), times (half_way over predicted) and later (how
+        many times smaller half_way is at four times the epochs).
+    """
+    found = half_way(table[table.line != EMARGIN])
+    reach = rows[rows.metric == "dial_reach"].set_index("digest").value
+    longer = half_way(table, "longer").set_index("digest").half_way
+    found = found.assign(predicted=1 / found.digest.map(reach), later=found.half_way / found.digest.map(longer))
+    return found.dropna(subset=["half_way", "predicted"]).assign(times=lambda both: both.half_way / both.predicted)
 
 
 def _crossing(factors: list[float], values: list[float], chance: float) -> float:

@@ -30,6 +30,7 @@ from companion.statistics.crossed import FEWEST_FOLDS, LEVEL, ends, moments
 from emargin.paths import home
 from emargin.rows import write_text
 
+FILE = home() / "results" / "statistics" / "coverage.json"
 WANTED = 0.93  # for a nominal .95
 TABLES, DRAWS = 4000, 400  # simulated tables; resamples of a bootstrap
 RESAMPLED = 400  # tables of a bootstrap at most
@@ -222,11 +223,16 @@ def simulate(tables: int) -> pd.DataFrame:
     return pd.DataFrame(lines).astype(dict.fromkeys(("people", "folds", "seeds"), "Int64"))
 
 
+def read_coverage(file: Path = FILE) -> pd.DataFrame:
+    """Return the lines that the command wrote."""
+    return pd.DataFrame(json.loads(file.read_text())["lines"])
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Simulate, print what falls short, and write everything."""
     parser = argparse.ArgumentParser(prog="python -m companion.statistics.coverage", description=__doc__.split("\n")[0])
     parser.add_argument("--tables", type=int, default=TABLES, help="simulated tables a line (%(default)s)")
-    parser.add_argument("--out", type=Path, default=home() / "results" / "statistics" / "coverage.json")
+    parser.add_argument("--out", type=Path, default=FILE)
     asked = parser.parse_args(arguments)
     lines = simulate(asked.tables)
     shown = lines.groupby(["method", "law"], sort=False).coverage.agg(["min", "max"])

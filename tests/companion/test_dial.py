@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from companion.dial import half_way, table_of
+from companion.dial import change, half_way, outcomes, reached, table_of
 
 
 def row(metric, value, *, method="infonce", seed=1, digest="a"):
@@ -80,3 +80,53 @@ def test_half_way_is_of_each_cell_and_of_shrinking_alone():
 def test_half_way_is_of_the_score_that_is_asked_for():
     table = pd.concat([curve([0.8, 0.2]), curve([0.8, 0.6, 0.2], score="whitened")])
     assert half_way(table, "whitened").half_way.tolist() == [pytest.approx(2**-1.25)]
+
+
+def settings(method, values, seed=1):
+    """Rows of one cell: scores at c = 1, at 1/64, at 16, and with the leading direction at 16."""
+    at = ("beside_1", "beside_1/64", "beside_16", "along_16")
+    return [
+        row(f"dial_{setting}_{score}", value, method=method, seed=seed, digest=f"{method}{seed}")
+        for score, of_settings in values.items()
+        for setting, value in zip(at, of_settings, strict=True)
+    ]
+
+
+SCORES = {
+    "nmi": (0.5, 0.2, 0, 0),
+    "certified": (0.6, 0.65, 0, 0),
+    "probe": (0.6, 0.2, 0.7, 0.5),
+    "whitened": (0.6,) * 4,
+}
+
+
+def test_a_change_is_the_mean_over_seeds_of_the_setting_less_as_it_is():
+    rows = settings("random-calibrated", {"nmi": (0.5, 0.2, 0, 0)})
+    rows += settings("random-calibrated", {"nmi": (0.4, 0.3, 0, 0)}, seed=2)
+    assert change(table_of(pd.DataFrame(rows)), "nmi").to_dict() == {
+        ("Random, calibrated", "spsw-har"): pytest.approx(-0.2)
+    }
+
+
+def test_outcomes_are_of_the_untrained_encoder_and_the_last_of_emargin():
+    rows = settings("random-calibrated", SCORES) + settings("emargin", SCORES | {"probe": (0.3, 0.2, 0.45, 0.3)})
+    found = outcomes(table_of(pd.DataFrame(rows)))["spsw-har"]
+    assert [name[0] for name in found.index] == list("ABCDE")
+    assert found.tolist() == pytest.approx([0.05, -0.3, -0.1, 0, 0.15])
+    without = outcomes(table_of(pd.DataFrame(settings("random-calibrated", SCORES))))["spsw-har"]
+    assert without.notna().tolist() == [True] * 4 + [False]
+
+
+def test_the_bound_stands_beside_what_was_measured_and_emargin_is_left_out():
+    table = pd.concat(
+        [
+            curve([0.8, 0.8, 0.6, 0.2], digest="a"),  # half is lost at 2 ** -2.25
+            curve([0.8, 0.8, 0.8, 0.8, 0.6, 0.2], digest="a", score="longer"),
+            curve([0.8, 0.2], digest="b"),  # no bound
+            curve([0.8, 0.2], digest="c", method="emargin"),
+        ]
+    )
+    rows = pd.DataFrame([row("dial_reach", 32.0), row("dial_reach", 32.0, digest="c")])
+    (found,) = reached(table, rows).itertuples()
+    assert (found.digest, found.predicted, found.later) == ("a", 1 / 32, pytest.approx(4))
+    assert found.times == pytest.approx(32 * 2**-2.25)

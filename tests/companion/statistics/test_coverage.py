@@ -1,5 +1,6 @@
 """Coverage: one size, simulated quickly; all sizes stand in a file that a command wrote."""
 
+import itertools
 import json
 
 import numpy as np
@@ -7,10 +8,8 @@ import pytest
 
 from companion.statistics import coverage
 from companion.statistics.crossed import moments
-from emargin.paths import home
 
 EIGHT = (8, 4, 3)  # people, folds, seeds: DSADS
-KEPT = home() / "results" / "statistics" / "coverage.json"
 
 
 def test_t_covers_where_the_percentile_bootstrap_falls_short():
@@ -50,13 +49,10 @@ def test_a_resample_of_everybody_once_has_the_error_of_the_table():
 
 
 def test_the_file_has_every_size_and_says_where_t_falls_short():
-    kept = json.loads(KEPT.read_text())
-    t = [line for line in kept["lines"] if line["method"] == "t"]
-    assert {(line["size"], line["seeds"]) for line in t} == {
-        (size, seeds) for size in coverage.SIZES for seeds in coverage.SEEDS
-    }
-    short = {line["law"] for line in t if line["coverage"] < kept["wanted"]}
-    assert short <= {"skewed", "training people too"}
+    kept = coverage.read_coverage()
+    t = kept[kept.method == "t"]
+    assert set(zip(t["size"], t.seeds, strict=True)) == set(itertools.product(coverage.SIZES, coverage.SEEDS))
+    assert set(t.law[t.coverage < coverage.WANTED]) <= {"skewed", "training people too"}
 
 
 def test_the_command_writes_what_it_simulates(tmp_path, monkeypatch, capsys):
