@@ -37,11 +37,11 @@ def test_the_terms_of_infonce_rise_and_those_of_the_released_loss_fall():
 def test_two_writes_keep_the_colour_of_the_papers_label_in_every_strip():
     labels = torch.tensor([False, True, True])
     steps = {"before": torch.tensor([0.9, 0.1, 0.2]), "after": torch.ones(3)}
-    found = [
-        line for line in six.two_writes(steps, labels, 0.4, "simulated").axes[0].lines if len(line.get_xdata()) < 2
+    drawn = six.two_writes(steps, labels, 0.4, "simulated").axes[0].lines[:4]  # of labels 0 and 1, in each strip
+    assert [line.get_xdata().tolist() for line in drawn] == [
+        pytest.approx(values) for values in ([0.9], [0.1, 0.2], [1], [1, 1])
     ]
-    assert [len(line.get_xdata()) for line in found] == [1, 1]  # of label 0, in both strips
-    assert np.allclose([line.get_xdata()[0] for line in found], [0.9, 1])
+    assert drawn[0].get_color() == drawn[2].get_color() != drawn[1].get_color() == drawn[3].get_color()
 
 
 def test_bars_go_to_the_side_of_their_sign():
