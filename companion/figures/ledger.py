@@ -60,7 +60,7 @@ def size(item: Mapping, effects: Sequence[Effect]) -> str:
     """Say how large the measured effects of an item are, and what else is in them."""
     if not effects:
         return '<span class="open">not measured</span>'
-    lines = [f"{effect.metric} {_change(effect.least)} to {_change(effect.most)}" for effect in effects]
+    lines = [f"{effect.metric} <span>{_change(effect.least)} to {_change(effect.most)}</span>" for effect in effects]
     others = [f"D{number}" for number in item["measured"].get("with", ())]
     together = f'<span class="open">with {_prose(", ".join(others))}</span>' if others else ""
     return "<br>".join(filter(None, [*lines, together]))
@@ -72,7 +72,7 @@ def verified(item: Mapping) -> str:
     pages = dict.fromkeys(
         entry.partition(":")[2].partition("/")[0] for entry in item["confirmed_by"] if entry.startswith("page:")
     )
-    by = [f'page <a href="{escape(page)}.html">{escape(page)}</a>' for page in pages]
+    by = [f'page <a href="{escape(page)}.html">{escape(page.replace("_", " "))}</a>' for page in pages]
     by += ["test"] * ("test" in kinds) + ["computed here"] * ("audit" in kinds)
     lines = "lines read" if item["where"] else "no code"
     return f"<b>{escape(item['status'])}</b><br>" + ", ".join([lines, *by])
