@@ -7,7 +7,7 @@ STAMP := $(VENV)/.complete
 # One thread: the tensors of the quick profile are small, so a second one gains nothing, and sums come out the same on
 # machines with any number of cores.
 export OMP_NUM_THREADS ?= 1
-PAGES := _config.yml _toc.yml book $(wildcard results)
+PAGES := _config.yml _toc.yml book emargin $(wildcard results) # of emargin, the lines that a page shows
 
 # What `make reproduce` runs, and where its rows go: how many jobs at once, cells a job, Snakemake's profile, and GPU=1
 # for a GPU a job on a cluster. Snakemake has an environment of its own, since some of its pins are older than ours.

@@ -192,13 +192,14 @@ FIGURE = "<figure id='{}'><img alt='x' src='logo.svg'><figcaption>y</figcaption>
     ("shown", "problems"),
     [
         (FIGURE.format("fig-a") + FIGURE.format("fig-b"), []),
+        (FIGURE.format("fig-a") + "<figure id='fig-b'><div><svg></svg></div></figure>", []),
         (FIGURE.format("fig-a"), ["shows 1 of the 2 figures of its notebook, not fig-b"]),
         (
             FIGURE.format("fig-a") + "<figure id='fig-b'><p>text</p></figure><img alt='x' src='logo.svg'>",
             ["shows 1 of the 2 figures of its notebook, not fig-b"],
         ),
     ],
-    ids=["both", "one", "a figure without an image"],
+    ids=["both", "one of them drawn in the page", "one", "a figure without an image"],
 )
 def test_a_page_shows_the_figures_that_its_notebook_declares(shown, problems, tmp_path):
     (tmp_path / "logo.svg").touch()

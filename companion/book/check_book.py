@@ -42,7 +42,7 @@ class Page(HTMLParser):
         self.identifiers.update(value for key in ("id", "name") if (value := attributes.get(key)))
         if tag == "figure":
             self._figure = attributes.get("id") or ""
-        if tag == "img" and self._figure is not None:
+        if tag in ("img", "svg") and self._figure is not None:
             self.figures.append(self._figure)
         if tag == "img" and not (attributes.get("alt") or "").strip():
             self.images_without_alt.append(attributes.get("src", ""))

@@ -1,25 +1,19 @@
-"""The ledger of differences as HTML: a section an item, with an identifier that other pages can link to."""
+"""The ledger of differences as one table in HTML: a line an item, which a script of the book's lets a reader filter."""
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 import pandas as pd
 
+from companion.audit.differences import Difference
+from companion.audit.effects import Effect
+from companion.claims import signed
+
 GRADES = {"A": "changes what a row of a table means", "B": "affects numbers", "C": "documentation only"}
 STATUSES = ("confirmed", "unconfirmed", "dropped")
-# Radio buttons filter without a script; where styles are not applied, everything is shown.
-STYLE = "\n".join(
-    [
-        ".ledger section { border-top: 1px solid currentColor; padding: 0.6rem 0; }",
-        ".ledger dl { display: grid; grid-template-columns: 6rem minmax(0, 1fr); gap: 0.2rem 0.8rem; margin: 0; }",
-        ".ledger dt { font-weight: 600; } .ledger dd { margin: 0; overflow-wrap: anywhere; }",
-        ".ledger h3 { margin: 0.2rem 0; font-size: 1.1rem; }",
-        ".ledger .grade { border: 1px solid currentColor; border-radius: 0.3rem; padding: 0 0.4rem;"
-        " font-weight: 600; }",
-        ".ledger .choice { margin-right: 1rem; white-space: nowrap; }",
-        *(f".ledger:has(#ledger-{grade}:checked) section:not(.grade-{grade}) {{ display: none; }}" for grade in "abc"),
-    ]
-)
+COLUMNS = ("Item", "Rows of the tables", "Effect where measured", "Verified")
+FILES = '<link rel="stylesheet" href="../_static/ledger.css">\n<script src="../_static/ledger.js" defer></script>'
 
 
 def counts(items: list[dict]) -> pd.DataFrame:
@@ -49,41 +43,117 @@ def evidence(entry: str) -> str:
     if kind == "page":
         page, _, cell = what.partition("/")
         return f'page <a href="{escape(page)}.html">{escape(page)}</a>, cell {escape(cell)}'
-    return {"test": "test ", "audit": "the table above, "}[kind] + f"<code>{escape(what)}</code>"
+    return {"test": "test ", "audit": "computed here, "}[kind] + f"<code>{escape(what)}</code>"
 
 
-def ledger_html(ledger: dict) -> str:
-    """All items, with buttons that show the items of one grade; item 1 has the identifier `d1`, and so on."""
-    buttons = [_button("all", "all", checked=True)]
-    buttons += [_button(grade.lower(), f"{grade}: {meaning}") for grade, meaning in GRADES.items()]
-    sections = [_section(ledger, item) for item in ledger["items"]]
-    return "\n".join([f"<style>\n{STYLE}\n</style>", '<div class="ledger">', *buttons, *sections, "</div>"])
+def touched(item: Mapping) -> str:
+    """Say which rows of the paper's tables an item touches."""
+    if not item["tables"]:
+        return escape(item.get("also", "none"))
+    tables = "both tables" if len(item["tables"]) == 2 else f"Table {item['tables'][0]}"
+    sets = f", {escape(' and '.join(item['sets']))}" if "sets" in item else ""
+    rows = "all rows" if item["rows"] == ["all"] else escape(", ".join(item["rows"]))
+    return f"{rows}; {tables}{sets}"
 
 
-def _button(name: str, text: str, checked: bool = False) -> str:
-    state = " checked" if checked else ""
-    return (
-        f'<span class="choice"><input type="radio" name="ledger-grade" id="ledger-{name}"{state}> '
-        f'<label for="ledger-{name}">{escape(text)}</label></span>'
+def size(item: Mapping, effects: Sequence[Effect]) -> str:
+    """Say how large the measured effects of an item are, and what else is in them."""
+    if not effects:
+        return '<span class="open">not measured</span>'
+    lines = [f"{effect.metric} <span>{_change(effect.least)} to {_change(effect.most)}</span>" for effect in effects]
+    others = [f"D{number}" for number in item["measured"].get("with", ())]
+    together = f'<span class="open">with {_prose(", ".join(others))}</span>' if others else ""
+    return "<br>".join(filter(None, [*lines, together]))
+
+
+def verified(item: Mapping) -> str:
+    """Say an item's status, and by what it was verified."""
+    kinds = [entry.partition(":")[0] for entry in item["confirmed_by"]]
+    pages = dict.fromkeys(
+        entry.partition(":")[2].partition("/")[0] for entry in item["confirmed_by"] if entry.startswith("page:")
     )
+    by = [f'page <a href="{escape(page)}.html">{escape(page.replace("_", " "))}</a>' for page in pages]
+    by += ["test"] * ("test" in kinds) + ["computed here"] * ("audit" in kinds)
+    lines = "lines read" if item["where"] else "no code"
+    return f"<b>{escape(item['status'])}</b><br>" + ", ".join([lines, *by])
 
 
-def _section(ledger: dict, item: dict) -> str:
+def ledger_html(
+    ledger: dict, measured: Mapping[int, Sequence[Effect]], numbers: Iterable[Difference] = (), files: str = FILES
+) -> str:
+    """Return the table; item 1 has the identifier `d1`, and so on.
+
+    measured: item -> its effects in the rows. numbers: of items, those that are computed. files: loads the script.
+    """
+    computed: dict[int, list[Difference]] = {}
+    for number in numbers:
+        computed.setdefault(int(number.item[1:]), []).append(number)
+    heads = "".join(f'<th scope="col">{name}</th>' for name in COLUMNS)
+    lines = [
+        _line(ledger, item, measured.get(item["id"], ()), computed.get(item["id"], ())) for item in ledger["items"]
+    ]
+    table = f"<table><thead><tr>{heads}</tr></thead>\n<tbody>\n" + "\n".join(lines) + "\n</tbody></table>"
+    return f'{files}\n<div class="ledger">\n{table}\n</div>'
+
+
+def _line(ledger: dict, item: dict, effects: Sequence[Effect], numbers: Sequence[Difference]) -> str:
     rows = {
         "Paper": _prose(item["paper"]),
         "Released code": _prose(item["released"]),
         "Where": "<br>".join(place_link(ledger, place) for place in item["where"]),
-        "Effect": _prose(item["effect"]),
+        "Consequence": _prose(item["effect"]),
+        "In numbers": "<br>".join(
+            f"{escape(n.quantity)}: {_number(n.paper)}, released {_number(n.released)}" for n in numbers
+        ),
+        "Note": _prose(item.get("note", "")),
+        "Measured on": _measured_on(item, effects),
         "Status": escape(item["status"]) + (f": {_prose(item['reason'])}" if "reason" in item else ""),
         "Seen in": "<br>".join(evidence(entry) for entry in item["confirmed_by"]),
     }
     terms = "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in rows.items() if text)
-    number, grade = f"d{item['id']}", item["grade"]
-    return (
-        f'<section id="{number}" class="grade-{grade.lower()}"><h3><a href="#{number}">D{item["id"]}</a> '
-        f'<span class="grade" title="{GRADES[grade]}">{grade}</span> {escape(item["title"])}</h3>'
-        f"<dl>{terms}</dl></section>"
+    number, grade = item["id"], item["grade"]
+    data = {
+        "grade": grade,
+        "table": " ".join(map(str, item["tables"])) or "none",
+        "row": "|".join(item["rows"]) or "none",
+        "status": item["status"],
+        "effect": "measured" if effects else "not measured",
+    }
+    attributes = "".join(f' data-{name}="{escape(value)}"' for name, value in data.items())
+    head = (
+        f'<th scope="row"><a href="#d{number}">D{number}</a> <span class="grade" title="{GRADES[grade]}">{grade}</span>'
+        f"<details><summary>{escape(item['title'])}</summary><dl>{terms}</dl></details></th>"
     )
+    cells = zip(COLUMNS[1:], (touched(item), size(item, effects), verified(item)), strict=True)
+    return (
+        f'<tr id="d{number}"{attributes}>{head}'
+        + "".join(f'<td data-head="{name}">{text}</td>' for name, text in cells)
+        + "</tr>"
+    )
+
+
+def _measured_on(item: Mapping, effects: Sequence[Effect]) -> str:
+    if not effects:
+        return ""
+    measured, (effect, *_) = item["measured"], effects
+    what = (
+        f"{_named(measured['line'])}: {measured['metrics'][1]} less {measured['metrics'][0]}"
+        if "line" in measured
+        else f"{_named(measured['after'])}, less {_named(measured['before'])}"
+    )
+    return escape(f"{what}; {', '.join(effect.sets)}; {effect.seeds} seeds; rows of results/{measured['rows']}")
+
+
+def _named(line: Mapping[str, str]) -> str:
+    return " ".join(value if name != "protocol" else f"protocol {value}" for name, value in line.items())
+
+
+def _change(value: float) -> str:
+    return signed(0.0 if round(value, 2) == 0 else value)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 and float(value).is_integer() else f"{value:.4g}"
 
 
 def _prose(text: str) -> str:
