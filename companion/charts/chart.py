@@ -87,7 +87,9 @@ def heading(words: str | alt.ExprRef) -> alt.TitleParams:
     return alt.TitleParams(words, color=alt.expr("ink"))
 
 
-def legend_with_values(here: alt.Chart, column: str, names: Sequence[str], colour: alt.Color) -> list[alt.Chart]:
+def legend_with_values(
+    here: alt.Chart, column: str, names: Sequence[str], colour: alt.Color, digits: int = 2
+) -> list[alt.Chart]:
     """Return the lines of a legend inside a panel, each with the value at the reader's setting.
 
     here : the rows at this setting, with `column` for the name and "value". names : from the top down.
@@ -95,7 +97,7 @@ def legend_with_values(here: alt.Chart, column: str, names: Sequence[str], colou
     lines = []
     for row, name in enumerate(names):
         own = here.transform_filter(f"datum.{column} == '{name}'").transform_calculate(
-            words=f"datum.{column} + ' ' + format(datum.value, '.2f')"
+            words=f"datum.{column} + ' ' + (isValid(datum.value) ? format(datum.value, '.{digits}f') : '–')"
         )
         place = {"y": alt.value(10 + 17 * row)}
         text = own.mark_text(align="left", baseline="middle", fontSize=12, color=alt.expr("ink"), aria=False)
