@@ -10,6 +10,7 @@ import argparse
 import json
 import math
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,12 +29,48 @@ from emargin.data.protocols import statistics_of, test_subjects_of, within_recor
 from emargin.data.recordings import UNLABELLED, RecordingSet
 from emargin.errors import InputError
 from emargin.losses.cosines import adjacent_cosines
-from emargin.resolve import resolve
+from emargin.resolve import Resolved, resolve
 from emargin.rows import writable_folder, write_text
 
 QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
 TOLERANCES = (0, 1)  # pairs
 SCALINGS = ("raw", "standardised")
+
+
+@dataclass(frozen=True, eq=False)
+class Framed:
+    """Frames of every recording of a set, and whether the recording is on the test side (protocol `original`, fold 1).
+
+    checksum : of the recordings.
+    """
+
+    experiment: Resolved
+    recordings: RecordingSet
+    checksum: str
+    sequences: list[Sequences]
+    on_test: list[bool]
+
+    def cosines(self) -> dict[str, list[Tensor]]:
+        """Return cosines of adjacent frames, `(F - 1,)` for each recording that has frames, by scaling."""
+        parts = [part.frames for part in self.sequences if len(part.frames)]
+        training = [
+            part.frames
+            for part, test in zip(self.sequences, self.on_test, strict=True)
+            if not test and len(part.frames)
+        ]
+        mean, std = statistics_of(torch.cat(training))
+        scaled = (parts, [(frames - mean) / std for frames in parts])
+        return {name: [*map(adjacent_cosines, there)] for name, there in zip(SCALINGS, scaled, strict=True)}
+
+
+def frames_of(name: str) -> Framed:
+    """Load a data set, and frame its recordings."""
+    experiment = resolve(Experiment(dataset=name))
+    recordings, checksum = load_recordings(experiment)
+    tested = test_subjects_of(recordings, settings_of(name), experiment.fold)
+    sequences = [within_recordings([recording], recordings, experiment) for recording in recordings.recordings]
+    on_test = [recording.subject in tested for recording in recordings.recordings]
+    return Framed(experiment, recordings, checksum, sequences, on_test)
 
 
 def card(name: str) -> dict:
@@ -64,11 +101,8 @@ def card(name: str) -> dict:
     MissingData, InputError
         Where `load` does.
     """
-    experiment, entry = resolve(Experiment(dataset=name)), entry_of(name)
-    recordings, checksum = load_recordings(experiment)
-    tested = test_subjects_of(recordings, settings_of(name), experiment.fold)
-    sequences = [within_recordings([recording], recordings, experiment) for recording in recordings.recordings]
-    on_test = [recording.subject in tested for recording in recordings.recordings]
+    entry, framed = entry_of(name), frames_of(name)
+    experiment, recordings, sequences, on_test = framed.experiment, framed.recordings, framed.sequences, framed.on_test
     labels = [framed.labels for framed in sequences]
     transitions = _transitions(labels)
     people = not entry.has_series  # the subjects of a set of the UCR archive are its files TRAIN and TEST
@@ -76,7 +110,7 @@ def card(name: str) -> dict:
     values = sum(len(recording.values) for recording in recordings.recordings)
     facts = _origin(entry, recordings.source) | {
         "source": recordings.source,
-        "checksum": checksum,
+        "checksum": framed.checksum,
         "people": len({recording.subject for recording in recordings.recordings}) if people else None,
         "recordings": len(recordings.recordings),
         "hours": values * seconds / 3600 if seconds else None,
@@ -95,13 +129,8 @@ def card(name: str) -> dict:
         "classes": _classes(labels, recordings.classes),
         "transitions": transitions,
     }
-    mean, std = statistics_of(
-        torch.cat([side.frames for side, test in zip(sequences, on_test, strict=True) if not test and len(side.frames)])
-    )
     facts |= {"cosines": {}, "pseudo_label": {}}
-    for scaling in SCALINGS:
-        shift, scale = (mean, std) if scaling == "standardised" else (0, 1)
-        cosines = [adjacent_cosines((part.frames - shift) / scale) for part in sequences if len(part.frames)]
+    for scaling, cosines in framed.cosines().items():
         quantiles = np.quantile(torch.cat(cosines).double().numpy(), QUANTILES)
         facts["cosines"][scaling] = {f"{q:g}": value for q, value in zip(QUANTILES, quantiles, strict=True)}
         facts["pseudo_label"][scaling] = _detection(cosines, labels, experiment.threshold, changes=bool(transitions))

@@ -36,8 +36,14 @@ function configOf({ ink, muted, border }, width) {
   };
 }
 
-// Views side by side stand below each other on a phone, and each is as wide as there is room.
+// Views side by side stand below each other on a phone, and each is as wide as there is room. Rows of views are fitted
+// one by one, and a view that is a row of its own is as wide as the page.
 function fitted(spec, width) {
+  if (spec.vconcat)
+    return {
+      ...spec,
+      vconcat: spec.vconcat.map((row) => (row.concat ? fitted(row, width) : { ...row, width: width - MARGIN })),
+    };
   const views = spec.hconcat ?? spec.concat;
   if (!views) return spec;
   const columns = width < NARROW ? 1 : Math.min(views.length, spec.columns ?? views.length);

@@ -1,7 +1,7 @@
 """What a chart is: a Vega-Lite specification, the tables that it draws, and a picture of it as it opens."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import altair as alt
@@ -80,6 +80,32 @@ def menu(name: str, title: str, options: Mapping[str, str], value: str) -> alt.P
     """Return a parameter with a menu; options: value -> what the menu says."""
     bind = alt.binding_select(options=list(options), labels=list(options.values()), name=title)
     return alt.param(name, value=value, bind=bind)
+
+
+def heading(words: str | alt.ExprRef) -> alt.TitleParams:
+    """Return the title of a panel, in the colour of the page's text."""
+    return alt.TitleParams(words, color=alt.expr("ink"))
+
+
+def legend_with_values(
+    here: alt.Chart, column: str, names: Sequence[str], colour: alt.Color, digits: int = 2
+) -> list[alt.Chart]:
+    """Return the lines of a legend inside a panel, each with the value at the reader's setting.
+
+    here : the rows at this setting, with `column` for the name and "value". names : from the top down.
+    """
+    lines = []
+    for row, name in enumerate(names):
+        own = here.transform_filter(f"datum.{column} == '{name}'").transform_calculate(
+            words=f"datum.{column} + ' ' + (isValid(datum.value) ? format(datum.value, '.{digits}f') : '–')"
+        )
+        place = {"y": alt.value(10 + 17 * row)}
+        text = own.mark_text(align="left", baseline="middle", fontSize=12, color=alt.expr("ink"), aria=False)
+        lines += [
+            own.mark_point(filled=True, size=70, opacity=1, aria=False).encode(colour, x=alt.value(12), **place),
+            text.encode(x=alt.value(21), text="words:N", **place).properties(name=f"{name.replace(' ', '_')}_value"),
+        ]
+    return lines
 
 
 def _short(value: float) -> float | int | None:

@@ -7,7 +7,7 @@ leading and the second principal direction, those of z' = mu + v v'(z - mu) + c 
 import altair as alt
 import pandas as pd
 
-from companion.charts.chart import COLOURS, Chart, axis, menu, slider
+from companion.charts.chart import COLOURS, Chart, axis, heading, legend_with_values, menu, slider
 from companion.charts.cloud import FILE, METHOD, SETS
 from companion.dial import table_of
 from companion.figures.style import INK, MUTED
@@ -100,9 +100,7 @@ def _cloud() -> alt.Chart:
             alt.Y("y:Q", scale=beside, axis=axis("second direction")),
             color=alt.Color("name:N", scale=alt.Scale(range=COLOURS), legend=legend),
         )
-        .properties(
-            width=220, height=260, title=alt.TitleParams(alt.expr("'Embedding, c = ' + c_words"), color=alt.expr("ink"))
-        )
+        .properties(width=220, height=260, title=heading(alt.expr("'Embedding, c = ' + c_words")))
     )
 
 
@@ -115,25 +113,11 @@ def _scores(panel: str, title: str, domain: list[float]) -> alt.LayerChart:
     names = [name for part, name in SCORES.values() if part == panel]
     colour = alt.Color("score:N", scale=alt.Scale(domain=names, range=COLOURS[: len(names)]), legend=None)
     here = base.transform_filter("datum.power == power")
-    values = [part for row, name in enumerate(names) for part in _value(here, name, row, colour)]
     return alt.layer(
         base.mark_line(strokeWidth=2, aria=False).encode(x, y, colour),
         here.mark_rule(aria=False, color=alt.expr("muted")).encode(x),
         here.mark_point(filled=True, size=70, opacity=1, aria=False)
         .encode(x, y, colour)
         .properties(name=f"{panel}_now"),
-        *values,
-    ).properties(width=200, height=260, title=alt.TitleParams(title, color=alt.expr("ink")))
-
-
-def _value(here: alt.Chart, name: str, row: int, colour: alt.Color) -> tuple[alt.Chart, alt.Chart]:
-    """A line of the legend, with the value at this setting."""
-    of_score = here.transform_filter(f"datum.score == '{name}'").transform_calculate(
-        words="datum.score + ' ' + format(datum.value, '.2f')"
-    )
-    place = {"y": alt.value(10 + 17 * row)}
-    symbol = of_score.mark_point(filled=True, size=70, opacity=1, aria=False).encode(colour, x=alt.value(12), **place)
-    text = of_score.mark_text(align="left", baseline="middle", fontSize=12, color=alt.expr("ink"), aria=False)
-    return symbol, text.encode(x=alt.value(21), text="words:N", **place).properties(
-        name=f"{name.replace(' ', '_')}_value"
-    )
+        *legend_with_values(here, "score", names, colour),
+    ).properties(width=200, height=260, title=heading(title))

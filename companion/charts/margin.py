@@ -17,7 +17,7 @@ In all-pairs one of the n - 2 negatives, the neighbour before, has the neighbour
 
 import altair as alt
 
-from companion.charts.chart import COLOURS, Chart, axis, menu, slider
+from companion.charts.chart import COLOURS, Chart, axis, heading, menu, slider
 from companion.figures.style import INK, MUTED
 from emargin.data.catalogue import HARTH
 from emargin.losses.margin import RELEASED_SCALE
@@ -116,7 +116,7 @@ def _panel(lines: alt.Chart, title: str, colour: str) -> alt.LayerChart:
     drawn = lines.mark_line(strokeWidth=2.5, aria=False, invalid="break-paths-filter-domains").encode(
         x, y, scale, strokeDash=alt.StrokeDash(colour, legend=None)
     )
-    return alt.layer(zero, drawn).properties(width=300, height=HEIGHT, title=_title(title))
+    return alt.layer(zero, drawn).properties(width=300, height=HEIGHT, title=heading(title))
 
 
 def _argument() -> alt.LayerChart:
@@ -136,8 +136,4 @@ def _argument() -> alt.LayerChart:
     return alt.layer(
         base.mark_area(color=COLOURS[1], opacity=0.35, line={"color": COLOURS[1]}, aria=False).encode(x, y, y2="top:Q"),
         diagonal.encode(x, y=alt.Y("b:Q", axis=axis("cosine of the neighbours"))),
-    ).properties(width=300, height=HEIGHT, title=_title("Where the released argument is < 0"))
-
-
-def _title(text: str) -> alt.TitleParams:
-    return alt.TitleParams(text, color=alt.expr("ink"))
+    ).properties(width=300, height=HEIGHT, title=heading("Where the released argument is < 0"))
