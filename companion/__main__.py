@@ -51,7 +51,12 @@ def main(arguments: list[str] | None = None) -> int:
     shown = commands.add_parser("show", help="print Tables 1 and 2 of rows, with chance and controls beside")
     shown.set_defaults(command=_show)
     shown.add_argument("folder", type=Path, metavar="FOLDER", help="a folder of rows, or where a single run wrote")
-    shown.add_argument("--format", default="text", choices=("text", "markdown", "csv"), help="(default: text)")
+    shown.add_argument(
+        "--format",
+        default="text",
+        choices=("text", "markdown", "csv", "rows"),
+        help="of the tables (default: text); rows: CSV of the rows themselves, one a cell and metric, with settings",
+    )
     shown.add_argument("--all", action="store_true", help="all metrics (default: those of the paper's tables)")
     _add_results(commands)
     _add_encoders(commands)

@@ -19,18 +19,17 @@ import pandas as pd
 
 from companion import committed
 from companion.grid import files
-from companion.grid.store import Store, existing, is_run, read_cell
+from companion.grid.store import SETTINGS, Store, existing, is_run, read_cell, with_settings
 from companion.labels import short
 from companion.statistics.resampling import probing_scores
 from companion.statistics.tables import METRICS
 from emargin.__main__ import MAIN
 from emargin.evaluation.per_subject import PROBES
 from emargin.methods import METHODS
+from emargin.rows import rows_to_csv
 
-FORMATS = ("text", "markdown", "csv")
 SPLIT = ("dataset", "source", "surrogate", "protocol", "fold", "split")
 DATA = (*SPLIT, "encoder", "quick", "n_fft", "hop", "sequence_length", "stride")  # what an untrained encoder depends on
-SETTINGS = ("margin", "threshold", "temperature")
 CHANCE, CONTROL, RUN = "chance", "control", "run"
 BRIEF = {
     "davies_bouldin": "Davies-Bouldin ↓",
@@ -88,7 +87,8 @@ def show(folder: Path, style: str = "text", *, everything: bool = False) -> str:
     Parameters
     ----------
     folder : Path
-    style : {"text", "markdown", "csv"}
+    style : {"text", "markdown", "csv", "rows"}
+        "csv": the lines of the tables, means over seeds. "rows": the rows themselves, one a cell and metric, as CSV.
     everything : bool
         All metrics of the rows, in place of those of the paper's tables.
 
@@ -97,6 +97,8 @@ def show(folder: Path, style: str = "text", *, everything: bool = False) -> str:
     InputError
         For a folder without rows, or with files that are not as this program wrote them.
     """
+    if style == "rows":
+        return _rows(_place(folder))
     cells = read(folder)
     splits = {split: _lines(own) for split, own in _by_split(cells).items()}
     names = dict.fromkeys(name for cell in cells for name in cell.values)
@@ -161,13 +163,28 @@ def read(folder: Path, digests: set[str] | None = None) -> list[Cell]:
 
     `results/NAME` is the committed one, also where there is no checkout.
     """
-    if not folder.exists() and folder.parent == Path("results"):
-        folder = committed.results() / folder.name
+    folder = _place(folder)
     if is_run(folder):
         rows, record, arrays = read_cell(folder)
         return [_cell(rows, record, arrays.get("probe"))]
     store = existing(folder)
     return _cells(store, store.known if digests is None else store.known & digests)
+
+
+def _place(folder: Path) -> Path:
+    if not folder.exists() and folder.parent == Path("results"):
+        return committed.results() / folder.name
+    return folder
+
+
+def _rows(folder: Path) -> str:
+    """Return the rows of a folder as CSV, with the settings of each cell."""
+    if is_run(folder):
+        rows, record, _ = read_cell(folder)
+        rows = with_settings(rows, {rows.digest.iloc[0]: record})
+    else:
+        rows = existing(folder).rows
+    return rows_to_csv(rows).rstrip("\n")
 
 
 def _cells(store: Store, digests: set[str], place: str = "") -> list[Cell]:

@@ -33,6 +33,7 @@ PACKAGE = __name__.partition(".")[0]
 METADATA = {"title", "summary", "fields", "fidelities", "encoders"}  # of a class: words, and what the digest says
 FACTS_OF = ("experiment", "self.experiment", "settings", "settings_of(experiment.dataset)")
 SAME, DIFFERENT = ast.Eq | ast.Is, ast.NotEq | ast.IsNot  # a field, and a constant
+INSTALLED = {"site-packages", "dist-packages"}  # folders of the reader's environment, of a system's, of a user's
 CHECK = "check_"  # what a name starts with that returns nothing and changes nothing, but may raise
 ROOT = Path(__file__).resolve().parents[1]  # the folder that the package lies in
 
@@ -224,9 +225,12 @@ def _is_own(top: str) -> bool:
     """Return whether a module is the reader's, neither Python's own nor installed: it lies beside an own method."""
     spec = _spec_of(top)
     places = [Path(place) for place in (spec.submodule_search_locations or [spec.origin or ""])] if spec else []
-    installed = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    standard = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")]
     return bool(places) and all(
-        place.is_absolute() and not any(place.is_relative_to(folder) for folder in installed) for place in places
+        place.is_absolute()
+        and INSTALLED.isdisjoint(place.parts)
+        and not any(place.is_relative_to(folder) for folder in standard)
+        for place in places
     )
 
 

@@ -1,7 +1,7 @@
 """The table of results of a grid: three files in one folder, made of the folders in which its cells ran."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,14 +19,15 @@ from emargin.stages import differing
 # The page on spirals looks at principal components of these methods' embeddings; those of the others would be most of
 # what the arrays take.
 WITH_COMPONENTS = ("random", "random-calibrated", "infonce", "emargin")
+SETTINGS = ("margin", "threshold", "temperature")  # columns of rows as they are read, from the records
 
 
 class Store:
     """`rows.csv`, tidy rows; `provenance.json`, one record a cell and line; `arrays.npz`, small arrays of each cell.
 
-    `rows` has all columns, those too that the file leaves out as no row has a value there. A note that rows of a cell
-    share is with the first of them. The arrays of a cell go by `DIGEST/NAME`. Each record has checksums of its cell's
-    rows and arrays, and of itself (`companion.grid.files`).
+    `rows` has all columns, those too that the file leaves out as no row has a value there, and margin, threshold and
+    temperature by the records. A note that rows of a cell share is with the first of them. The arrays of a cell go by
+    `DIGEST/NAME`. Each record has checksums of its cell's rows and arrays, and of itself (`companion.grid.files`).
     Raises InputError for files that are not as this program wrote them; it names the file and the line. A folder
     without files can be written to; to read its rows is an InputError, too.
     """
@@ -37,8 +38,8 @@ class Store:
 
     def _read(self) -> None:
         rows, contents = files.read(self.folder)
-        self._rows = results.complete(rows)
         self.records, self._written = contents.records, contents
+        self._rows = with_settings(rows, self.records)
         self.failed = set(self._rows.digest[self._rows.metric == "failed"])
         self.known = set(self._rows.digest)
 
@@ -138,7 +139,7 @@ class Store:
         together = [self._rows[~self._rows.digest.isin(digests)], *rows]
         rows_together = _in_order(results.table(pd.concat(together, ignore_index=True)))
         rows_together.loc[rows_together.duplicated(["digest", "note"]), "note"] = ""
-        self._rows = results.complete(rows_together)
+        self._rows = with_settings(rows_together, self.records)
         self.failed = set(self._rows.digest[self._rows.metric == "failed"])
         self.known = set(self._rows.digest)
         archive = files.archive_of(everything) if everything or files.has_arrays(self.folder) else None
@@ -153,6 +154,17 @@ class Store:
             text = results.rows_to_csv(rows)
         lines = old.lines | files.without_numbers(files.placed_rows(text))
         return header, {digest: lines[digest] for digest in rows.digest.unique()}
+
+
+def with_settings(rows: pd.DataFrame, records: Mapping[str, dict]) -> pd.DataFrame:
+    """Return rows with all columns, those of `SETTINGS` by the records of their cells: NaN where a method has none."""
+    full = results.complete(rows)
+    fields = {digest: record.get("experiment", {}) for digest, record in records.items()}
+    settings = {
+        name: full.digest.map({digest: own.get(name) for digest, own in fields.items()}).astype(float)
+        for name in SETTINGS
+    }
+    return full.assign(**settings)[[*results.IDENTITY, *results.OPTIONAL, *SETTINGS, *results.MEASURED]]
 
 
 def existing(folder: Path | str) -> Store:

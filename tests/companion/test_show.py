@@ -10,7 +10,7 @@ import pytest
 
 from companion import show as shown
 from companion.__main__ import main
-from companion.grid.store import Store
+from companion.grid.store import SETTINGS, Store
 from companion.show import show
 from emargin import experiment as running
 from emargin import rows as results
@@ -120,6 +120,25 @@ def test_csv_has_all_digits_and_the_settings(store, capsys):
     assert (line.method, line.margin, line.threshold, line.temperature) == ("emargin", 5, 0.4, 0.05)
     assert (line["accuracy mean"], line["accuracy n"]) == (pytest.approx(0.7), 2)
     assert line["accuracy std"] == pytest.approx(0.2 / 2**0.5, abs=1e-8)
+
+
+def test_rows_carry_the_settings_of_their_cells(store, tmp_path, capsys):
+    folder = results.writable_folder(tmp_path / "run")
+    results.write_cell(folder, *ran(cell(margin=3.0), {"silhouette": 0.5, "accuracy": 0.25}))
+    for place, expected in ((store.folder, [(5, 0.4), (5, 0.4), (2, 0.3)]), (folder, [(3, 0.4)])):
+        assert main(["show", str(place), "--format", "rows"]) == 0
+        rows = pd.read_csv(io.StringIO(capsys.readouterr().out))
+        assert list(rows)[-8:] == ["margin", "threshold", "temperature", "metric", "value", "n", "digest", "note"]
+        own = rows[(rows.method == "emargin") & (rows.metric == "silhouette")].sort_values("value")
+        assert sorted(zip(own.margin, own.threshold, strict=True)) == sorted(expected)
+        assert (own.temperature == 0.05).all()
+    assert Store(store.folder).rows[lambda table: table.method == "infonce"].margin.isna().all()
+
+
+def test_settings_are_columns_of_rows_that_are_read_and_not_of_the_file(store):
+    header = (store.folder / "rows.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert set(SETTINGS) <= set(store.rows) and not set(SETTINGS) & set(header.split(","))
+    pd.testing.assert_frame_equal(Store(store.folder).rows, store.rows, check_dtype=False)
 
 
 def test_markdown_has_a_rule_below_the_head(store, capsys):

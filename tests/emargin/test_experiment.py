@@ -69,7 +69,8 @@ def test_provenance_says_what_made_the_rows(small, small_dataset):
     record = run(small(), dataset=small_dataset, device="cpu", progress=False).provenance
     assert resolve(Experiment.from_dict(record["experiment"])) == small()
     assert record["data"] == "checksum" and "people" not in record
-    assert record["versions"]["torch"] == torch.__version__
+    written, running = record["versions"]["torch"], torch.__version__
+    assert written in (running, running.partition("+")[0])  # the label of a build may stand in one alone
     assert set(record["seconds"]) == {"data", "train", "encode", *stages.metrics_of()}
     assert record["code"] == code_versions(small())
 

@@ -293,6 +293,21 @@ def test_what_lies_beside_an_own_method_is_followed(tmp_path, files, changed):
     assert digest() != before
 
 
+@pytest.mark.parametrize("place", ["user/lib/site-packages", "system/dist-packages"])
+def test_what_is_installed_anywhere_is_not_followed(tmp_path, place):
+    """As with `pip install --user`, or an environment that sees the system's packages."""
+    (tmp_path / place / "tool").mkdir(parents=True)
+    (tmp_path / place / "tool" / "__init__.py").write_text("from tool.part import scale\n")
+    (tmp_path / place / "tool" / "part.py").write_text("def scale(x):\n    return x * 2\n")
+    method = "from tool import scale\n\n\nclass M:\n    def loss(self):\n        return scale(1)\n"
+    (tmp_path / "m.py").write_text(method)
+    program = "from emargin.fingerprint import *; print(*reached(Stage(('m:M',))))"
+    path = os.pathsep.join(map(str, [tmp_path, tmp_path / place, fingerprint.ROOT]))
+    command = [sys.executable, "-c", program]
+    ran = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["m:M"]
+
+
 @pytest.fixture
 def typed(monkeypatch):
     """Runs text as a notebook does a cell."""
