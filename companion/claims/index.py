@@ -41,8 +41,8 @@ def chance_and_whitened():
 
 
 @claim(
-    "Raising the small directions of the trained eMargin sixteen times gives its probe back about half of what it lacks "
-    "on SP-SW-HAR, and on the features of Sleep-EDF next to nothing in two of three seeds."
+    "Raising the small directions of the trained eMargin sixteen times gives its probe back about half of what "
+    "it lacks on SP-SW-HAR, and on the features of Sleep-EDF next to nothing in two of three seeds."
 )
 def raising_helps():
     gained = values("probe", "beside", 16, EMARGIN) - values("probe", "beside", 1, EMARGIN)
