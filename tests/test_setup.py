@@ -137,6 +137,17 @@ def executed_notebook() -> nbformat.NotebookNode:
     return v4.new_notebook(cells=[cell], metadata=metadata)
 
 
+def test_notebooks_run_side_by_side_and_one_that_fails_keeps_its_outputs(tmp_path, monkeypatch, capfd):
+    for name, code in {"right": "print(1)", "wrong": "1 / 0"}.items():
+        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]), tmp_path / f"{name}.ipynb")
+    monkeypatch.setattr(tool, "notebooks", lambda: [tmp_path / "wrong.ipynb", tmp_path / "right.ipynb"])
+    monkeypatch.setattr("sys.argv", ["notebooks", str(tmp_path / "out"), "--jobs", "2"])
+    assert tool.main() == 1
+    said = capfd.readouterr()
+    assert "failed: wrong.ipynb" in said.err and "ZeroDivisionError" in said.err and "right.ipynb: " in said.out
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["right.ipynb"]
+
+
 def test_normalising_takes_the_noise_and_keeps_the_rest():
     notebook = tool.normalise(executed_notebook())
     (cell,) = notebook.cells

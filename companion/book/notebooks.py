@@ -5,9 +5,11 @@ python -m companion.book.notebooks _build/source/notebooks  # copies for the boo
 """
 
 import argparse
+import os
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import nbformat
@@ -16,6 +18,7 @@ import yaml
 from nbval.plugin import coalesce_streams
 
 ROOT = Path(__file__).resolve().parents[2]
+MOST = 8  # at once: each has a kernel of its own, with its data in memory
 
 
 def pages(toc: Path = ROOT / "_toc.yml") -> list[str]:
@@ -86,21 +89,32 @@ def execute(source: Path, target: Path) -> None:
     nbformat.write(normalise(notebook), target)
 
 
+def attempt(source: Path, target: Path) -> tuple[float, str]:
+    """Execute one notebook; return the seconds that it took, and what failed, if anything did."""
+    start, failed = time.perf_counter(), ""
+    try:
+        execute(source, target)
+    except (papermill.PapermillExecutionError, RuntimeError, OSError) as error:
+        failed = str(error)
+    return time.perf_counter() - start, failed
+
+
 def main() -> int:
     """Execute every notebook, say how long each took, and name those that failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the executed notebooks go")
-    folder = parser.parse_args().folder
+    parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, MOST), help="how many at once")
+    given = parser.parse_args()
 
     failed = []
-    for source in notebooks():
-        start = time.perf_counter()
-        try:
-            execute(source, folder / source.name)
-        except (papermill.PapermillExecutionError, RuntimeError, OSError) as error:
-            failed.append(source.name)
-            print(f"{source.name}: {error}", file=sys.stderr)
-        print(f"{source.name}: {time.perf_counter() - start:.1f} s", flush=True)
+    with ProcessPoolExecutor(given.jobs) as pool:
+        running = {pool.submit(attempt, source, given.folder / source.name): source.name for source in notebooks()}
+        for done in as_completed(running):
+            name, (seconds, error) = running[done], done.result()
+            print(f"{name}: {seconds:.1f} s", flush=True)
+            if error:
+                failed.append(name)
+                print(f"{name}: {error}", file=sys.stderr)
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return len(failed) > 0
