@@ -65,6 +65,7 @@ function measure() {
     tables: [...article.querySelectorAll("table")].filter(visible).length,
     clipped,
     equations,
+    broken: [...article.querySelectorAll("mjx-merror")].map((each) => each.textContent.trim() || "a formula"),
     overflow: document.documentElement.scrollWidth,
   };
 }

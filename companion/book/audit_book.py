@@ -63,6 +63,8 @@ def findings(view: dict, book: Path) -> Iterator[Finding]:
             yield Finding(page, "size", "page", f"{size:,} bytes", f"at most {SIZE:,}")
     if view["overflow"] > width:
         yield Finding(page, "sideways", "page", f"{view['overflow']} px", f"{width} px")
+    for formula in view["broken"]:
+        yield Finding(page, "formula", "page", formula, "a formula that MathJax can set")
     for number in view["equations"]:
         yield Finding(page, f"equation at {width} px", number["element"], number["found"], number["wanted"])
     for fault in view["axe"]:

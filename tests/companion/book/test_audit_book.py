@@ -25,6 +25,7 @@ FAULTS = {
     "image-alt": '<img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=">',
     "console": "<script>const twice = 1</script><script>const twice = 2</script>",
     "not loaded": '<img src="missing.png" alt="none">',
+    "formula": "<mjx-merror>a tag that is not allowed</mjx-merror>",
     "sideways": '<div style="width: 500px">wider than a phone</div>',
     "equation": '<div class="math"><div class="eqno">(1)</div>'
     '<mjx-container><mjx-math style="display: block">x</mjx-math></mjx-container></div>',
@@ -32,7 +33,16 @@ FAULTS = {
 
 
 def view_of(**parts) -> dict:
-    whole = {"page": "a.html", "width": WIDE, "errors": [], "files": [], "axe": [], "clipped": [], "equations": []}
+    whole = {
+        "page": "a.html",
+        "width": WIDE,
+        "errors": [],
+        "files": [],
+        "axe": [],
+        "clipped": [],
+        "equations": [],
+        "broken": [],
+    }
     return whole | {"overflow": parts.get("width", WIDE)} | parts
 
 
