@@ -1,9 +1,10 @@
 """Figures of the pages on clustering and on the noise control."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from companion.figures.style import MARKERS, PALETTE, figure, mark_source
+from companion.figures.style import INK, MARKERS, PALETTE, figure, mark_source
 
 # column of the table, title, where the axis starts and ends (None: where the values do): the same on both pages
 PANELS = (
@@ -36,6 +37,34 @@ def method_scores(scores: pd.DataFrame, source: str, *, noise: bool = False) -> 
         axis.set_axisbelow(True)
     axes[0, 0].set_yticks(range(len(scores)), scores.index)
     axes[0, 0].set_ylim(len(scores) - 0.5, -0.5)
+    mark_source(fig, source)
+    return fig
+
+
+def noise_beside_paper(runs: pd.DataFrame, names: list[str], paper: pd.DataFrame, source: str) -> Figure:
+    """Both scores on noise in the settings of each set, and a star for those of the paper's eMargin on the set's data.
+
+    runs: a row a cell, columns set, name, davies_bouldin and silhouette; a mark is the mean over seeds, a bar goes from
+    the least to the most. names: in the order of the legend. paper: index set, the two scores.
+    """
+    fig, axes = figure(1, 2, height=3.6, sharey=True)
+    sets = np.arange(len(paper))
+    for axis, (column, title, left, right) in zip(axes, PANELS, strict=False):
+        for number, name in enumerate(names):
+            found = runs[runs.name == name].groupby("set")[column].agg(["mean", "min", "max"]).reindex(paper.index)
+            places = sets + 0.11 * (number - (len(names) - 1) / 2)
+            axis.hlines(places, found["min"], found["max"], color=PALETTE[number], linewidth=1.3)
+            axis.plot(
+                found["mean"], places, MARKERS[number], color=PALETTE[number], markersize=5.5, label=f"{name}, noise"
+            )
+        star = {"markersize": 12, "markeredgecolor": INK, "color": "white", "label": "the paper's eMargin, data"}
+        axis.plot(paper[column], sets, "*", **star)
+        axis.set(title=title, xlim=(left, max(right, 1.05 * runs[column].max())))
+        axis.grid(axis="x", color="#dddddd", linewidth=0.6)
+        axis.set_axisbelow(True)
+    axes[0].set_yticks(sets, paper.index)
+    axes[0].set_ylim(len(sets) - 0.5, -0.5)
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2, handletextpad=0.3)
     mark_source(fig, source)
     return fig
 
