@@ -11,9 +11,8 @@ from companion.grid.store import Store
 from companion.statistics import conclusions
 from companion.statistics.conclusions import ARCHIVE, PROBES
 from companion.statistics.configurations import configurations
-from companion.statistics.correlations import correlation
+from companion.statistics.order import follows_rank
 from emargin.config import FIDELITIES
-from emargin.methods import METHODS
 from emargin.paths import home
 
 SCORES = ("Davies-Bouldin", "silhouette")
@@ -30,12 +29,6 @@ def store() -> Store:
 def found() -> pd.DataFrame:
     """Return its configurations under protocol original."""
     return configurations(store().rows[store().rows.protocol == "original"])
-
-
-def of(fidelity: str) -> pd.DataFrame:
-    """Return those of a fidelity, and the untrained ones."""
-    untrained = found().method.map({name: method.untrained for name, method in METHODS.items()})
-    return found()[(found().fidelity == fidelity) | untrained]
 
 
 @cache
@@ -65,11 +58,7 @@ def the_dial():
 
 @claim("both scores follow the effective rank, ρ from {high} to {low}, NMI")
 def scores_follow_the_rank():
-    follows = [
-        correlation(of(fidelity), score, "participation_ratio")
-        for score in ("silhouette", "davies_bouldin")
-        for fidelity in FIDELITIES
-    ]
+    follows = follows_rank(found()).values()
     require({one["verdict"] for one in follows} == {"goes against"}, f"verdicts {[one['verdict'] for one in follows]}")
     values = [one["value"] for one in follows]
     return {"high": signed(max(values)), "low": signed(min(values))}
