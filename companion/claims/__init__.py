@@ -40,6 +40,13 @@ def require(holds: bool, otherwise: str) -> None:
         raise Fallen(otherwise)
 
 
+def interval(value: float, low: float, high: float, digits: int = 2) -> str:
+    """Return a number with its 95 % interval: "−0.15 (−0.22 to −0.09)"; without one where an end is missing."""
+    if low != low or high != high:
+        return signed(value, digits)
+    return f"{signed(value, digits)} ({signed(low, digits)} to {signed(high, digits)})"
+
+
 def signed(value: float, digits: int = 2) -> str:
     """Return a number with its sign, and a true minus: "+0.18", "−0.36"."""
     return f"{value:+.{digits}f}".replace("-", "−")

@@ -1,12 +1,47 @@
-"""The figure of the page of conclusions: eMargin's place among the methods, metric by metric."""
+"""Figures of the pages of claims: differences with their intervals, and places among the methods."""
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from companion.figures.style import INK, MARKERS, PALETTE, figure, mark_source
+from companion.figures.style import INK, MARKERS, MUTED, PALETTE, figure, mark_source
 
 COLUMNS = {"paper": (INK, MARKERS[3]), "released": (PALETTE[1], MARKERS[1]), "original": (PALETTE[0], MARKERS[0])}
+
+
+def differences(table: pd.DataFrame, titles: dict[str, str], source: str) -> Figure:
+    """A line a probe, a mark and an interval a fidelity; a panel a comparison, and a row of panels a data set.
+
+    table: as `conclusions.everyone` gives it. titles: data set -> its title.
+    """
+    probes, others = list(dict.fromkeys(table.by)), {"InfoNCE": "less InfoNCE", "Random": "less no training"}
+    sets = list(dict.fromkeys(table["set"]))
+    fig, axes = figure(len(sets), len(others), height=0.34 * len(probes) + 0.9, sharex=True, sharey=True, squeeze=False)
+    for row, dataset in zip(axes, sets, strict=True):
+        for axis, (start, title) in zip(row, others.items(), strict=True):
+            axis.axvline(0, color=MUTED, linewidth=0.8)
+            own = table[(table["set"] == dataset) & table.against.str.startswith(start)]
+            for number, fidelity in enumerate(("released", "original")):
+                colour, marker = COLUMNS[fidelity]
+                inside = own[own.of == fidelity]
+                height = inside.by.map(probes.index) + 0.3 * (number - 0.5)
+                axis.hlines(height, inside.low, inside.high, color=colour, linewidth=1.4)
+                axis.plot(
+                    inside.value,
+                    height,
+                    marker,
+                    color=colour,
+                    markersize=5,
+                    markerfacecolor="white" if fidelity == "released" else colour,
+                    label=fidelity,
+                )
+            axis.set(title=f"{titles.get(dataset, dataset)}, {title}", ylim=(len(probes) - 0.5, -0.5))
+            axis.set_yticks(range(len(probes)), probes)
+            axis.tick_params(axis="y", length=0)
+    fig.supxlabel("difference of balanced accuracy", fontsize=10)
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    mark_source(fig, source)
+    return fig
 
 
 def places(table: pd.DataFrame, titles: dict[str, str], source: str) -> Figure:

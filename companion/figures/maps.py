@@ -208,6 +208,19 @@ def shapes(maps: Sequence[Map]) -> pd.DataFrame:
     )
 
 
+def drawn_out(table: pd.DataFrame) -> pd.DataFrame:
+    """Count the maps that are no area: a line a fidelity, columns "emargin", "of_emargin", "others", "of_others".
+
+    table: from `shapes`. eMargin's are those with its defaults; the controls are left out.
+    """
+    kept = table[(table.kind != "control")]
+    kept = kept[~((kept.kind == "eMargin") & kept.method.str.contains("pair|the paper's labels"))]
+    thin, ours = kept["shape"] != "area", kept.kind == "eMargin"
+    counted = pd.DataFrame({"emargin": thin & ours, "of_emargin": ours, "others": thin & ~ours, "of_others": ~ours})
+    fidelity = np.where(kept.method.str.contains(", released"), "released", "original")
+    return counted.groupby(fidelity).sum()
+
+
 def shape_against_rank(table: pd.DataFrame, source: str) -> Figure:
     """Local dimension of the map against effective rank of the embedding: a colour a set, a marker a kind of method.
 

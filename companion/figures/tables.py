@@ -12,6 +12,7 @@ from companion.labels import short
 from companion.statistics.crossed import NO_INTERVAL, Difference
 from companion.statistics.tables import METRICS, PAPER_SETS, SET_TITLES, Runs, csv, entries, nearest, runs_of
 from emargin.config import FIDELITIES, Experiment
+from emargin.methods import METHODS
 
 DAGGER = '<sup title="made by an earlier text of the code">†</sup>'
 
@@ -38,6 +39,31 @@ def tables(store: Store, cells: Sequence[Experiment], paper: pd.DataFrame, grid:
         "</ul></details>"
     )
     return _box("\n".join(parts))
+
+
+def side_by_side(store: Store, cells: Sequence[Experiment], paper: pd.DataFrame, commands: str) -> str:
+    """Draw the paper's Tables 1 and 2 of one split beside ours: a narrow table a metric, which stand in columns.
+
+    The lines are the paper's methods and the calibrated random encoder. cells: what is planned of the split. paper: the
+    paper's tables. commands: the page that has the commands of the cells; every value of ours leads to its own.
+    """
+    runs, parts = runs_of(store, cells), []
+    theirs = PAPER_SETS.get(nearest(cells[0].dataset), "no set near")
+    for number, titles in METRICS.items():
+        table = entries(store, cells, paper, number)
+        kept = [*table.line[(table.column == "paper") & (table.state == "done")], METHODS["random-calibrated"].title]
+        for metric, title in titles.items():
+            own = table[(table.metric == metric) & table.line.isin(kept)]
+            head = _head(["Method", f"paper, {theirs}", *FIDELITIES])
+            body = []
+            for line, group in own.groupby("line", sort=False):
+                values = "".join(
+                    _value(entry, runs.get((line, entry.column)), False, commands) for entry in group.itertuples()
+                )
+                body.append(f'<tr><th scope="row">{escape(short(line))}</th>{values}</tr>')
+            rows = f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody>"
+            parts.append(f"<div>{_frame(f'Table {number}, {title}', rows)}</div>")
+    return _box(f'<div class="metrics">{"".join(parts)}</div>')
 
 
 def difference_table(differences: pd.DataFrame, titles: dict[str, str], name: str) -> str:
@@ -96,14 +122,14 @@ def _table(table: pd.DataFrame, number: int, runs: dict[tuple[str, str], Runs], 
     return _frame(f"Table {number}: {place(cell)}", f"<thead>{head}</thead><tbody>{''.join(body)}</tbody>", link)
 
 
-def _value(entry, runs: Runs | None, marked: bool) -> str:
-    """Draw a cell of a table; ours leads to the command that makes it."""
+def _value(entry, runs: Runs | None, marked: bool, commands: str = "") -> str:
+    """Draw a cell of a table; ours leads to the command that makes it, on the page `commands`, by default this one."""
     text = entry.state
     if entry.state == "done":
         text = f"{entry.mean:.2f}" + ("" if np.isnan(entry.std) else f" ± {entry.std:.2f}")
     if runs is None or not runs.planned:
         return f"<td>{text or '–'}</td>"
-    link = f'<a href="#{_anchor(runs)}"{_reason(runs)}>{text}</a>'
+    link = f'<a href="{commands}#{_anchor(runs)}"{_reason(runs)}>{text}</a>'
     return f"<td>{link}{DAGGER if marked and runs.other_code and runs.done else ''}</td>"
 
 

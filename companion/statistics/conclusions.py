@@ -42,6 +42,7 @@ from companion.statistics.readable import informing, readable
 from companion.statistics.tables import METRICS, entries, nearest, paper_configurations, places, runs_of
 from companion.statistics.verdicts import test_of, words_of
 from emargin.config import FIDELITIES, Experiment
+from emargin.errors import InputError
 from emargin.evaluation import series
 from emargin.methods import METHODS
 from emargin.paths import home
@@ -230,6 +231,26 @@ def read_claims(file: Path = FILE) -> pd.DataFrame:
         keep_default_na=False,
         na_values={name: [""] for name in ("holds", "sets", "value", "low", "high")},
     )
+
+
+def one_line(of: str, by: str, against: str = "all methods", where: str = RECORDINGS, *, claim: str, lines=None):
+    """Return the one line of these names, as a named tuple; raises InputError unless there is one.
+
+    lines: as `claims` returns them; by default those that the command wrote.
+    """
+    lines = read_claims() if lines is None else lines
+    names = {"claim": claim, "of": of, "by": by, "against": against, "where": where}
+    found = lines[(lines[list(names)] == pd.Series(names)).all(axis=1)]
+    if len(found) != 1:
+        raise InputError(f"a line of claims {names}", found=f"{len(found)} lines", wanted="one")
+    return next(found.itertuples(index=False))
+
+
+def everyone(lines: pd.DataFrame) -> pd.DataFrame:
+    """Return the lines of claim 2 in which every person is tested once, with the column "set"."""
+    ending = ", everyone tested"
+    own = lines[(lines.claim == "2") & lines["where"].str.endswith(ending)]
+    return own.assign(set=own["where"].str.removesuffix(ending))
 
 
 def of_archive(store: Store) -> tuple[pd.DataFrame, pd.DataFrame]:

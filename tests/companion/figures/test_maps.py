@@ -4,6 +4,7 @@ import io
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 from PIL import Image
@@ -195,3 +196,20 @@ def test_every_map_is_a_point_inside_the_figure(rank):
 def test_no_maps_make_an_empty_figure():
     (axis,) = plots.shape_against_rank(plots.shapes([]), "made up").axes
     assert len(axis.lines) == 0
+
+
+def test_drawn_out_counts_maps_that_are_no_area_and_leaves_variants_and_controls_out():
+    table = pd.DataFrame(
+        [
+            ("InfoNCE + eMargin, released", "eMargin", "curve"),
+            ("InfoNCE + eMargin, released, the paper's labels", "eMargin", "area"),
+            ("InfoNCE + eMargin, original, pair", "eMargin", "band"),
+            ("InfoNCE + eMargin, original, anchor", "eMargin", "area"),
+            ("TNC, released", "another", "piles"),
+            ("CPC, released", "another", "area"),
+            ("Random, calibrated", "control", "curve"),
+        ],
+        columns=["method", "kind", "shape"],
+    )
+    counted = plots.drawn_out(table)
+    assert counted.loc["released"].tolist() == [1, 1, 1, 2] and counted.loc["original"].tolist() == [0, 1, 0, 0]

@@ -11,9 +11,19 @@ from scipy.stats import ttest_1samp
 from companion.figures import conclusions as plots
 from companion.grid.store import Store
 from companion.statistics import conclusions
-from companion.statistics.conclusions import Count, by_fold, emargin_places, lead, means, places_of, standing
+from companion.statistics.conclusions import (
+    Count,
+    by_fold,
+    emargin_places,
+    lead,
+    means,
+    one_line,
+    places_of,
+    standing,
+)
 from companion.statistics.configurations import configurations
 from companion.statistics.crossed import in_words
+from emargin.errors import InputError
 from emargin.paths import home
 from tests.companion.statistics.test_tables import PAPER, Written, cell
 
@@ -188,3 +198,20 @@ def test_every_place_has_its_mark_on_its_line():
     assert marks["the paper, its sets"] == [(0, 0)]
     assert marks["here, released"] == [(0.5, 0), (1, 1)] and marks["here, original"] == []
     assert [label.get_text() for label in axis.get_yticklabels()] == ["Silhouette", "Accuracy"]
+
+
+def test_one_line_is_found_by_its_names_or_named_as_missing(kept):
+    found = one_line("released", "silhouette", where=conclusions.ARCHIVE, claim="1", lines=kept)
+    assert (found.holds, found.sets, found.drawn) == (6, 6, "methods and sets")
+    with pytest.raises(InputError, match="0 lines"):
+        one_line("released", "a score", claim="1", lines=kept)
+
+
+def test_differences_have_a_mark_a_probe_and_fidelity_at_its_value(kept):
+    own = conclusions.everyone(kept)
+    fig = plots.differences(own, {"spsw-har": "a set"}, "real data")
+    assert len(fig.axes) == 2 * own["set"].nunique() and fig.axes[0].get_title() == "a set, less InfoNCE"
+    marks = {line.get_label(): line.get_xdata().tolist() for line in fig.axes[0].lines}
+    first = own[(own["set"] == own["set"].iloc[0]) & own.against.str.startswith("InfoNCE")]
+    for fidelity in ("released", "original"):
+        assert marks[fidelity] == first.value[first.of == fidelity].tolist() and len(marks[fidelity]) >= 6

@@ -1,0 +1,276 @@
+"""What the page of conclusions says of the lines in `results/statistics/claims.csv`."""
+
+from functools import cache
+
+import pandas as pd
+
+from companion.claims import claim, interval, require
+from companion.figures import maps
+from companion.grid.plan import read_grid
+from companion.grid.store import Store
+from companion.statistics import conclusions
+from companion.statistics.conclusions import ARCHIVE, PROBES, one_line
+from emargin.paths import home
+
+FIDELITIES = ("released", "original")
+CONVERGED, CHOSEN = PROBES["converged_"], PROBES["chosen_"]
+BODY = "spsw-har, everyone tested"
+BODY_DIAL = "spsw-har, fold 1"
+
+
+@cache
+def lines() -> pd.DataFrame:
+    """Return the lines of all claims."""
+    return conclusions.read_claims()
+
+
+def line(*names, **more):
+    """Return one of them."""
+    return one_line(*names, lines=lines(), **more)
+
+
+def told(one, digits: int = 2) -> str:
+    """Return a line's number with its interval."""
+    return interval(one.value, one.low, one.high, digits)
+
+
+def verdict(one, wanted: str) -> None:
+    """Require the verdict of a line."""
+    require(one.verdict == wanted, f"{one.of}, {one.by}, {one.where}: {one.verdict}")
+
+
+def on(one) -> str:
+    """Return on how many of the sets a claim holds."""
+    return f"{one.holds} of {one.sets}"
+
+
+def _first(fidelity: str, wanted: str) -> dict[str, str]:
+    scores = [line(fidelity, score, claim="1") for score in ("Davies-Bouldin", "silhouette")]
+    archive = [line(fidelity, score, where=ARCHIVE, claim="1") for score in ("Davies-Bouldin", "silhouette")]
+    for one in [*scores, *archive]:
+        verdict(one, wanted)
+    return {"davies_bouldin": on(scores[0]), "silhouette": on(scores[1]), "archive": on(archive[1])}
+
+
+@claim(
+    "| stands: first on {davies_bouldin} recorded sets, on {silhouette} by the silhouette, "
+    "on {archive} of the archive |"
+)
+def best_scores_released():
+    return _first("released", "stands")
+
+
+@claim("| does not stand: first on {davies_bouldin}, {silhouette}, {archive} |")
+def best_scores_original():
+    return _first("original", "does not stand")
+
+
+def _probing(fidelity: str, probe: str, wanted: str) -> dict[str, str]:
+    one = line(fidelity, probe, where=ARCHIVE, claim="2")
+    verdict(one, wanted)
+    return {"number": told(one)}
+
+
+@claim("| converged probe: stands, {number} |")
+def archive_converged_released():
+    return _probing("released", CONVERGED, "stands")
+
+
+@claim("| converged probe: does not stand, {number} |")
+def archive_converged_original():
+    return _probing("original", CONVERGED, "does not stand")
+
+
+@claim("| the paper's probe: not decided, {number} |")
+def archive_papers_released():
+    return _probing("released", PROBES[""], "not decided")
+
+
+@claim("| the paper's probe: does not stand, {number} |")
+def archive_papers_original():
+    return _probing("original", PROBES[""], "does not stand")
+
+
+def _less(fidelity: str) -> dict[str, str]:
+    behind = line(fidelity, CHOSEN, f"InfoNCE, {fidelity}", BODY, claim="2")
+    verdict(behind, "lower")
+    return {"number": told(behind)}
+
+
+@claim("| stands, {number} beside the released InfoNCE |")
+def less_infonce_released():
+    return _less("released")
+
+
+@claim("| stands, {number} beside the original InfoNCE |")
+def less_infonce_original():
+    return _less("original")
+
+
+@claim("| not decided, {number}, and equivalent where whitened |")
+def less_untrained_released():
+    level = line("released", CHOSEN, "Random, calibrated", BODY, claim="2")
+    verdict(level, "not decided")
+    verdict(line("released", PROBES["whitened_"], "Random, calibrated", BODY, claim="2"), "equivalent within 0.02")
+    return {"number": told(level)}
+
+
+@claim("| does not stand: equivalent within 0.02, {number} |")
+def less_untrained_original():
+    level = line("original", CHOSEN, "Random, calibrated", BODY, claim="2")
+    verdict(level, "equivalent within 0.02")
+    return {"number": told(level)}
+
+
+def _order(fidelity: str, wanted: str) -> dict[str, str]:
+    one = line(fidelity, "silhouette", PROBES[""], claim="3")
+    verdict(one, wanted)
+    return {"number": told(one)}
+
+
+@claim("| open, ρ = {number}: the control shows nothing |")
+def order_released():
+    return _order("released", "open: the control shows nothing")
+
+
+@claim("| not decided, ρ = {number} |")
+def order_original():
+    return _order("original", "not decided")
+
+
+def _rank(fidelity: str, wanted: str) -> dict[str, str]:
+    one = line(fidelity, "effective rank", "InfoNCE", claim="4")
+    verdict(one, wanted)
+    return {"sets": on(one), "mean": f"{abs(one.value):.1f}"}
+
+
+@claim("| does not stand: a higher rank than InfoNCE's on {sets} sets, {mean} directions fewer in the mean |")
+def rank_released():
+    require(line("released", "effective rank", "InfoNCE", claim="4").value < 0, "the rank is higher in the mean")
+    return _rank("released", "does not stand")
+
+
+@claim("| stands: higher on {sets}, {mean} more in the mean |")
+def rank_original():
+    require(line("original", "effective rank", "InfoNCE", claim="4").value > 0, "the rank is lower in the mean")
+    return _rank("original", "stands")
+
+
+@cache
+def thin() -> pd.DataFrame:
+    """Count the maps that are no area."""
+    planned = read_grid(home() / "workflow" / "grid.json")
+    drawn = [cell for cell in planned if (cell.protocol, cell.seed, cell.fold) == ("original", 1, 1)]
+    return maps.drawn_out(maps.shapes(maps.maps_of(Store(home() / "results" / "grid"), drawn)))
+
+
+def _maps(fidelity: str, wanted: str) -> dict[str, str]:
+    own = thin().loc[fidelity]
+    ours, theirs = own.emargin / own.of_emargin, own.others / own.of_others
+    enough = own.of_emargin >= conclusions.FEWEST
+    word = (
+        "stands" if ours >= conclusions.MOST and theirs <= conclusions.FEW
+        else "does not stand" if ours <= theirs
+        else "in part"
+    )  # fmt: skip
+    require(enough and word == wanted, f"{fidelity}: {word}, of {own.of_emargin} maps")
+    return {"ours": f"{own.emargin} of {own.of_emargin}", "theirs": f"{own.others} of {own.of_others}"}
+
+
+@claim("| stands: {ours} maps are, of others {theirs} |")
+def maps_released():
+    return _maps("released", "stands")
+
+
+@claim("| does not stand: {ours}, of others {theirs} |")
+def maps_original():
+    return _maps("original", "does not stand")
+
+
+def _clusters(fidelity: str, ts2vec: str, tnc: str) -> dict[str, str]:
+    found = [line(fidelity, "NMI with the classes", name, claim="6") for name in ("TS2Vec", "TNC")]
+    for one, wanted in zip(found, (ts2vec, tnc), strict=True):
+        verdict(one, wanted)
+    return {"ts2vec": on(found[0]), "tnc": on(found[1])}
+
+
+@claim("| TS2Vec stands, {ts2vec}; TNC does not, {tnc} |")
+def clusters_released():
+    return _clusters("released", "stands", "does not stand")
+
+
+@claim("| TS2Vec stands, {ts2vec}; TNC in part, {tnc} |")
+def clusters_original():
+    return _clusters("original", "stands", "in part")
+
+
+@claim("| does not stand: it acts on every pair |")
+def margin_released():
+    verdict(line("released", "share of pairs with pseudo-label 1", "", "any frames", claim="7"), "does not stand")
+
+
+@claim("| stands: which pairs depends on the data |")
+def margin_original():
+    verdict(line("original", "share of pairs with pseudo-label 1", "", "any frames", claim="7"), "stands")
+
+
+def turned(by: str, where: str = BODY_DIAL):
+    """Return a line of the dial."""
+    return line("untrained", by, "the other directions at 1/64, less as they are", where, claim="8")
+
+
+@claim("shown: silhouette {silhouette}, the paper's probe {probe}, the same whitened {whitened} |")
+def sizes_alone():
+    silhouette, probe, whitened = map(turned, ("silhouette", PROBES[""], "the paper’s probe, whitened"))
+    for where in set(lines()["where"][lines().claim == "8"]):
+        verdict(turned("silhouette", where), "higher")
+        verdict(turned(PROBES[""], where), "lower")
+        verdict(turned("the paper’s probe, whitened", where), "equivalent within 0.02")
+    return {"silhouette": told(silhouette), "probe": told(probe), "whitened": told(whitened)}
+
+
+@claim("With probes that measure, both losses read less than InfoNCE and are nowhere told from no training.")
+def behind_infonce_level_with_none():
+    own = conclusions.everyone(lines())
+    own = own[own.by.isin([CHOSEN, PROBES["whitened_"], PROBES["mlp_"]])]
+    infonce = own.against.str.startswith("InfoNCE")
+    require(set(own.verdict[infonce]) == {"lower"}, f"against InfoNCE: {set(own.verdict[infonce])}")
+    level = set(own.verdict[~infonce])
+    require(level <= {"not decided", "equivalent within 0.02"}, f"against no training: {level}")
+
+
+@claim(
+    "The paper's probe makes the released loss's gap to InfoNCE {paper}, a chosen penalty {chosen}, "
+    "and a fixed one {fixed}, which is not decided."
+)
+def a_part_is_the_probes():
+    found = [
+        line("released", PROBES[name], "InfoNCE, released", BODY, claim="2") for name in ("", "chosen_", "certified_")
+    ]
+    paper, chosen, fixed = found
+    require(paper.value < 2 * chosen.value, "the paper's probe does not double the gap")
+    verdict(fixed, "not decided")
+    return {"paper": told(paper), "chosen": told(chosen), "fixed": told(fixed)}
+
+
+@claim("Every person of SP-SW-HAR is tested once, in {folds} folds")
+def folds():
+    own = conclusions.everyone(lines())
+    require(set(own.set) == {"spsw-har"}, f"the sets are {set(own.set)}")
+    require(own.drawn.nunique() == 1, f"intervals draw {set(own.drawn)}")
+    return {"folds": own.drawn.iloc[0].removesuffix(" folds")}
+
+
+@claim("Two of four recorded sets inform about the linear probes, on one split each.")
+def few_sets_inform():
+    found = {line(fidelity, probe, claim="2").sets for fidelity in FIDELITIES for probe in (PROBES[""], CONVERGED)}
+    require(found == {2}, f"{found} sets inform")
+    recorded = {line(fidelity, "silhouette", claim="1").sets for fidelity in FIDELITIES}
+    require(recorded == {4}, f"there are {recorded} recorded sets")
+
+
+@claim("The dial is of two sets, one split of people each, and {seeds} seeds.")
+def of_the_dial():
+    own = lines()[lines().claim == "8"]
+    require(own["where"].nunique() == 2 and own.drawn.nunique() == 1, f"{set(own['where'])}, {set(own.drawn)}")
+    return {"seeds": own.drawn.iloc[0].removesuffix(" seeds")}
