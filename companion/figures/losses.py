@@ -5,6 +5,7 @@ right in light and dark, and stand in as many columns as go, so that they can be
 """
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
@@ -17,6 +18,7 @@ STYLE = """
 html[data-theme="dark"] .losses { --pull: #6CC0F0; --push: #F0A030; }
 .losses .panels { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(10.2rem, 1fr)); }
 .losses .panel { border-top: 1px solid var(--pst-color-border); font-size: 0.8rem; line-height: 1.35; }
+.losses .panel { text-align: start; }
 .losses .panel b, .losses .panel span { display: block; }
 .losses .panel span + span { color: var(--pst-color-text-muted); margin-top: 0.25rem; }
 .losses svg { color: var(--pst-color-text-base); display: block; height: auto; width: 100%; }
@@ -33,6 +35,7 @@ html[data-theme="dark"] .losses { --pull: #6CC0F0; --push: #F0A030; }
 .losses .box { fill: none; stroke: currentColor; stroke-width: 1; }
 .losses text { fill: currentColor; font-size: 12px; }
 """
+ITEM = re.compile(r"\bD(\d+)\b")
 
 Point = tuple[float, float]
 
@@ -233,9 +236,10 @@ def diagram(losses: tuple[Loss, ...] = LOSSES) -> str:
 
 
 def _panel(loss: Loss) -> str:
+    released = ITEM.sub(r'<a href="ledger.html#d\1">D\1</a>', escape(loss.released))
     return (
         f'<div class="panel"><b>{escape(loss.title)}</b>{drawing(loss)}'
-        f"<span>{escape(loss.words)}</span><span>{escape(loss.released)}</span></div>"
+        f"<span>{escape(loss.words)}</span><span>{released}</span></div>"
     )
 
 
