@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, mse_loss
 
 from emargin.config import Experiment
-from emargin.data.catalogue import settings_of
+from emargin.data.catalogue import window_of
 from emargin.encoders import EMBEDDING
 from emargin.errors import InputError
 from emargin.methods.base import Method
@@ -142,8 +142,7 @@ def bins_of(experiment: Experiment, n_features: int) -> int:
     They are the bins of its spectrum, or the samples of a raw window. A feature of ready frames is a channel of its
     own. All features are one channel where their number is no multiple of that.
     """
-    window = settings_of(experiment.dataset).window
-    bins = window or (1 if experiment.n_fft is None else experiment.n_fft // 2 + 1)
+    bins = window_of(experiment.dataset) or (1 if experiment.n_fft is None else experiment.n_fft // 2 + 1)
     return bins if n_features % bins == 0 else n_features
 
 
