@@ -26,7 +26,7 @@ def _places(names: str, package: str = "emargin") -> frozenset[str]:
 SETTINGS = _places(
     """
     config:Experiment resolve:resolving fields:Field methods:METHODS data.catalogue:Entry data.catalogue:Settings
-    data.catalogue:entry_of data.catalogue:settings_of
+    data.catalogue:entry_of data.catalogue:settings_of data.catalogue:window_of
     """
 )
 WITHOUT_NUMBERS = _places(

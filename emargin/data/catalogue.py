@@ -573,6 +573,20 @@ def settings_of(dataset: str) -> Settings:
     return own_settings(entry.folder) if entry.is_folder else series_settings(*_size_of_files(entry))
 
 
+def window_of(dataset: str) -> int | None:
+    """Return the samples of a frame that is a piece of the signal as it is; None where frames are none.
+
+    Sets of the catalogue alone have such frames, so that nothing of a set needs to be there.
+
+    Parameters
+    ----------
+    dataset : str
+        As `entry_of` takes it.
+    """
+    listed = DATASETS.get(dataset)
+    return listed.settings.window if listed and listed.settings else None
+
+
 def series_settings(n_classes: int, length: int) -> Settings:
     """Return settings for a set of the UCR archive: every series is one sequence, so T follows from its length.
 

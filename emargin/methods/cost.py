@@ -38,12 +38,15 @@ class CoST(Method):
     k <- m k + (1 - m) q.
 
     Fidelity "original": both views are augmented, every sequence by itself. As for all methods, AdamW takes the place
-    of CoST's SGD with a cosine schedule. An embedding is what the frame encoder gives, without trend and season.
+    of CoST's SGD with a cosine schedule. An embedding is trend and season of a frame, 160 channels each, see
+    `represented`; CoST's code takes those of the last frame. The layer over frequencies starts as in CoST's code, see
+    `shrink`.
 
     Fidelity "released": the key encoder is no copy but the query encoder itself. Keys take no gradient, so none of its
     weights learns; only the query's head does. All that training does to the encoder is to calibrate BatchNorm, on
     inputs mixed by a random linear layer that evaluation leaves out. The query is the batch as it is; the key's
-    augmentation is decided and drawn once for the batch.
+    augmentation is decided and drawn once for the batch. An embedding is what the frame encoder gives, without trend
+    and season.
 
     References
     ----------
@@ -64,6 +67,8 @@ class CoST(Method):
                 wanted=f"batch_size of at most {QUEUE}",
             )
         self.encoder = TrendSeason(self.encoder, n_features, experiment.sequence_length, self.released)
+        if not self.released:
+            shrink(self.encoder.season[0])
         self.head = nn.Sequential(nn.Linear(COMPONENT, COMPONENT), nn.ReLU(), nn.Linear(COMPONENT, COMPONENT))
         self.key_encoder = self.encoder if self.released else copy.deepcopy(self.encoder)
         self.key_head = copy.deepcopy(self.head)
@@ -106,7 +111,7 @@ class CoST(Method):
         self.pointer.add_(len(self.keys)).remainder_(QUEUE)
 
     def encode(self, sequences: Tensor) -> Tensor:
-        return self.encoder.backbone(sequences)
+        return self.encoder.backbone(sequences) if self.released else represented(self.encoder, sequences)
 
     def trained_parameters(self) -> Iterable[nn.Parameter]:
         return (parameter for parameter in self.parameters() if parameter.requires_grad)
@@ -183,6 +188,34 @@ class FrequencyLayer(nn.Module):
         turned = torch.stack([-of_imaginary[..., 1], of_imaginary[..., 0]], dim=-1)  # times i
         mapped = torch.view_as_complex(of_real + turned + self.bias[:, None])  # (F, B, n_out)
         return torch.fft.irfft(mapped, n=x.shape[1], dim=0).transpose(0, 1)
+
+
+def shrink(layer: FrequencyLayer) -> None:
+    """Divide a new layer's weights by the root of its n_out: CoST's code draws them from +- 1 / sqrt(n_in n_out).
+
+    PyTorch takes the last axis of the weights `(F, n_in, n_out)` for a kernel's size, and counts it as an input.
+    """
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.mul_(layer.bias.shape[1] ** -0.5)
+
+
+def represented(encoder: TrendSeason, sequences: Tensor) -> Tensor:
+    """Return trend and season of every frame side by side: `(B, T, D)` -> `(B, T, 320)`."""
+    frames, bins = sequences.shape[1], encoder.season[0].bias.shape[0]
+    if frames // 2 + 1 != bins:
+        raise InputError(
+            "CoST: its layer over frequencies fits one length",
+            found=f"{frames} frames, {frames // 2 + 1} frequencies",
+            wanted=f"{bins} frequencies",
+            todo="encode sequences of the length that was trained on",
+        )
+    hidden = encoder(sequences)
+    trends = [
+        functional.conv1d(functional.pad(hidden.mT, (layer.kernel_size[0] - 1, 0)), layer.weight, layer.bias)
+        for layer in encoder.trends
+    ]
+    return torch.cat([(cast(Tensor, sum(trends)) / len(trends)).mT, encoder.season(hidden)], dim=-1)
 
 
 def augmented(x: Tensor, generator: torch.Generator, *, shared: bool = False) -> Tensor:

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from emargin.augmentations import infots as official
 from emargin.augmentations.noise import cutout, jitter, scaling, subsequence, time_warp, window_slice, window_warp
 from emargin.config import Experiment
-from emargin.encoders import EMBEDDING, DilatedEncoder, MaskedEncoder, frame_mask
+from emargin.encoders import EMBEDDING, DilatedEncoder, MaskedEncoder, frame_mask, weight_average
 from emargin.errors import InputError
 from emargin.losses.hierarchical import _instance_contrast as instance_contrast
 from emargin.methods.base import Method
@@ -25,6 +26,15 @@ POOL: tuple[Callable[..., Tensor], ...] = (
     window_slice,
     window_warp,
 )
+ORIGINAL_POOL: tuple[Callable[..., Tensor], ...] = (
+    subsequence,
+    official.cutout,
+    partial(jitter, sigma=0.3),
+    partial(scaling, sigma=0.5),
+    time_warp,
+    official.window_slice,
+    official.window_warp,
+)
 AUGMENTED = 0.2  # probability that view 1 is augmented at all, p1
 SEGMENTS = 8  # k of the local loss
 LOCAL_WEIGHT = 1.0  # beta
@@ -32,7 +42,7 @@ LOGIT_SCALE = 0.01  # standard deviation of the mixture's logits as initialised
 NOISE_EDGE = 1e-4  # epsilon_k stays this far from 0 and 1
 LONGEST = {"released": 500, "original": 2048}  # frames of a sequence; a longer one is cropped
 META_EVERY = 2  # steps from one meta step to the next
-META_LEARNING_RATE = 1e-2
+META_LEARNING_RATE = 1e-2  # of the mixture and of the classifier
 
 
 class InfoTS(Method):
@@ -46,10 +56,14 @@ class InfoTS(Method):
     Fidelity "original": the shared encoder (`MaskedEncoder`); the local loss on all sequences; a `MetaLearner` without
     labels fits the mixture. The official code lets it make a pass over the data after every second epoch: a meta step
     for two ordinary steps. As a whole run can be shorter than an epoch here, a meta step follows every second step, on
-    that step's batch.
+    that step's batch. After the last step the encoder takes the equal-weight mean of all iterates, as in the official
+    code, which has no BatchNorm: here the statistics of the mean run along with it, over the masked batches. Points of
+    the curve before that are of the iterate at hand.
 
     Fidelity "released": `DilatedEncoder`, which sees the whole sequence; the local loss on the first sequence of the
-    batch; the mixture stays as initialised.
+    batch; the mixture stays as initialised, and its slices and warps keep the ends of what they resample; the last
+    iterate is used. The released code clusters frames that are encoded each alone, without the context that its probe
+    sees: here every metric sees whole sequences.
 
     References
     ----------
@@ -64,11 +78,12 @@ class InfoTS(Method):
         self.released = experiment.fidelity == "released"
         if experiment.encoder is None:
             self.encoder = (DilatedEncoder if self.released else MaskedEncoder)(n_features)
-        self.mixture = Mixture()
+        self.mixture = Mixture() if self.released else LearnedMixture()
         if self.released:
             self.mixture.requires_grad_(False)
         else:
-            self.meta = MetaLearner(self.mixture, experiment.batch_size, experiment.learning_rate)
+            self.meta = MetaLearner(self.mixture, experiment.batch_size)
+            self.average: Any = weight_average(self.encoder)
 
     def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         batch = _cropped(batch, LONGEST[self.experiment.fidelity], generator)
@@ -93,10 +108,15 @@ class InfoTS(Method):
         return between + LOCAL_WEIGHT * within, {"global": between.detach(), "local": within.detach()}
 
     def after_step(self) -> None:
-        """Give the meta-learner the batch of the step."""
+        """Give the meta-learner the batch of the step, and the encoder, after the last, the mean of its iterates."""
         if not self.released:
             batch, generator = self.last
-            self.meta.step(batch, generator, self.mixture, partial(self._masked, generator=generator))
+            self.meta.step(batch, generator, self.mixture, self.encoder)
+            _take_in(self.average, self.encoder)
+            with torch.no_grad():
+                self.average(batch, frame_mask(batch, generator))  # for BatchNorm's statistics
+            if self.average.n_averaged == self.experiment.iterations + 1:
+                self.encoder.load_state_dict(self.average.module.state_dict())
             self.last = None
 
     def trained_parameters(self) -> Iterable[nn.Parameter]:
@@ -128,37 +148,37 @@ class Mixture(nn.Module):
         return cast(Tensor, sum(weight * augment(x, generator) for weight, augment in zip(weights, POOL, strict=True)))
 
 
+class LearnedMixture(Mixture):
+    """The mixture of the official code: some of its augmentations start and resample as in `ORIGINAL_POOL`."""
+
+    def forward(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        drawn = zip(self.weights(generator), ORIGINAL_POOL, strict=True)
+        return cast(Tensor, sum(weight * augment(x, generator) for weight, augment in drawn))
+
+
 class MetaLearner(nn.Module):
     """The training of the mixture: a linear classifier h tells which sequence of the batch an embedding came from.
 
-        CE(h(pool(v)), y) + CE(h(pool(x)), y),   v = mixture(x), y = place in the batch, pool = maximum over time
+        CE(h(pool(v)), y) + CE(h(pool(x)), y),   y = place in the batch, pool = maximum over time
 
-    The mixture's theta and h learn by AdamW, each at its rate; the encoder does not learn from this. v is always
-    augmented.
+    v is mixture(x) with probability 0.2, else x, and then theta rests. The encoder is in evaluation mode, without mask
+    and dropout, and does not learn from this; theta and h learn by AdamW. The official code never clears h's gradient,
+    so that each step is made along the sum of all before; here each step has its own.
 
     Parameters
     ----------
     mixture : Mixture
     batch_size : int
         Number of classes of h.
-    learning_rate : float
-        Of h.
     """
 
-    def __init__(self, mixture: Mixture, batch_size: int, learning_rate: float):
+    def __init__(self, mixture: Mixture, batch_size: int):
         super().__init__()
         self.classify = nn.Linear(EMBEDDING, batch_size)
-        self.optimiser = torch.optim.AdamW(
-            [
-                {"params": mixture.parameters(), "lr": META_LEARNING_RATE},
-                {"params": self.classify.parameters(), "lr": learning_rate},
-            ]
-        )
+        self.optimiser = torch.optim.AdamW([*mixture.parameters(), *self.classify.parameters()], META_LEARNING_RATE)
         self.steps = 0
 
-    def step(
-        self, batch: Tensor, generator: torch.Generator, mixture: Mixture, embed: Callable[[Tensor], Tensor]
-    ) -> None:
+    def step(self, batch: Tensor, generator: torch.Generator, mixture: Mixture, encoder: nn.Module) -> None:
         """Learn at each second call; to be called after every ordinary step.
 
         Parameters
@@ -167,23 +187,25 @@ class MetaLearner(nn.Module):
             `(B, T, D)`.
         generator : torch.Generator
         mixture : Mixture
-        embed : callable
-            `(B, T, D)` -> `(B, T, C)`.
+        encoder : Module
+            `(B, T, D)` -> `(B, T, C)`; its mode is left as it was.
         """
         self.steps += 1
         if self.steps % META_EVERY:
             return
-        place = torch.arange(len(batch), device=batch.device)
+        place, training = torch.arange(len(batch), device=batch.device), encoder.training
+        augmented = torch.rand((), generator=generator) < AUGMENTED
+        view = mixture(batch, generator) if augmented else batch
+        encoder.eval()
         value = cast(
             Tensor,
-            sum(
-                functional.cross_entropy(self.classify(embed(frames).amax(1)), place)
-                for frames in (mixture(batch, generator), batch)
-            ),
+            sum(functional.cross_entropy(self.classify(encoder(frames).amax(1)), place) for frames in (view, batch)),
         )
+        encoder.train(training)
         learned = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
-        for parameter, gradient in zip(learned, torch.autograd.grad(value, learned), strict=True):
-            parameter.grad = gradient
+        gradients = torch.autograd.grad(value, learned, allow_unused=True)
+        for parameter, gradient in zip(learned, gradients, strict=True):
+            parameter.grad = gradient  # None for theta where nothing was mixed: AdamW leaves it alone
         self.optimiser.step()
         self.optimiser.zero_grad()
 
@@ -242,6 +264,14 @@ def local_loss(view: Tensor, segments: int = SEGMENTS) -> Tensor:
     hidden[place, positive] = False
     logits = (s @ s.mT).masked_fill(hidden, float("-inf"))
     return functional.cross_entropy(logits.flatten(0, 1), positive.repeat(len(s)))
+
+
+def _take_in(average: Any, encoder: nn.Module) -> None:
+    """Let the mean take in an iterate, and keep statistics of its own: PyTorch would copy those of the iterate."""
+    kept = [buffer.clone() for buffer in average.module.buffers()]
+    average.update_parameters(encoder)
+    for buffer, before in zip(average.module.buffers(), kept, strict=True):
+        buffer.copy_(before)
 
 
 def _cropped(batch: Tensor, longest: int, generator: torch.Generator) -> Tensor:

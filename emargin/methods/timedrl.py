@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, mse_loss
 
 from emargin.config import Experiment
+from emargin.data.catalogue import window_of
 from emargin.encoders import EMBEDDING
 from emargin.errors import InputError
 from emargin.methods.base import Method
@@ -25,9 +26,10 @@ class TimeDRL(Method):
 
     Fidelity "original": token t is the patch of frames t .. t + P - 1, P = 16, mapped to D features, with sine and
     cosine positions; the last frame is repeated beyond the end. TimeDRL's stride is 8; here it is 1, so that each frame
-    has a token. Its [CLS] token gathers the sequence by attention. A frame-wise encoder has no attention, so the
-    instance embedding is the mean over tokens. Evaluation takes the same path as training. An embedding depends on the
-    15 frames after frame t and, through the normalisation, on the whole sequence.
+    has a token. TimeDRL normalises the samples of each channel; here `normalised_channels` does so to their spectra.
+    Its [CLS] token gathers the sequence by attention. A frame-wise encoder has no attention, so the instance embedding
+    is the mean over tokens. Evaluation takes the same path as training. An embedding depends on the 15 frames after
+    frame t and, through the normalisation, on the whole sequence.
 
     Fidelity "released": P = 10, and the last frame is repeated 8 times. The instance embedding is that of the [CLS]
     token, which is the same for every series but for dropout. Evaluation gives raw frames to the encoder, which in
@@ -49,6 +51,8 @@ class TimeDRL(Method):
         self.padding = RELEASED_PADDING if self.released else self.length - 1
         width, hidden = n_features * self.length, (n_features if self.released else EMBEDDING) // 2
         self.to_tokens = nn.Linear(width, n_features, bias=False)
+        if not self.released:
+            self.bins = bins_of(experiment, n_features)
         if self.released:
             self.class_patch = nn.Parameter(torch.randn(1, 1, width))
         self.dropout = nn.Dropout(dropout)
@@ -85,7 +89,11 @@ class TimeDRL(Method):
 
     def tokens(self, sequences: Tensor) -> Tensor:
         """Map patches to D features and add positions, for the encoder: `(B, T, D)` -> `(B, T', D)`."""
-        inputs = patches(normalised(sequences), self.length, self.padding)
+        inputs = patches(
+            normalised(sequences) if self.released else normalised_channels(sequences, self.bins),
+            self.length,
+            self.padding,
+        )
         if self.released:
             inputs = torch.cat([self.class_patch.expand(len(inputs), -1, -1), inputs], 1)
         tokens = self.to_tokens(inputs)
@@ -115,6 +123,27 @@ def normalised(sequences: Tensor, epsilon: float = 1e-5) -> Tensor:
         )
     mean = sequences.mean(1, keepdim=True)
     return (sequences - mean) / (sequences.var(1, keepdim=True, correction=0) + epsilon).sqrt()
+
+
+def normalised_channels(sequences: Tensor, bins: int, epsilon: float = 1e-5) -> Tensor:
+    """Normalise each channel of each sequence over time and over the channel's `bins` features together.
+
+    One mean and one spread a channel keep the shape of its spectrum, as normalising the samples before the transform
+    would. For bins = 1 it is `normalised`. `(B, T, D)` -> `(B, T, D)`; the layout is that of
+    `emargin.data.framing.stft_frames`.
+    """
+    channels = sequences.unflatten(-1, (-1, bins)).mT  # (B, T, bins, channels)
+    return normalised(channels.flatten(1, 2), epsilon).reshape(channels.shape).mT.flatten(2)
+
+
+def bins_of(experiment: Experiment, n_features: int) -> int:
+    """Return how many features of a frame are of one channel.
+
+    They are the bins of its spectrum, or the samples of a raw window. A feature of ready frames is a channel of its
+    own. All features are one channel where their number is no multiple of that.
+    """
+    bins = window_of(experiment.dataset) or (1 if experiment.n_fft is None else experiment.n_fft // 2 + 1)
+    return bins if n_features % bins == 0 else n_features
 
 
 def patches(sequences: Tensor, length: int, padding: int) -> Tensor:

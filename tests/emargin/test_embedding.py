@@ -94,6 +94,17 @@ def test_recordings_of_a_side_have_the_embeddings_that_were_scored_bit_for_bit(f
         np.testing.assert_array_equal(embedded.labels[numbers], scored.labels.flatten()[first].numpy())
 
 
+@pytest.mark.parametrize("write", [write_recordings, write_features], ids=["signals", "features"])
+@pytest.mark.parametrize("method", ["infots", "cost", "timedrl"])
+def test_an_encoder_is_loaded_where_its_recordings_are_gone(method, write, tmp_path):
+    """What a method asks of the data set when it is built has to follow from the experiment."""
+    before, _ = trained(tmp_path / "run", dataset=write(tmp_path / "here"), method=method, fidelity="original")
+    shutil.move(tmp_path / "here", tmp_path / "there")
+    after = load_encoder(tmp_path / "run")
+    frames = torch.randn(2, 8, before.n_features, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(before.method.encode(frames), after.method.encode(frames))
+
+
 def test_every_frame_has_an_embedding_and_a_time(made):
     encoder = load_encoder(made / "run")
     embedded = encoder.embed(made / "recordings")

@@ -37,6 +37,8 @@ from emargin.methods.cost import (
     augmented,
     frequency_losses,
     moco_loss,
+    represented,
+    shrink,
 )
 from emargin.resolve import resolve
 
@@ -201,7 +203,9 @@ def _initial(name: str) -> Comparison:
     def ours():
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            return _squares(getattr(FrequencyLayer(320, 160, 12), name))
+            layer = FrequencyLayer(320, 160, 12)
+            shrink(layer)
+            return _squares(getattr(layer, name))
 
     def theirs(load):
         with torch.random.fork_rng():
@@ -226,6 +230,11 @@ def _parts() -> list[Tensor]:
 
 def _their_parts(load) -> list[Tensor]:
     return list(_their_encoder(load, _trend_season())(_views()[0]))
+
+
+def _their_last(load) -> list[Tensor]:
+    owner = SimpleNamespace(net=_their_encoder(load, _trend_season()).eval(), device="cpu")
+    return [load("cost").CoST._eval_with_pooling(owner, _views()[0])]
 
 
 def _single(name: str, ours) -> Comparison:
@@ -292,6 +301,20 @@ def comparisons() -> list[Comparison]:
         _initial("weight"),
         _initial("bias"),
         Comparison("models/encoder.py: CoSTEncoder, trend and season", "weights", "each frame", _parts, _their_parts),
+        Comparison(
+            "models/encoder.py: CoSTEncoder, what is scored",
+            "weights",
+            "each frame",
+            lambda: [represented(_trend_season().eval(), _views()[0])],
+            lambda load: [torch.cat(_their_encoder(load, _trend_season()).eval()(_views()[0]), -1)],
+        ),
+        Comparison(
+            f"{FILE}: CoST._eval_with_pooling",
+            "weights",
+            "the last frame",
+            lambda: [represented(_trend_season().eval(), _views()[0])[:, -1:]],
+            _their_last,
+        ),
         Comparison(
             f"{FILE}: CoSTModel.forward, a step",
             "weights",

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from companion.audit.parity.comparison import Comparison, by, default_type, filled, normal, without_dropout
 from emargin.config import Experiment
+from emargin.data.framing import stft_frames
 from emargin.encoders import EMBEDDING
 from emargin.methods import timedrl
 from emargin.resolve import resolve
@@ -42,7 +43,7 @@ def _model() -> timedrl.TimeDRL:
         resolve(Experiment(dataset="harth-sim", method="timedrl", fidelity="original")), n_features=EMBEDDING
     )
     model.encoder = nn.Linear(EMBEDDING, EMBEDDING)
-    model.padding = 1
+    model.padding, model.bins = 1, 1
     return without_dropout(filled(model, seed=72, scale=0.05)).train()
 
 
@@ -96,8 +97,37 @@ def _their_step(load) -> list[Tensor]:
     return by(predictive + timedrl.CONTRASTIVE_WEIGHT * contrastive, _parts(model, True))
 
 
+BINS = 9  # of the spectrum of 16 samples
+
+
 def _normalised(load) -> list[Tensor]:
     return [load("layers.RevIN").RevIN(6, affine=False)(_small(), "norm")]
+
+
+def _spectra() -> Tensor:
+    """Return frames of 3 channels of 9 bins, the bins of a channel side by side, `(5, 40, 27)`."""
+    return 3 * normal(5, 40, 3 * BINS, seed=73) + 2
+
+
+def _normalised_channels(load) -> list[Tensor]:
+    """Normalise as theirs does a sequence with a further axis: over all axes but the first and the last."""
+    channels_last = _spectra().unflatten(-1, (3, BINS)).mT
+    return [load("layers.RevIN").RevIN(3, affine=False)(channels_last, "norm").mT.flatten(2)]
+
+
+def _samples() -> Tensor:
+    """Return noise of two channels whose neighbours agree, far from zero, `(5, 400, 2)`."""
+    return 3 * normal(5, 402, 2, seed=74).unfold(1, 3, 1).mean(-1) + 2
+
+
+def _transformed(samples: Tensor) -> Tensor:
+    return torch.stack([stft_frames(each.numpy(), 16, 8) for each in samples]).double()
+
+
+def _of_samples(load) -> list[Tensor]:
+    """Normalise samples as theirs does, transform them, and take out what an affine map of a channel can."""
+    samples = load("layers.RevIN").RevIN(2, affine=False)(_samples(), "norm")
+    return [timedrl.normalised_channels(_transformed(samples), BINS)]
 
 
 def _patches(load) -> list[Tensor]:
@@ -116,6 +146,20 @@ def comparisons() -> list[Comparison]:
     return [
         Comparison(
             "layers/RevIN.py: RevIN", "value", "5 sequences", lambda: [timedrl.normalised(_small())], _normalised
+        ),
+        Comparison(
+            "layers/RevIN.py: RevIN, of a channel's bins",
+            "value",
+            "5 sequences of 3 channels",
+            lambda: [timedrl.normalised_channels(_spectra(), BINS)],
+            _normalised_channels,
+        ),
+        Comparison(
+            "layers/RevIN.py: RevIN, of samples before the transform",
+            "value",
+            "5 sequences of 2 channels",
+            lambda: [timedrl.normalised_channels(_transformed(_samples()), BINS)],
+            _of_samples,
         ),
         Comparison(
             "layers/Embed.py: Patching", "value", "stride 1", lambda: [timedrl.patches(_small(), PATCH, 1)], _patches

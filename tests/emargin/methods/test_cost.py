@@ -193,12 +193,35 @@ def test_original_parameter_count(small):
     assert sum(p.numel() for p in trained) == 50_176 + trend + season + 51_520
 
 
-def test_evaluation_is_the_frame_encoder_on_raw_input(small):
-    for fidelity in FIDELITIES:
-        method = build(small(method="cost", fidelity=fidelity), 6).eval()
-        assert torch.equal(method.encode(BATCH), method.encoder.backbone(BATCH))
-        assert torch.equal(method.encode(BATCH), method.encoder(BATCH)) == (fidelity == "original")
-        assert method.encode(BATCH[:, :1]).shape == (3, 1, 320)
+def test_the_released_embedding_is_the_frame_encoder_on_raw_input(small):
+    method = build(small(method="cost"), 6).eval()
+    assert torch.equal(method.encode(BATCH), method.encoder.backbone(BATCH))
+    assert not torch.equal(method.encode(BATCH), method.encoder(BATCH))
+    assert method.encode(BATCH[:, :1]).shape == (3, 1, 320)
+
+
+def test_the_original_embedding_is_trend_and_season_of_every_frame(small):
+    method = build(small(method="cost", fidelity="original"), 6).eval()
+    hidden = method.encoder(BATCH)
+    embedding = method.encode(BATCH)
+    for at in range(BATCH.shape[1]):
+        torch.testing.assert_close(embedding[:, at, :160], method.encoder.trend(hidden, at))
+    assert torch.equal(embedding[..., 160:], method.encoder.season(hidden))
+    assert torch.equal(embedding, method.encode(BATCH))  # no dropout
+    with pytest.raises(InputError, match="CoST.*1 frames.*6 frequencies"):
+        method.encode(BATCH[:, :1])
+
+
+def test_the_layer_over_frequencies_starts_as_in_the_code_of_the_method(small):
+    """The bound counts inputs and outputs in `original`, inputs alone in `released`, where nothing reads the layer."""
+    bounds = {"released": 320**-0.5, "original": (320 * 160) ** -0.5}
+    for fidelity, bound in bounds.items():
+        layer = build(small(method="cost", fidelity=fidelity), 6).encoder.season[0]
+        assert layer.weight.abs().max().item() == pytest.approx(bound, rel=1e-3)
+        assert layer.bias.abs().max().item() == pytest.approx(bound, rel=0.05)
+        if fidelity == "original":
+            key = build(small(method="cost", fidelity=fidelity), 6).key_encoder.season[0]
+            assert torch.equal(key.weight, layer.weight)
 
 
 @pytest.mark.parametrize("fidelity", FIDELITIES)

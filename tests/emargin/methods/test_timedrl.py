@@ -6,8 +6,18 @@ import numpy as np
 import pytest
 import torch
 
+from emargin.config import Experiment
 from emargin.errors import InputError
-from emargin.methods.timedrl import TimeDRL, contrastive_loss, normalised, patches, positions
+from emargin.methods.timedrl import (
+    TimeDRL,
+    bins_of,
+    contrastive_loss,
+    normalised,
+    normalised_channels,
+    patches,
+    positions,
+)
+from emargin.resolve import resolve
 from emargin.training import build, train
 
 FIDELITIES = ["released", "original"]
@@ -52,6 +62,33 @@ def test_normalisation_equals_its_definition():
             deviation = math.sqrt(sum((v - mean) ** 2 for v in values) / 5 + 1e-5)
             assert found[b, :, d].tolist() == pytest.approx([(v - mean) / deviation for v in values], rel=1e-12)
     assert (normalised(torch.ones(1, 4, 2)) == 0).all()
+
+
+def test_a_channel_of_the_original_has_one_mean_and_one_spread():
+    x = array((2, 5, 6), dtype=torch.float64) * 4 + 2
+    found = normalised_channels(x, 3)
+    for b in range(2):
+        for bins in (slice(0, 3), slice(3, 6)):  # a channel's bins lie side by side
+            values = x[b, :, bins]
+            deviation = math.sqrt(((values - values.mean()) ** 2).mean().item() + 1e-5)
+            torch.testing.assert_close(found[b, :, bins], (values - values.mean()) / deviation)
+    torch.testing.assert_close(normalised_channels(x, 1), normalised(x))
+
+
+def test_the_shape_of_a_spectrum_is_kept_and_the_level_of_a_channel_is_not():
+    x = array((1, 8, 6), dtype=torch.float64) + torch.tensor([9.0, 1, 1, 1, 1, 9])  # a low and a high tone
+    louder = x * torch.tensor([5.0] * 3 + [1] * 3)
+    tones = normalised_channels(x, 3).mean(1)[0]
+    assert tones[0] > 1 > tones[1:3].max() and tones[5] > 1 > tones[3:5].max()
+    torch.testing.assert_close(normalised_channels(louder, 3), normalised_channels(x, 3), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "features", "bins"),
+    [("harth-sim", 156, 26), ("sleepedf-features", 75, 1), ("sleepeeg-paper-sim", 178, 178), ("harth-sim", 6, 6)],
+)
+def test_features_of_a_channel(dataset, features, bins):
+    assert bins_of(resolve(Experiment(dataset=dataset)), features) == bins
 
 
 @pytest.mark.parametrize("width", [4, 7])
@@ -134,7 +171,7 @@ def test_only_the_original_instance_embedding_knows_the_series(small, fidelity):
 def test_released_evaluates_the_encoder_on_raw_frames_and_original_on_tokens(small):
     released, original = (method_for(small, fidelity).eval() for fidelity in FIDELITIES)
     assert torch.equal(released.encode(BATCH), released.encoder(BATCH))
-    tokens = original.to_tokens(patches(normalised(BATCH), 16, 15)) + positions(10, 6)
+    tokens = original.to_tokens(patches(normalised_channels(BATCH, original.bins), 16, 15)) + positions(10, 6)
     assert torch.equal(original.encode(BATCH), original.encoder(tokens))
     torch.testing.assert_close(original.encode(2 * BATCH + 5), original.encode(BATCH), atol=1e-4, rtol=1e-4)
 
@@ -182,11 +219,12 @@ def test_shapes(small, fidelity):
         assert torch.isfinite(method.loss(BATCH[:2, :length], torch.Generator())[0])
     with pytest.raises(InputError, match="TimeDRL.*found: 1 sequence.*at least 2"):
         method.loss(BATCH[:1], torch.Generator())
-    with pytest.raises(InputError, match="TimeDRL.*found: 1 frame.*at least 2"):
-        method.loss(BATCH[:, :1], torch.Generator())
-    method.eval()
     if fidelity == "released":
-        assert method.encode(BATCH[:1, :1]).shape == (1, 1, 320)
-    else:
+        with pytest.raises(InputError, match="TimeDRL.*found: 1 frame.*at least 2"):
+            method.loss(BATCH[:, :1], torch.Generator())
+    method.eval()
+    assert method.encode(BATCH[:1, :1]).shape == (1, 1, 320)
+    if fidelity == "original":
+        method.bins = 1
         with pytest.raises(InputError, match="one frame alone becomes zero"):
             method.encode(BATCH[:1, :1])
