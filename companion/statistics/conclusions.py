@@ -42,6 +42,7 @@ from companion.statistics.readable import informing, readable
 from companion.statistics.tables import METRICS, entries, nearest, paper_configurations, places, runs_of
 from companion.statistics.verdicts import test_of, words_of
 from emargin.config import FIDELITIES, Experiment
+from emargin.data.protocols import FOLDS, USUAL_FOLDS
 from emargin.errors import InputError
 from emargin.evaluation import series
 from emargin.methods import METHODS
@@ -356,8 +357,12 @@ def _behind(found: dict) -> str:
 
 
 def _on_core(store: Store) -> list[dict]:
-    """Claim 2 where every person is tested once: eMargin minus InfoNCE and minus the untrained control, set by set."""
-    rows = store.rows.assign(line=[label(row) for row in store.rows.itertuples()])
+    """Claim 2 where every person is tested once: eMargin minus InfoNCE and minus the untrained control, set by set.
+
+    A difference counts once all folds of a set have run: before that not everyone is tested.
+    """
+    rows = store.rows[store.rows.split == "everyone"]
+    rows = rows.assign(line=[label(row) for row in rows.itertuples()])
     probes = [f"{prefix}{METRIC}" for prefix in PROBES if f"{prefix}{METRIC}" in set(rows.metric)]
     inform = readable(store, probes, folds_together=True)
     informs = set(inform[inform.informs][["dataset", "probe"]].itertuples(index=False, name=None))
@@ -367,7 +372,7 @@ def _on_core(store: Store) -> list[dict]:
             for other in (f"InfoNCE, {fidelity}", "Random, calibrated"):
                 for metric in probes:
                     found = by_fold(inside, own, other, metric)
-                    if found is None:
+                    if found is None or found["folds"] < FOLDS.get(dataset, USUAL_FOLDS):
                         continue
                     told = compared(found, metric)
                     words = told.verdict if (dataset, metric) in informs else "open"

@@ -157,6 +157,13 @@ def test_claims_of_other_rows_rest_on_these_alone(kept):
     pd.testing.assert_frame_equal(theirs.reset_index(drop=True), ours.reset_index(drop=True), atol=2e-4)
 
 
+def test_a_set_counts_once_everyone_is_tested():
+    everything = Store(home() / "results" / "core")
+    assert set(line["where"] for line in conclusions._on_core(everything)) >= {"spsw-har, everyone tested"}
+    everything.rows = everything.rows[~((everything.rows.dataset == "spsw-har") & (everything.rows.fold == 2))]
+    assert "spsw-har, everyone tested" not in {line["where"] for line in conclusions._on_core(everything)}
+
+
 def test_verdicts_follow_from_the_numbers(kept):
     for one in kept.itertuples():
         if one.claim in ("2", "8") and pd.notna(one.low) and one.verdict in ("higher", "lower"):
