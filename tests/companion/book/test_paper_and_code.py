@@ -43,3 +43,10 @@ def test_every_gap_leads_to_an_item_of_the_ledger():
         linked = [(int(target), int(name)) for target, name in re.findall(r'ledger\.html#d(\d+)">D(\d+)</a>', gap)]
         assert linked, gap
         assert all(target == name and target in items for target, name in linked)
+
+
+def test_a_formula_of_several_lines_has_no_number_of_its_own():
+    """Sphinx wraps such a formula in `split`, where MathJax refuses a tag and shows an error in its place."""
+    formulas = re.findall(r"\$\$(.*?)\$\$", TEXT, re.DOTALL)
+    assert len(formulas) >= 13
+    assert [formula for formula in formulas if r"\tag" in formula and r"\\" in formula] == []
