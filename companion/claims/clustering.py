@@ -66,7 +66,7 @@ def nmi_on_recordings():
     return {"sets": NUMBERS[int(above.sum())]}
 
 
-@claim("it leads in {columns} of six columns,")
+@claim("eMargin leads in {columns} of six columns,")
 def places_in_the_paper():
     leads = 0
     for metric, lower in LOWER.items():
