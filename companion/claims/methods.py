@@ -57,9 +57,16 @@ def task():
 @claim("end above the control by {low} to {high}, far outside the spread of seeds")
 def rivals_learn():
     each = rows()[rows().metric == "converged_balanced_accuracy"].groupby("line").value
-    names = [f"{name} original" for name in RIVALS]
+    names = [f"{name} original" for name in RIVALS if name != "cost"]
     require(each.min()[names].min() > each.max()[CONTROL], "a rival has a seed that is not above the control's")
     return ends(gain()[names])
+
+
+@claim("CoST, scored on the trend and the season that it makes of a frame, ends {gain} above it, which three seeds")
+def cost_is_near_the_control():
+    each = rows()[rows().metric == "converged_balanced_accuracy"].groupby("line").value
+    require(each.min()["cost original"] < each.max()[CONTROL], "each seed of CoST is above those of the control")
+    return {"gain": f"{gain()['cost original']:.2f}"}
 
 
 @claim("So does InfoNCE,\n   the simplest of all: by {gain}, more than all but MF-CLR.")

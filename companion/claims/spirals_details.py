@@ -72,6 +72,12 @@ def simmtm_on_ecg():
     return ends | {"least": f"{rank.min():.1f}", "most": f"{rank.max():.1f}"}
 
 
+@claim("CoST, `original`, has {silhouette} at {rank} there, in one.")
+def cost_on_ecg():
+    (one,) = chosen("mitbih", "cost", "original").itertuples()
+    return {"silhouette": f"{one.silhouette:.2f}", "rank": f"{one.participation_ratio:.1f}"}
+
+
 @claim("penalty on lost directions has silhouettes of at least 0.85 at a rank above 3.")
 def repairs():
     planned = read_grid(home() / "workflow" / "repairs.json")
