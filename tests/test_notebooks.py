@@ -128,7 +128,9 @@ def test_cells_are_left_out_by_tag_not_by_comment(path):
 
 @pytest.mark.long
 @pytest.mark.parametrize("split", [{"protocol": "released"}, {"fold": 2}], ids=["protocol released", "fold 2"])
-@pytest.mark.parametrize("name", ["results_tables", "results_claim", "results_maps", "results_mitbih", "conclusions"])
+@pytest.mark.parametrize(
+    "name", ["results_tables", "results_all", "results_claim", "results_maps", "results_mitbih", "conclusions"]
+)
 def test_a_page_of_results_shows_another_split(name, split, tmp_path):
     """The sentences are about the committed parameters; with others the tables and figures come out all the same."""
     path = FOLDER / f"{name}.ipynb"

@@ -14,10 +14,10 @@ import pandas as pd
 
 from companion.grid.store import Store
 from companion.labels import names, short
-from companion.statistics.configurations import SPLIT
+from companion.statistics.configurations import SPLIT, configurations
 from companion.statistics.crossed import Difference, compared, difference, estimate, people_values, tables_of
 from companion.statistics.resampling import RESAMPLED
-from emargin.config import FIDELITIES, Experiment
+from emargin.config import FIDELITIES, PROTOCOLS, Experiment
 from emargin.data.catalogue import SETS
 from emargin.errors import InputError
 from emargin.methods import METHODS
@@ -228,6 +228,40 @@ def ranks(table: pd.DataFrame, line: str) -> pd.DataFrame:
     words = ranked.assign(words=[f"{row.place} of {row.of}" for row in ranked.itertuples()])
     shown = words.pivot(index="metric", columns="column", values="words")
     return shown.reindex(index=table.metric.unique(), columns=table.column.unique()).astype(object).fillna("")
+
+
+def places_of_split(store: Store, cells: Sequence[Experiment], paper: pd.DataFrame) -> pd.DataFrame:
+    """Return eMargin's place in both tables as words: a row a metric, columns "paper", "released", "original"."""
+    found = {}
+    for number, titles in METRICS.items():
+        words = ranks(entries(store, cells, paper, number), METHODS["emargin"].title)
+        found |= words.rename(titles).replace("", "not run").T.to_dict()
+    return pd.DataFrame(found).T
+
+
+def under_both_protocols(store: Store, metrics: Sequence[str]) -> pd.DataFrame:
+    """Return the `released` methods that have run under both protocols on the first fold: a row a set and metric.
+
+    eMargin has its own labels. Columns: "dataset", "metric", "methods", "original" and "released" (the mean over the
+    methods under each protocol), "emargin_original", "emargin_released", and "correlation", of ranks, of both orders.
+    """
+    rows = store.rows
+    chosen = rows[(rows.fold == 1) & (rows.fidelity == "released") & (rows.labels != "paper")]
+    of = {name: configurations(chosen[chosen.protocol == name]).set_index(["dataset", "method"]) for name in PROTOCOLS}
+    found = []
+    for dataset in dict.fromkeys(dataset for dataset, _ in of["released"].index):
+        if dataset not in of["original"].index:
+            continue
+        ours, theirs = of["original"].loc[dataset].align(of["released"].loc[dataset], join="inner", axis=0)
+        for metric in metrics:
+            line = {"dataset": dataset, "metric": metric, "methods": len(ours)}
+            line |= {"original": ours[metric].mean(), "released": theirs[metric].mean()}
+            line |= {
+                f"emargin_{name}": own[metric].get("emargin", np.nan)
+                for name, own in (("original", ours), ("released", theirs))
+            }
+            found.append(line | {"correlation": ours[metric].corr(theirs[metric], method="spearman")})
+    return pd.DataFrame(found)
 
 
 class Differences:

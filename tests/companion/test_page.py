@@ -111,6 +111,7 @@ def run_page(name: str, **parameters) -> dict:
     ("name", "parameters"),
     [
         ("results_tables", {}),
+        ("results_all", {}),
         ("results_claim", {}),
         ("results_maps", {}),
         ("results_mitbih", {"dataset": "harth-sim"}),

@@ -5,10 +5,7 @@ import pandas as pd
 import pytest
 
 from companion.figures import encoders as figures
-from companion.grid.store import Store
 from companion.statistics.encoders import CONTEXT, FRAME, agreement, gains, lines
-from companion.statistics.encoders import PROBE as CHOSEN
-from emargin.paths import home
 from tests.companion.statistics.cells import Cells, seeds_of
 
 PROBE = "balanced_accuracy"
@@ -80,33 +77,3 @@ def test_figures_have_a_mark_a_line_and_encoder(store):
         ) == len(table)
         assert [label.get_text() for label in axis.get_yticklabels()] == ["InfoNCE, released", "TNC, released"]
         assert axis.get_title(loc="left") == "a set"
-
-
-def test_the_page_says_what_the_committed_rows_say():
-    store = Store(home() / "results" / "encoders")
-    cells, table = lines(store), gains(store)
-    body, text = table[table.dataset == "spsw-har"], (home() / "notebooks" / "encoders.ipynb").read_text()
-    untrained = cells[(cells.dataset == "spsw-har") & cells.untrained].pivot_table(
-        CHOSEN, "seed", ["encoder", "method"]
-    )
-    step = untrained[CONTEXT, "random"] - untrained[FRAME, "random-calibrated"]
-    assert f"reads {untrained[CONTEXT, 'random'].mean():.2f} *without any training*" in text
-    assert len(step) == 3 and f"{step.min():.2f} to {step.max():.2f} between the untrained ones" in text
-    frame = body[body.encoder == FRAME].value
-    assert f"reads {frame.min():.2f} to {frame.max():.2f} with every loss tried" in text
-    wide = cells[(cells.encoder == CONTEXT) & cells.seed.le(3)].pivot_table(CHOSEN, ["dataset", "seed"], "line")
-    collapsed = cells[(cells.encoder == CONTEXT) & (cells.line == "eMargin, released")]
-    assert len(collapsed) == 6 and collapsed.participation_ratio.max() < 1.1
-    assert (collapsed[PROBE] < 0.205).sum() == 4
-    assert f"chosen reads {collapsed[CHOSEN].min():.2f} to {collapsed[CHOSEN].max():.2f} there" in text
-    both = wide[["eMargin, released", "InfoNCE, released"]].dropna()
-    assert len(both) == 6 and (both["eMargin, released"] > both["InfoNCE, released"]).all()
-    found = of(body, CONTEXT, "eMargin, released")
-    assert (
-        f"it is {found.gain:+.3f} ({found.low:+.3f} to {found.high:+.3f}, training people held fixed) on SP-SW-HAR"
-        in text
-    )
-    sleep = of(table[table.dataset == "sleepedf-features"], CONTEXT, "eMargin, released")
-    assert sleep.low < 0 < sleep.high and f"and −{-sleep.gain:.3f}, which decides nothing" in text.replace(
-        "\\u2212", "−"
-    )

@@ -362,3 +362,24 @@ def test_sets_and_emargin_are_printed_by_their_short_names(written):
     page = html.tables(written.store(), cells, PAPER, "grid.json")
     assert "Table 1: MIT-BIH Arrhythmia, real data, " in page and '<th scope="row">eMargin</th>' in page
     assert "InfoNCE + eMargin" not in page and short("TS2Vec + SoftCLT") == "TS2Vec + SoftCLT"
+
+
+def test_tables_beside_ours_are_narrow_and_lead_to_the_commands_of_another_page(written):
+    cells = [cell("random-calibrated"), cell("tnc"), cell("tnc", fidelity="original"), cell("infonce")]
+    for one in cells:
+        written.add(one, 0.4)
+    page = html.side_by_side(written.store(), cells, PAPER, "all.html")
+    names = re.findall(r'<p class="name">(Table \d, [^<]*?) ?</p>', page)
+    assert names == [f"Table {number}, {title}" for number, of in tables.METRICS.items() for title in of.values()]
+    assert {table.count('<th scope="col"') for table in page.split("<table")[1:]} == {4}
+    assert 'href="all.html#c' in page and ">TNC</th>" in page and "InfoNCE" not in page  # which the paper has not
+
+
+def test_places_of_a_split_are_words_for_every_metric_of_both_tables(written):
+    cells = [cell(method) for method in ("tnc", "cost", "infots", "emargin")]
+    for value, one in zip((0.1, 0.2, 0.3, 0.4), cells, strict=True):
+        written.add(one, value)
+    found = tables.places_of_split(written.store(), cells, PAPER)
+    assert list(found.index) == [title for of in tables.METRICS.values() for title in of.values()]
+    assert found.released["Davies-Bouldin ↓"] == "4 of 4" and found.released["Silhouette ↑"] == "1 of 4"
+    assert set(found.original) == {"not run"} and found.paper["Silhouette ↑"] != "not run"
