@@ -191,8 +191,8 @@ def outcome_c_on_the_body():
 
 
 @claim(
-    "read {initial} with the initial statistics and {calibrated} with those of the data. The released eMargin comes to"
-    " {after} at 25 steps, when the collapse is complete, and ends at {last}, below the random encoder."
+    "read {initial} with the initial statistics and {calibrated} with those of the data. The released eMargin comes"
+    " to {after} at 25 steps, when the collapse is complete, and ends at {last}, below the random encoder."
 )
 def batchnorm_is_the_gain():
     initial, calibrated = (untrained(SPSW, method)[PAPERS].mean() for method in ("random", "random-calibrated"))
@@ -277,8 +277,7 @@ def later_steps_on_sleep():
 
 @claim(
     "collapses all the way**: in {collapse} of its {all} stretches the effective rank falls by a tenth or more, from"
-    " {rank} after two steps to"
-    " {last_rank}, and in {rises} of these its silhouette rises, from {first} to {last}."
+    " {rank} after two steps to {last_rank}, and in {rises} of these its silhouette rises, from {first} to {last}."
 )
 def collapse_on_ecg():
     own, (rank, last_rank) = parts(ECG), ends(ECG, RELEASED, RANK)
@@ -289,8 +288,8 @@ def collapse_on_ecg():
 
 
 @claim(
-    "and end at a rank of {rank} and silhouettes of {first} and {second}; InfoNCE `original` first opens up to"
-    " {most} of"
+    "and end at a rank of {rank} and silhouettes of {first} and {second}; InfoNCE `original` first opens up to {most}"
+    " of"
 )
 def infonce_on_ecg():
     ranks = [ends(ECG, loss, RANK)[1] for loss in INFONCE]
@@ -332,8 +331,8 @@ def nmi_on_ecg():
 
 
 @claim(
-    "The three embeddings of rank above 10 fill areas in which the classes overlap. That of the released eMargin,"
-    " of rank {rank}, is"
+    "The three embeddings of rank above 10 fill areas in which the classes overlap. That of the released eMargin, of"
+    " rank {rank}, is"
 )
 def maps():
     own = runs()

@@ -107,8 +107,8 @@ def no_good_score_without_a_line():
 
 
 @claim(
-    "from {first} where\n  it acts on none to {last} where it acts on all, falling at every step, with deviations over"
-    " seeds below {spread}."
+    "from {first} where\n  it acts on none to {last} where it acts on all, falling at every step, with deviations"
+    " over seeds below {spread}."
 )
 def threshold_on_the_body():
     own = at_default(runs(), SPSW, "threshold")
@@ -173,8 +173,8 @@ def few_labels_on_sleep():
 
 
 @claim(
-    "Beyond 0.4, the more pairs get label 1, the higher the silhouette and the lower the probe:"
-    " {silhouette} and {probe} where all have it, as in the"
+    "Beyond 0.4, the more pairs get label 1, the higher the silhouette and the lower the probe: {silhouette} and"
+    " {probe} where all have it, as in the"
 )
 def more_labels_on_sleep():
     own = line(SLEEP, "threshold", PAPER_LABELS).loc[0.4:]
@@ -198,8 +198,8 @@ def nothing_stops_the_pull_on_ecg():
 
 
 @claim(
-    "the silhouette is {none}\n  with none and {low} to {high} from a threshold of 0.2 on. (An evenly filled line, cut"
-    " in four, has {even}.)"
+    "the silhouette is {none}\n  with none and {low} to {high} from a threshold of 0.2 on. (An evenly filled line,"
+    " cut in four, has {even}.)"
 )
 def filling_on_ecg():
     silhouette = line(ECG, "threshold", PAPER_LABELS).silhouette
@@ -279,8 +279,8 @@ def margin_of_the_released_loss_on_the_body():
 
 
 @claim(
-    "its silhouette is {low} to {high} and the paper's probe reads {least} to {most}; with $m=5$ it is {silhouette} and"
-    " {probe}. The converged probe falls from {before} or more to {after}."
+    "its silhouette is {low} to {high} and the paper's probe reads {least} to {most}; with $m=5$ it is {silhouette}"
+    " and {probe}. The converged probe falls from {before} or more to {after}."
 )
 def margin_of_the_released_loss_on_sleep():
     own = line(SLEEP, "margin", RELEASED)
@@ -353,8 +353,8 @@ def one_field_on_sleep():
 
 
 @claim(
-    "a silhouette above {released} in every field, the loss of the formulas below {original} in every field. Its lowest"
-    " is where both settings are largest, {lowest}."
+    "a silhouette above {released} in every field, the loss of the formulas below {original} in every field. Its"
+    " lowest is where both settings are largest, {lowest}."
 )
 def both_on_ecg():
     released, original = (field(ECG, loss, "silhouette").stack() for loss in (PAPER_LABELS, ANCHOR))
