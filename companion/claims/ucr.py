@@ -78,11 +78,14 @@ def lead_in_the_converged_probe():
     return ends(found)
 
 
-@claim("in the converged probe, within 0.02, and a little more than they do in the paper's, {value} ({low} to {high}).")
+@claim(
+    "in the converged probe, within 0.03; whether a little more than they do in the paper's is not decided, "
+    "{value} ({low} to {high})."
+)
 def lead_of_the_original():
     converged, papers = (lead(better(metric, "original")) for metric in (CONVERGED, PAPERS))
-    require(max(-converged["low"], converged["high"]) < 0.0205, f"it is {converged}")
-    require(papers["low"] > 0, f"it is {papers}")
+    require(max(-converged["low"], converged["high"]) < 0.03, f"it is {converged}")
+    require(papers["low"] < 0 < papers["high"], f"it is {papers}")
     return ends(papers)
 
 
