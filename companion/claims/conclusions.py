@@ -98,8 +98,8 @@ def _core(where: str, against: str, **verdicts: str) -> dict[str, str]:
 
 
 @claim(
-    "| 2. On the features of Sleep-EDF, everyone tested, penalty chosen | stands, {released} beside the released InfoNCE "
-    "| not decided, {original} beside the original InfoNCE |"
+    "| 2. On the features of Sleep-EDF, everyone tested, penalty chosen | stands, {released} beside the released "
+    "InfoNCE | not decided, {original} beside the original InfoNCE |"
 )
 def less_infonce_on_sleep():
     return _core(SLEEP, "InfoNCE, {}", released="lower", original="not decided")
@@ -263,7 +263,8 @@ def a_part_is_the_probes():
 
 
 @claim(
-    "Every person is tested once, on SP-SW-HAR in {body} folds and two seeds, on the features of Sleep-EDF in {sleep} folds"
+    "Every person is tested once, on SP-SW-HAR in {body} folds and two seeds, "
+    "on the features of Sleep-EDF in {sleep} folds"
 )
 def folds():
     own = conclusions.everyone(lines())
