@@ -39,7 +39,8 @@ $(STAMP): requirements.lock pyproject.toml
 
 test: $(STAMP) ## Run the tests, the examples in docstrings, and every notebook against its outputs; on simulators alone
 	mkdir -p _build/no-data
-	EMARGIN_DATA="$(CURDIR)/_build/no-data" $(BIN)/python -m pytest --doctest-modules --nbval --nbval-current-env tests emargin notebooks
+	EMARGIN_DATA="$(CURDIR)/_build/no-data" $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile \
+	  --doctest-modules --nbval --nbval-current-env tests emargin notebooks
 
 check-long: $(STAMP) ## Run the tests that take minutes or hours: every method at full size, real data
 	$(BIN)/python -m pytest -m long tests

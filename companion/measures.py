@@ -7,9 +7,9 @@ side: the draw of the cell's clusters, each frame once, thinned evenly to 4,000 
 all encoders of a split. People are recognised on the training side, from 4,000 frames at most to learn from and as many
 to test on; under protocol `released`, whose data sets name no people, by the recording that a frame's centre lies in.
 
-    rows.csv         a line a cell, measure, features, k and score
+    measures.csv     a line a cell, measure, features, k and score
     likeness.csv     linear CKA of each two cells of a split
-    provenance.json  a record a cell: the experiment, code and data of its training, commit, versions, CPU seconds
+    measured.json    a record a cell: the experiment, code and data of its training, commit, versions, CPU seconds
 
 Each cell is written as it ends, and one that is there with the same training and measures is not computed again.
 Draws are kept beside RUNS, in `runs/measures`, for the likeness.
@@ -180,8 +180,8 @@ def run(kept: list[Kept], out: Path, draws: Path) -> None:
         stream.replace(draw)
         whole = results.provenance(one.cell, dataset, torch.device("cpu"), seconds, metrics=())
         records[digest] = {name: value for name, value in whole.items() if name != "code"} | made
-        results.write_text(out / "rows.csv", rows.to_csv(index=False, float_format="%.9g"))
-        results.write_text(out / "provenance.json", json.dumps(records, indent=1))
+        results.write_text(out / "measures.csv", rows.to_csv(index=False, float_format="%.9g"))
+        results.write_text(out / "measured.json", json.dumps(records, indent=1))
         print(f"[{number}/{len(kept)}] {sum(seconds.values()):.0f} s of CPU: {one.cell}: {seconds}", file=sys.stderr)
     results.write_text(out / "likeness.csv", likeness(kept, draws).to_csv(index=False, float_format="%.9g"))
 
@@ -194,7 +194,7 @@ def code_of_measures() -> str:
 
 def _read(out: Path) -> tuple[pd.DataFrame, dict]:
     """Return rows and records of an earlier run, as far as they belong together."""
-    table, record = out / "rows.csv", out / "provenance.json"
+    table, record = out / "measures.csv", out / "measured.json"
     if not (table.exists() and record.exists()):
         return pd.DataFrame(), {}
     rows = results.read_csv(table, keep_default_na=False, na_values={"value": [""]}, dtype={"digest": str})

@@ -17,7 +17,7 @@ def differences(table: pd.DataFrame, titles: dict[str, str], source: str) -> Fig
     probes, others = list(dict.fromkeys(table.by)), {"InfoNCE": "less InfoNCE", "Random": "less no training"}
     sets = list(dict.fromkeys(table["set"]))
     fig, axes = figure(len(sets), len(others), height=0.34 * len(probes) + 0.9, sharex=True, sharey=True, squeeze=False)
-    for row, dataset in zip(axes, sets, strict=True):
+    for number_of_row, (row, dataset) in enumerate(zip(axes, sets, strict=True)):
         for axis, (start, title) in zip(row, others.items(), strict=True):
             axis.axvline(0, color=MUTED, linewidth=0.8)
             own = table[(table["set"] == dataset) & table.against.str.startswith(start)]
@@ -35,9 +35,10 @@ def differences(table: pd.DataFrame, titles: dict[str, str], source: str) -> Fig
                     markerfacecolor="white" if fidelity == "released" else colour,
                     label=fidelity,
                 )
-            axis.set(title=f"{titles.get(dataset, dataset)}, {title}", ylim=(len(probes) - 0.5, -0.5))
+            axis.set(title=title if number_of_row == 0 else "", ylim=(len(probes) - 0.5, -0.5))
             axis.set_yticks(range(len(probes)), probes)
             axis.tick_params(axis="y", length=0)
+        row[0].set_ylabel(titles.get(dataset, dataset))
     fig.supxlabel("difference of balanced accuracy", fontsize=10)
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     mark_source(fig, source)

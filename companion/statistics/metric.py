@@ -34,11 +34,11 @@ def read(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     Rows gain "line"; the pairs of likeness "line" and "other_line". Raises InputError where there are none.
     """
-    if not (folder / "rows.csv").exists() or not (folder / "likeness.csv").exists():
-        raise InputError(f"no measures in {folder}", found="no rows.csv with likeness.csv", todo="companion.measures")
+    if not (folder / "measures.csv").exists() or not (folder / "likeness.csv").exists():
+        raise InputError(f"no measures in {folder}", found="no measures.csv with likeness.csv", todo="companion.measures")
     rows, pairs = (
         read_csv(folder / name, keep_default_na=False, na_values={"value": [""]})
-        for name in ("rows.csv", "likeness.csv")
+        for name in ("measures.csv", "likeness.csv")
     )
     rows["line"] = [label(row) for row in rows.itertuples()]
     line = rows.drop_duplicates("digest").set_index("digest").line

@@ -37,7 +37,7 @@ def cells(tmp_path) -> list[Experiment]:
 def measured(tmp_path, *more) -> pd.DataFrame:
     arguments = [tmp_path / "cells", "--out", tmp_path / "out", "--draws", tmp_path / "draws", *more]
     assert main([str(argument) for argument in arguments]) == 0
-    return pd.read_csv(tmp_path / "out" / "rows.csv", keep_default_na=False, na_values={"value": [""]})
+    return pd.read_csv(tmp_path / "out" / "measures.csv", keep_default_na=False, na_values={"value": [""]})
 
 
 def test_rows_records_and_likeness_of_every_cell(tmp_path, cells, monkeypatch):
@@ -45,7 +45,7 @@ def test_rows_records_and_likeness_of_every_cell(tmp_path, cells, monkeypatch):
     assert set(rows.digest) == {cell.digest for cell in cells} and (rows.n <= 120).all()
     assert set(rows.measure) == {"kmeans", "classes", "mixture", "hdbscan", "spectrum", "people"}
     assert not rows.duplicated(["digest", "measure", "features", "k", "score"]).any()
-    records = json.loads((tmp_path / "out" / "provenance.json").read_text())
+    records = json.loads((tmp_path / "out" / "measured.json").read_text())
     for cell in cells:
         record = records[cell.digest]
         assert {"origin", "measures", "data", "commit", "versions", "threads"} <= set(record)

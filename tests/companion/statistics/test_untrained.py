@@ -36,10 +36,10 @@ def committed() -> pd.DataFrame:
     return against_untrained(configurations(rows[rows.protocol == "original"]))
 
 
-def test_a_fifth_to_seven_in_ten_of_the_committed_read_less_in_the_converged_probe(committed):
+def test_a_fifth_to_three_quarters_of_the_committed_read_less_in_the_converged_probe(committed):
     counted = below_untrained(committed)
     shares = counted[counted.probe == "converged_balanced_accuracy"].share
-    assert shares.min() == pytest.approx(0.2, abs=0.005) and shares.max() == pytest.approx(0.72, abs=0.005)
+    assert shares.min() == pytest.approx(0.2, abs=0.005) and shares.max() == pytest.approx(0.76, abs=0.005)
 
 
 def test_figure_has_a_mark_a_configuration_and_says_the_share(committed):
