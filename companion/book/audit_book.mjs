@@ -55,7 +55,8 @@ function measure() {
     }
   }
   const text = article.cloneNode(true);
-  text.querySelectorAll("table, pre, script, style, svg, mjx-container, .math, nav").forEach((each) => each.remove());
+  const other = "table, pre, script, style, svg, mjx-container, .math, nav, .live, select, button";
+  text.querySelectorAll(other).forEach((each) => each.remove());
   const words = () => text.textContent.split(/\s+/).filter((word) => /\p{L}|\d/u.test(word)).length;
   const all = words();
   text.querySelectorAll("details[data-folded], .admonition.dropdown").forEach((each) => each.remove());
@@ -84,7 +85,6 @@ for (const path of pages) {
   for (const [number, { width, height, scheme }] of views.entries()) {
     await page.setViewportSize({ width, height });
     await page.emulateMedia({ colorScheme: scheme });
-    if (number > 0) await page.waitForTimeout(400); // 300 ms after a resize the theme sees which parts scroll
     if (number === 0) {
       await page.goto(new URL(path, book).href);
       await page.evaluate(async () => {
@@ -97,6 +97,7 @@ for (const path of pages) {
       });
       await page.evaluate(axe);
     }
+    await page.waitForTimeout(400); // 300 ms after a resize the theme sees which parts scroll; colours fade, too
     const found = await page.evaluate(measure);
     found.axe = await page.evaluate(async () => {
       const { violations } = await window.axe.run({ resultTypes: ["violations"], preload: false, elementRef: true });

@@ -15,7 +15,7 @@ def differences(table: pd.DataFrame, titles: dict[str, str], source: str) -> Fig
     table: as `conclusions.everyone` gives it. titles: data set -> its title.
     """
     probes, others = list(dict.fromkeys(table.by)), {"InfoNCE": "less InfoNCE", "Random": "less no training"}
-    sets = list(dict.fromkeys(table["set"]))
+    sets = [name for name in titles if name in set(table["set"])] + sorted(set(table["set"]) - set(titles))
     fig, axes = figure(len(sets), len(others), height=0.34 * len(probes) + 0.9, sharex=True, sharey=True, squeeze=False)
     for number_of_row, (row, dataset) in enumerate(zip(axes, sets, strict=True)):
         for axis, (start, title) in zip(row, others.items(), strict=True):

@@ -15,21 +15,20 @@ def ways(tables: dict[str, pd.DataFrame], sets: dict[str, str], source: str) -> 
     tables: score -> `statistics.metric.advantages`. sets: data set -> title.
     """
     order = list(WAYS.values())[::-1]
-    fig, axes = figure(
-        len(sets), len(tables), width=7.2, height=2.4 * len(sets), sharey=True, sharex="col", squeeze=False
-    )
+    fig, axes = figure(len(sets), len(tables), width=7.2, height=2.4, sharey=True, sharex="col", squeeze=False)
     for row, (dataset, title) in zip(axes, sets.items(), strict=True):
-        for axis, (score, table) in zip(row, tables.items(), strict=True):
+        for axis, table in zip(row, tables.values(), strict=True):
             inside = table[table.dataset == dataset]
             places = [order.index(way) for way in inside.way]
             axis.hlines(places, inside["first"], inside["second"], color=MUTED, linewidth=1)
             for number, (name, column) in enumerate({EMARGIN: "first", INFONCE: "second"}.items()):
                 axis.scatter(inside[column], places, color=PALETTE[number], marker=MARKERS[number], s=26, label=name)
-            axis.set_xlabel(PLACES[score] if row is axes[-1] else "")
             axis.grid(axis="x", color="#dddddd", linewidth=0.6)
             axis.set_axisbelow(True)
-        row[0].set_title(title, loc="left")
+        row[0].set_ylabel(title)
         row[0].set_yticks(range(len(order)), labels=order)
-    axes[0, -1].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
+    for axis, score in zip(axes[0], tables, strict=True):
+        axis.set_title(PLACES[score])
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     mark_source(fig, source)
     return fig

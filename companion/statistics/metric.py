@@ -35,7 +35,9 @@ def read(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     Rows gain "line"; the pairs of likeness "line" and "other_line". Raises InputError where there are none.
     """
     if not (folder / "measures.csv").exists() or not (folder / "likeness.csv").exists():
-        raise InputError(f"no measures in {folder}", found="no measures.csv with likeness.csv", todo="companion.measures")
+        raise InputError(
+            f"no measures in {folder}", found="no measures.csv with likeness.csv", todo="companion.measures"
+        )
     rows, pairs = (
         read_csv(folder / name, keep_default_na=False, na_values={"value": [""]})
         for name in ("measures.csv", "likeness.csv")
