@@ -202,7 +202,7 @@ def shrink(layer: FrequencyLayer) -> None:
 
 def represented(encoder: TrendSeason, sequences: Tensor) -> Tensor:
     """Return trend and season of every frame side by side: `(B, T, D)` -> `(B, T, 320)`."""
-    frames, bins = sequences.shape[1], encoder.season[0].bias.shape[0]
+    frames, bins = sequences.shape[1], encoder.season[0].bias.shape[0]  # type: ignore[index] # of a parameter
     if frames // 2 + 1 != bins:
         raise InputError(
             "CoST: its layer over frequencies fits one length",
