@@ -292,3 +292,9 @@ def test_binder_installs_the_versions_of_the_lock():
     (line,) = (folder / "requirements.txt").read_text().splitlines()
     assert (folder / line.removeprefix("-r ")).resolve() == ROOT / "requirements.lock"
     assert os.access(folder / "postBuild", os.X_OK)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "book" / "_static").glob("*.css")), ids=lambda path: path.name)
+def test_each_block_of_a_style_sheet_is_closed(path):
+    text = path.read_text(encoding="utf-8")
+    assert text.count("{") == text.count("}")
