@@ -6,29 +6,16 @@ import pandas as pd
 
 from companion.claims import claim, require, signed
 from companion.claims.conclusions import CONVERGED, line, lines, on, told, turned, verdict
+from companion.claims.results_claim import found, store
 from companion.grid.plan import read_grid
-from companion.grid.store import Store
 from companion.statistics import conclusions
 from companion.statistics.conclusions import ARCHIVE, PROBES
-from companion.statistics.configurations import configurations
 from companion.statistics.order import follows_rank
 from emargin.config import FIDELITIES
 from emargin.paths import home
 
 SCORES = ("Davies-Bouldin", "silhouette")
 PAPERS = PROBES[""]
-
-
-@cache
-def store() -> Store:
-    """Return the store of the results chapter."""
-    return Store(home() / "results" / "grid")
-
-
-@cache
-def found() -> pd.DataFrame:
-    """Return its configurations under protocol original."""
-    return configurations(store().rows[store().rows.protocol == "original"])
 
 
 @cache

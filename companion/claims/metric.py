@@ -4,9 +4,9 @@ from functools import cache
 
 import pandas as pd
 
-from companion.claims import claim, require, signed
+from companion.claims import claim, interval, require
 from companion.grid.store import Store
-from companion.statistics import metric
+from companion.statistics import encoders, metric
 from emargin.paths import home
 
 BODY, SLEEP = "spsw-har", "sleepedf-features"
@@ -27,8 +27,8 @@ def advantages(score: str) -> pd.DataFrame:
 
 def ended(one, sign: bool = True) -> str:
     """Return a difference with both ends of its interval, as the page prints them."""
-    value, low, high = map(signed, (one.value, one.low, one.high))
-    return f"{value} ({low} to {high})" if sign else f"{value[1:]} ({low[1:]} to {high[1:]})"
+    told = interval(one.value, one.low, one.high)
+    return told if sign else told.replace("+", "")
 
 
 @claim("its silhouette is above that of the released InfoNCE by {body} and {sleep}. On whitened")
@@ -117,3 +117,15 @@ def people_under_the_released_protocol():
     own = table[(table.protocol == "released") & (table.dataset == BODY)].set_index("line")
     require((own.cells == 1).all(), f"cells: {own.cells.tolist()}")
     return {"infonce": f"{own.leakage[metric.INFONCE]:.2f}", "emargin": f"{own.leakage[metric.EMARGIN]:.2f}"}
+
+
+@claim(
+    "there the released eMargin, of rank {low}, is read better than the released InfoNCE, of rank {high}, on SP-SW-HAR"
+)
+def rank_fails_with_context():
+    cells = encoders.lines(Store(home() / "results" / "encoders"))
+    cells = cells[(cells.encoder == encoders.CONTEXT) & (cells.dataset == BODY)]
+    means = cells.groupby("line")[["participation_ratio", encoders.PROBE]].mean()
+    rank, read = means.participation_ratio, means[encoders.PROBE]
+    require(read[metric.EMARGIN] > read[metric.INFONCE], f"{read.to_dict()}")
+    return {"low": f"{rank[metric.EMARGIN]:.1f}", "high": f"{rank[metric.INFONCE]:.1f}"}
