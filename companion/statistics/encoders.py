@@ -12,12 +12,14 @@ from companion.labels import label
 from companion.statistics.configurations import SPLIT
 from companion.statistics.correlations import METRIC
 from companion.statistics.crossed import difference, ends, estimate, people_values, tables_of
+from companion.statistics.over_sets import FEWEST_SETS
 from emargin.evaluation.per_subject import PROBES
 from emargin.methods import METHODS
 
 FRAME, CONTEXT, SMALL = "frame", "context", "context-small"
 CONTROLS = {FRAME: "random-calibrated", CONTEXT: "random", SMALL: "random"}
 PROBE = f"chosen_{METRIC}"
+ARCHIVE = "ucr"  # stands for the named sets of the UCR archive together
 SCORES = ("silhouette", "participation_ratio", METRIC, PROBE)
 DATA = [name for name in SPLIT if name != "fold"]
 LINE = ["dataset", "encoder", "line"]
@@ -64,6 +66,31 @@ def gains(store: Store, probe: str = PROBE) -> pd.DataFrame:
     columns = [*LINE, "value", "control", "gain", "low", "high", "people", "seeds", "flaw"]
     table = pd.DataFrame(result).reindex(columns=columns)
     return table.assign(gain=table.value - table.control)
+
+
+def with_archive(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the gains with the sets of the UCR archive as one, `ARCHIVE`: means over sets, t intervals over sets.
+
+    table: of `gains`. A line counts where it ran on every one of these sets that its encoder's lines ran on; below
+    `FEWEST_SETS` sets there is no interval. "seeds" is the smallest number over sets.
+    """
+    within = table.dataset.str.startswith(f"{ARCHIVE}-")
+    result = []
+    for encoder, of_encoder in table[within].groupby("encoder", sort=False):
+        n = of_encoder.dataset.nunique()
+        for line, own in of_encoder.groupby("line", sort=False):
+            if len(own) < n:
+                continue
+            found = {"low": np.nan, "high": np.nan, "flaw": f"{n} sets, {FEWEST_SETS} wanted: no interval"}
+            if n >= FEWEST_SETS:
+                low, high = ends(own.gain.mean(), own.gain.std(ddof=1) / n**0.5, n - 1)
+                found = {"low": float(low), "high": float(high), "flaw": ""}
+            means = own[["value", "control", "gain"]].mean().to_dict()
+            result.append(
+                {"dataset": ARCHIVE, "encoder": encoder, "line": line, "people": 0, "seeds": own.seeds.min()}
+                | means | found
+            )  # fmt: skip
+    return pd.concat([table[~within], pd.DataFrame(result, columns=table.columns)], ignore_index=True)
 
 
 def agreement(table: pd.DataFrame) -> pd.DataFrame:

@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from companion.figures import encoders as figures
-from companion.statistics.encoders import CONTEXT, FRAME, agreement, gains, lines
+from companion.statistics.encoders import ARCHIVE, CONTEXT, FRAME, agreement, gains, lines, with_archive
 from tests.companion.statistics.cells import Cells, seeds_of
 
 PROBE = "balanced_accuracy"
@@ -65,6 +66,32 @@ def test_agreement_is_the_rank_correlation_of_both_orders():
     (found,) = agreement(table).itertuples()
     assert (found.correlation, found.methods, found.first_frame, found.first_context) == (-1, 3, "r", "p")
     assert agreement(table[table.encoder == FRAME]).empty
+
+
+def archive(n: int) -> pd.DataFrame:
+    """Gains of two lines on n sets of the archive, and of one on recordings; TNC lacks the last set."""
+    one = {"encoder": FRAME, "value": 0.6, "control": 0.5, "low": 0.0, "high": 0.2, "people": 0, "flaw": ""}
+    sets = [
+        one | {"dataset": f"ucr-{number}", "line": line, "gain": number / 10, "seeds": 3 - (number == 1)}
+        for number in range(n)
+        for line in ("InfoNCE", "TNC")
+        if line == "InfoNCE" or number < n - 1
+    ]
+    return pd.DataFrame([one | {"dataset": "harth-sim", "line": "InfoNCE", "gain": 0.1, "seeds": 3}, *sets])
+
+
+def test_the_archive_is_one_set_with_an_interval_over_six():
+    table = with_archive(archive(6))
+    assert list(table.dataset) == ["harth-sim", ARCHIVE] and list(table.line) == ["InfoNCE"] * 2
+    values = np.arange(6) / 10
+    expected = stats.t.interval(0.95, 5, values.mean(), stats.sem(values))
+    assert table.gain[1] == pytest.approx(values.mean()) and table.seeds[1] == 2
+    assert (table.low[1], table.high[1]) == pytest.approx(expected)
+
+
+def test_below_six_sets_the_archive_has_no_interval():
+    found = with_archive(archive(5)).iloc[1]
+    assert np.isnan(found.low) and found.flaw == "5 sets, 6 wanted: no interval"
 
 
 def test_figures_have_a_mark_a_line_and_encoder(store):
