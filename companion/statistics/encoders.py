@@ -13,6 +13,7 @@ from companion.statistics.configurations import SPLIT
 from companion.statistics.correlations import METRIC
 from companion.statistics.crossed import difference, ends, estimate, people_values, tables_of
 from companion.statistics.over_sets import FEWEST_SETS
+from emargin.evaluation import series
 from emargin.evaluation.per_subject import PROBES
 from emargin.methods import METHODS
 
@@ -28,11 +29,13 @@ LINE = ["dataset", "encoder", "line"]
 def lines(store: Store) -> pd.DataFrame:
     """Return a line a cell with its scores: `SPLIT`, "encoder", "line", "method", "seed", "digest", then `SCORES`.
 
-    "line" names method, fidelity and reading; "encoder" is one of `CONTROLS`, "frame" for the methods' own.
+    "line" names method, fidelity and reading; "encoder" is one of `CONTROLS`, "frame" for the methods' own. Scores are
+    of frames, or of whole series where a set is scored by those.
     """
     cells = store.rows.drop_duplicates("digest").set_index("digest")
     names = [label(row._replace(encoder="")) for row in cells.itertuples()]
-    scores = store.rows[store.rows.metric.isin(SCORES)].pivot(index="digest", columns="metric", values="value")
+    rows = store.rows.assign(metric=store.rows.metric.str.removeprefix(series.PREFIX))
+    scores = rows[rows.metric.isin(SCORES)].pivot(index="digest", columns="metric", values="value")
     found = cells[[*SPLIT, "method", "seed"]].assign(
         encoder=cells.encoder.replace("", FRAME),
         line=names,

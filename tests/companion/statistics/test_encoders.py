@@ -68,6 +68,20 @@ def test_agreement_is_the_rank_correlation_of_both_orders():
     assert agreement(table[table.encoder == FRAME]).empty
 
 
+def test_scores_of_whole_series_are_read_like_those_of_frames(tmp_path):
+    stores = {}
+    for prefix in ("", "series_"):
+        cells = Cells(6)
+        seeds_of(cells, 0.5, tables=False, method="random-calibrated")
+        seeds_of(cells, 0.7, tables=False, method="infonce")
+        cells.rows = [row | {"metric": f"{prefix}{row['metric']}"} for row in cells.rows]
+        folder = tmp_path / f"of_{prefix}"
+        folder.mkdir()
+        stores[prefix] = gains(cells.store(folder), PROBE)
+    assert len(stores[""]) == 1
+    pd.testing.assert_frame_equal(*stores.values())
+
+
 def archive(n: int) -> pd.DataFrame:
     """Gains of two lines on n sets of the archive, and of one on recordings; TNC lacks the last set."""
     one = {"encoder": FRAME, "value": 0.6, "control": 0.5, "low": 0.0, "high": 0.2, "people": 0, "flaw": ""}
