@@ -8,7 +8,7 @@ Pages print these lines, and a test holds the file to the rows. A line has the c
     of          "paper" (its printed tables), "released", "original" (eMargin's anchor reading), or "untrained"
     by          score, or probe
     against     whom eMargin is compared with, or what a score is correlated with
-    where       the sets
+    where       the sets; ", frame encoder" or ", context encoder" where `results/encoders` has the claim on both
     holds, sets on how many of the sets the claim holds; empty where it is not counted
     value, low, high, drawn
                 the number, its 95 % interval, and what the interval draws; no ends where there is no interval
@@ -37,6 +37,7 @@ from companion.statistics import correlations
 from companion.statistics.configurations import LOWER_IS_BETTER, configurations
 from companion.statistics.correlations import CONTROL, METRIC, correlation, with_control
 from companion.statistics.crossed import compared, ends, estimate, in_words
+from companion.statistics.encoders import CONTEXT, FRAME
 from companion.statistics.over_sets import FEWEST_SETS, over_sets
 from companion.statistics.readable import informing, readable
 from companion.statistics.tables import METRICS, entries, nearest, paper_configurations, places, runs_of
@@ -52,6 +53,7 @@ from emargin.rows import write_text
 
 EMARGIN = METHODS["emargin"].title  # the line of its defaults: the anchor reading, each fidelity's own labels
 FEWEST_LINES = 5  # a place among fewer methods says little
+FEWEST_RANKED = 8  # methods, below which a rank correlation says nothing
 FEWEST = 4  # sets below which a count has no verdict
 MOST, FEW = 3 / 4, 1 / 4
 SCORES = {"davies_bouldin": "Davies-Bouldin", "silhouette": "silhouette"}
@@ -65,6 +67,7 @@ PROBES = {  # what the names of a probe's metrics start with -> its name
     "mlp_": "MLP",
 }
 RECORDINGS, ARCHIVE = "recordings", "UCR archive"
+ENCODERS = {FRAME: "", CONTEXT: CONTEXT}  # as pages name them -> as rows do
 SMALLEST = 1 / 64  # of the dial
 COLUMNS = ["claim", "of", "by", "against", "where", "holds", "sets", "value", "low", "high", "drawn", "verdict"]
 FILE = home() / "results" / "statistics" / "claims.csv"
@@ -192,17 +195,41 @@ def claims(results: Path | None = None, protocol: str = "original", own: Store |
         groups[RECORDINGS] = found, readable(store)
     if archive.rows.metric.str.startswith(series.PREFIX).any():
         groups[ARCHIVE] = of_archive(archive)
+    if own is None:
+        groups |= on_both(Store(folder / "encoders"))
     theirs = paper_configurations(pd.read_csv(folder / "paper" / "tables.csv"))
     lines = [*_best_scores(theirs, groups), *_probing(theirs, groups)]
     if own is None:
         lines += [*_penalty(Store(folder / "penalty")), *_on_core(Store(folder / "core"))]
     lines += _over_methods(theirs, groups)
-    if RECORDINGS in groups:
-        lines += [*_ranks(found), *_clusters(found)]
+    for where, (of_group, _) in groups.items():
+        if not where.startswith(ARCHIVE):
+            lines += [*_ranks(of_group, where), *_clusters(of_group, where)]
     lines += _margin()
     if own is None:
         lines += _dial(folder / "dial")
     return pd.DataFrame(lines, columns=COLUMNS).astype({"holds": "Int64", "sets": "Int64"})
+
+
+def on_both(store: Store) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
+    """Return recordings and archive on the encoder that sees a frame and on the one that sees the sequence.
+
+    The same sets, splits and probes on both, of one store: where a set is named here, methods differ in their encoder
+    alone. Keys are `ENCODERS` after the sets, values configurations and which splits inform (`readable`).
+    """
+    probes = [f"{prefix}{METRIC}" for prefix in PROBES]
+    groups = {}
+    for name, encoder in ENCODERS.items():
+        for where, prefix in ((RECORDINGS, ""), (ARCHIVE, series.PREFIX)):
+            rows = store.rows[store.rows.dataset.str.startswith("ucr-") == bool(prefix)]
+            rows = rows.assign(metric=rows.metric.str.removeprefix(prefix))
+            found = configurations(rows, encoder)
+            if set(SCORES) <= set(found):
+                inform = readable(store, [f"{prefix}{probe}" for probe in probes])
+                inform = inform[inform.get("encoder", "") == encoder]
+                inform = inform.assign(probe=inform.probe.str.removeprefix(prefix))
+                groups[f"{where}, {name} encoder"] = found, inform
+    return groups
 
 
 def claim_words(line) -> str:
@@ -221,6 +248,28 @@ def claim_table(lines: pd.DataFrame, claim: str) -> pd.DataFrame:
         name = f"{line.against}, {line.where}" if claim == "6" else name
         rows.setdefault(name, dict.fromkeys(SOURCES.values(), "–"))[SOURCES[line.of]] = claim_words(line)
     return pd.DataFrame(rows).T.rename_axis(CLAIMS[claim]).reset_index()
+
+
+def claims_on_both(lines: pd.DataFrame, probe: str = PROBES["chosen_"]) -> pd.DataFrame:
+    """Return the claims that compare methods, on both encoders: a row a claim, fidelity and sets, a column an encoder.
+
+    lines: as `claims` returns them. probe: of `PROBES`, that claims 2 and 3 are read by.
+    """
+    split = lines["where"].str.extract(r"^(?P<sets_>.*), (?P<encoder>\w+) encoder$")
+    own = lines.assign(**split)[split.encoder.notna() & (lines.sets != 0)]
+    own = own[((own.claim != "2") | (own.by == probe)) & ((own.claim != "3") | (own.against == probe))]
+    own = own[~((own.claim == "3") & own.by.str.startswith("NMI"))]
+    told = own.assign(words=[claim_words(one) for one in own.itertuples()])
+    names = ["claim", "by", "against", "sets_", "of"]
+    wide = told.set_index([*names, "encoder"]).words.unstack("encoder").reindex(columns=list(ENCODERS)).fillna("–")
+    order = told[names].drop_duplicates()
+    wide = wide.loc[order.itertuples(index=False, name=None)].reset_index()
+    said = [
+        CLAIMS[one.claim] + (f": {one.against}" if one.claim == "6" else f", {one.by}") for one in wide.itertuples()
+    ]
+    return pd.DataFrame(
+        {"Claim": said, "Sets": wide.sets_, "eMargin": wide.of} | {name: wide[name] for name in ENCODERS}
+    )
 
 
 def read_claims(file: Path = FILE) -> pd.DataFrame:
@@ -413,6 +462,8 @@ def _over_methods(theirs: pd.DataFrame, groups: dict) -> list[dict]:
             chosen = informing(found, inform, probe)
             for fidelity in FIDELITIES:
                 of_fidelity = chosen[(chosen.fidelity == fidelity) | _untrained(chosen)]
+                if 0 < of_fidelity.method.nunique() < FEWEST_RANKED:
+                    continue
                 for number, (score, title) in enumerate(SCORES.items()):
                     for one in with_control(of_fidelity, score, probe).to_dict("records")[: 1 if number else 2]:
                         own = one["role"] == "score"
@@ -430,7 +481,7 @@ def _of_correlation(verdict: str) -> str:
     return "does not stand" if verdict == correlations.ALONG else verdict.replace("no interval", "open")
 
 
-def _ranks(found: pd.DataFrame) -> list[dict]:
+def _ranks(found: pd.DataFrame, where: str) -> list[dict]:
     """Claim 4: the margin prevents representation collapse: a higher effective rank than InfoNCE's."""
     lines = []
     for fidelity in FIDELITIES:
@@ -438,11 +489,11 @@ def _ranks(found: pd.DataFrame) -> list[dict]:
         better = better[better.method == "infonce"]
         higher = count(better.value > 0)
         numbers = {"holds": higher.holds, "sets": higher.of, "value": better.value.mean()}
-        lines.append(_line("4", fidelity, "effective rank", "InfoNCE", RECORDINGS, higher.verdict, **numbers))
+        lines.append(_line("4", fidelity, "effective rank", "InfoNCE", where, higher.verdict, **numbers))
     return lines
 
 
-def _clusters(found: pd.DataFrame) -> list[dict]:
+def _clusters(found: pd.DataFrame, where: str) -> list[dict]:
     """Claim 6: clusters of TS2Vec and TNC agree better with the classes."""
     lines = []
     for fidelity in FIDELITIES:
@@ -452,7 +503,7 @@ def _clusters(found: pd.DataFrame) -> list[dict]:
             higher = count(of_method.value < 0)
             numbers = {"holds": higher.holds, "sets": higher.of, "value": of_method.value.mean()}
             title = METHODS[method].title
-            lines.append(_line("6", fidelity, "NMI with the classes", title, RECORDINGS, higher.verdict, **numbers))
+            lines.append(_line("6", fidelity, "NMI with the classes", title, where, higher.verdict, **numbers))
     return lines
 
 

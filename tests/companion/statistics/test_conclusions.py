@@ -23,8 +23,13 @@ from companion.statistics.conclusions import (
 )
 from companion.statistics.configurations import configurations
 from companion.statistics.crossed import in_words
+from companion.statistics.tables import paper_configurations
+from emargin.config import Experiment
 from emargin.errors import InputError
 from emargin.paths import home
+from emargin.resolve import resolve
+from emargin.rows import tidy
+from tests.companion.statistics.cells import Cells
 from tests.companion.statistics.test_tables import PAPER, Written, cell
 
 
@@ -164,6 +169,50 @@ def test_a_set_counts_once_everyone_is_tested(monkeypatch):
     lacking = rows[(rows.dataset != "spsw-har") | (rows.fold != 2)]
     monkeypatch.setattr(Store, "rows", property(lambda self: lacking))
     assert {line["where"] for line in conclusions._on_core(store)} == whole - {"spsw-har, everyone tested"}
+
+
+def test_both_encoders_are_read_by_the_same_rules(tmp_path):
+    cells = Cells(6)
+    values = {"random-calibrated": 0.5, "random": 0.4, "infonce": 0.6, "tnc": 0.7, "emargin": 0.9}
+    for encoder in (None, "context"):
+        for method, value in values.items():
+            if encoder and method == "random-calibrated":
+                continue
+            for seed in (1, 2, 3):
+                cell = resolve(Experiment(dataset="harth-sim", method=method, seed=seed, encoder=encoder))
+                rank = -value if encoder else value  # on context eMargin is last
+                for metric in ("davies_bouldin", "silhouette", "participation_ratio", "nmi", "balanced_accuracy"):
+                    cells.rows.append(tidy(cell, metric, 1 + rank, 10))
+    groups = conclusions.on_both(cells.store(tmp_path))
+    assert list(groups) == ["recordings, frame encoder", "recordings, context encoder"]
+    for (found, inform), encoder in zip(groups.values(), ("", "context"), strict=True):
+        assert set(found.encoder) == {encoder} == set(inform.encoder)
+    theirs = paper_configurations(PAPER)
+    lines = pd.DataFrame(conclusions._best_scores(theirs, groups))
+    silhouette = lines[lines.by == "silhouette"].set_index(["where", "of"]).holds
+    assert silhouette["recordings, frame encoder", "released"] == 1
+    assert silhouette["recordings, context encoder", "released"] == 0
+
+
+def test_the_table_of_both_encoders_has_a_column_each_and_one_probe():
+    line = {"of": "original", "against": "all methods", "value": 0.1, "low": np.nan, "high": np.nan, "drawn": ""}
+    chosen = conclusions.PROBES["chosen_"]
+    lines = pd.DataFrame(
+        [
+            line | {"claim": claim, "by": by, "where": where, "holds": holds, "sets": sets, "verdict": "stands"}
+            for claim, by, where, holds, sets in [
+                ("1", "silhouette", "recordings", 4, 4),
+                ("1", "silhouette", "recordings, frame encoder", 3, 4),
+                ("1", "silhouette", "recordings, context encoder", 2, 4),
+                ("2", chosen, "recordings, frame encoder", 1, 4),
+                ("2", conclusions.PROBES[""], "recordings, context encoder", 1, 4),
+                ("6", "NMI with the classes", "recordings, context encoder", 0, 0),
+            ]
+        ]
+    )
+    table = conclusions.claims_on_both(lines)
+    assert table.frame.tolist() == ["stands (3 of 4)", "stands (1 of 4)"]
+    assert table.context.tolist() == ["stands (2 of 4)", "–"]
 
 
 def test_verdicts_follow_from_the_numbers(kept):
