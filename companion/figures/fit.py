@@ -13,7 +13,14 @@ LEAST = 6  # letters a line
 
 def fit(fig: Figure) -> None:
     """Break what is too long, in place: titles and labels of axes, labels of the figure."""
+    while _broken(fig):  # what is broken takes room of its own, so that panels become smaller
+        pass
+
+
+def _broken(fig: Figure) -> bool:
+    """Break what is too long in the layout as it is; return whether there was anything."""
     fig.draw_without_rendering()
+    before = [text.get_text() for text in fig.findobj(Text)]
     axes = [axis for axis in fig.axes if axis.get_visible() and axis.axison]
     gap, width, height = GAP * fig.dpi / 72, fig.bbox.width, fig.bbox.height
     for axis in axes:
@@ -29,10 +36,12 @@ def fit(fig: Figure) -> None:
             _break(title, right - gap - box.x0)
         ends = ((box.x1 + right) / 2 if right < width else width, (left + box.x0) / 2 if left else 0)
         _break(axis.xaxis.label, _around((box.x0 + box.x1) / 2, *ends) - gap)
-        ends = ((box.y1 + above) / 2 if above < height else height, (below + box.y0) / 2 if below else 0)
+        top = box.y1 if any(_titles(axis)) else (box.y1 + above) / 2 if above < height else height
+        ends = (top, (below + box.y0) / 2 if below else 0)
         _break(axis.yaxis.label, _around((box.y0 + box.y1) / 2, *ends) - gap)
     for text in fig.texts:
         _break(text, (height if text.get_rotation() else width) - gap)
+    return before != [text.get_text() for text in fig.findobj(Text)]
 
 
 def _titles(axis: Axes) -> Iterable[Text]:

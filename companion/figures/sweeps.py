@@ -93,10 +93,9 @@ def over_both(runs: pd.DataFrame, losses: list[str], scores: list[str], source: 
             axis.set_xticks(range(len(thresholds)), [f"{value:g}" for value in thresholds])
             axis.set_yticks(range(len(margins)), [f"{value:g}" for value in margins])
             axis.tick_params(length=0)
-        line[0].set_title(SCORES[score].split(", ")[-1], fontweight="bold")
-        line[0].set_ylabel("margin m")
+        line[0].set_ylabel(f"{SCORES[score].split(', ')[-1]}\nmargin m")
     for axis, loss in zip(axes[0], losses, strict=True):
-        axis.set_title(loss, loc="right")
+        axis.set_title(loss)
     for axis in axes[-1]:
         axis.set_xlabel("threshold θ")
     mark_source(fig, source)

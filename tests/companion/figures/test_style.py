@@ -26,10 +26,10 @@ def test_a_notebook_shows_its_figures_where_the_environment_names_a_backend_that
 
 
 def busy(words: str = "a title much longer than its panel is wide"):
-    fig, axes = style.figure(1, 2, height=4)
+    fig, axes = style.figure(1, 2, height=3.2)
     for axis in axes:
         axis.plot([0, 1])
-        axis.set(title=words, xlabel=words, ylabel=words + ", and the panel is not so high as this label is long")
+        axis.set(title=words, xlabel=words, ylabel=words + ", or high")
     fig.supxlabel(words)
     style.mark_source(fig, "made up, " + 20 * "very " + "long")
     return fig
