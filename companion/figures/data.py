@@ -157,7 +157,7 @@ def longest_run(recordings: RecordingSet, label: int, span: int | None) -> np.nd
 
 def _draw(axis: Axes, values: np.ndarray, recordings: RecordingSet) -> None:
     if recordings.framed:
-        axis.imshow(values.T, aspect="auto", origin="lower", cmap="RdBu_r", vmin=-2, vmax=2, interpolation="nearest")
+        axis.imshow(values.T, aspect="auto", origin="lower", cmap="RdBu_r", vmin=-2, vmax=2, interpolation="none")
         return
     time = np.arange(len(values)) / recordings.sampling_rate
     for channel in reversed(range(values.shape[1])):  # the first one on top

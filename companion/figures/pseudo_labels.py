@@ -159,7 +159,7 @@ def time_line(
         vmin=-limit,
         vmax=limit,
         extent=(-0.5, length - 0.5, 0, frames.shape[1]),
-        interpolation="nearest",
+        interpolation="none",
     )
     axes[1].set(ylabel="feature", title="frames, as the encoder gets them")
     fig.colorbar(image, ax=axes[1], pad=0.01, aspect=12)

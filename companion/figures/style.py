@@ -131,7 +131,7 @@ def svg(fig: Figure) -> str:
                 line.set_rasterized(len(line.get_xdata()) > MANY)
             for collection in axis.collections:
                 collection.set_rasterized(max(len(collection.get_offsets()), len(collection.get_paths())) > MANY)
-        text = _written(fig)
+        text = min(text, _written(fig), key=len)
     return text
 
 
