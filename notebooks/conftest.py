@@ -1,4 +1,4 @@
-"""What `pytest --nbval` leaves out of its comparison besides images: figures passed to glue, and standard error.
+"""What `pytest --nbval` leaves out of its comparison besides images that are PNG: those that are SVG, standard error.
 
 Progress bars and warnings go to standard error; `make notebooks` leaves it out of the committed outputs.
 """
@@ -8,4 +8,4 @@ from nbval.plugin import IPyNbFile
 
 def pytest_collectstart(collector):
     if isinstance(collector, IPyNbFile):
-        collector.skip_compare += ("application/papermill.record/image/png", "stderr")
+        collector.skip_compare += ("image/svg+xml", "stderr")

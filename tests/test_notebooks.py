@@ -1,14 +1,16 @@
 """The rules that every notebook of the book keeps. Whether its outputs still come out is `pytest --nbval`'s to say."""
 
 import ast
-import base64
 import io
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib.image
 import nbformat
 import papermill
 import pytest
+import vl_convert
 from nbval.plugin import comment_markers
 
 from companion.book import notebooks as tool
@@ -91,15 +93,36 @@ def test_every_figure_has_a_label_a_caption_and_alt_text(path):
                 assert metadata.get("figure", {}).get(key, "").strip(), f"no mystnb.figure.{key}: {cell.source!r}"
 
 
+def drawings(path: Path) -> Iterator[tuple[str, str]]:
+    """Names and SVG of the figures of a notebook."""
+    for cell in code_cells(path):
+        for output in cell.outputs:
+            if svg := output.get("data", {}).get("image/svg+xml"):
+                yield cell.metadata["mystnb"]["figure"]["name"], svg
+
+
 @each_notebook
 def test_no_figure_is_cut_off_at_its_border(path):
     """Figures are shown as laid out, not cropped: a mark in the outermost pixels is a mark that continues outside."""
-    for cell in code_cells(path):
-        for output in cell.outputs:
-            if png := output.get("data", {}).get("image/png"):
-                pixels = matplotlib.image.imread(io.BytesIO(base64.b64decode(png)))[..., :3]
-                border = [pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]
-                assert all((side > 0.98).all() for side in border), cell.metadata["mystnb"]["figure"]["name"]
+    for name, svg in drawings(path):
+        pixels = matplotlib.image.imread(io.BytesIO(vl_convert.svg_to_png(svg)))[..., :3]
+        border = [pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]
+        assert all((side > 0.98).all() for side in border), name
+
+
+@each_notebook
+def test_the_type_of_a_figure_is_legible_on_a_phone(path):
+    """Nine pixels where the text is 388 wide, on a phone of 420; matplotlib draws letters of 100 units, scaled."""
+    for name, svg in drawings(path):
+        width = float(re.search(r'viewBox="0 0 ([\d.]+) ', svg)[1])
+        sizes = [float(scale) * 100 * 388 / max(width, 388) for scale in re.findall(r"scale\(([\d.]+) -[\d.]+\)", svg)]
+        assert sizes and min(sizes) > 8.95, name
+
+
+@each_notebook
+def test_no_figure_is_heavy(path):
+    sizes = {name: len(svg) for name, svg in drawings(path)}
+    assert {name: size for name, size in sizes.items() if size > 400_000} == {}
 
 
 @each_notebook

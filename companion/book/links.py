@@ -21,7 +21,7 @@ LAUNCH = {
     "binderhub_url": "https://mybinder.org",
     "colab_url": "https://colab.research.google.com",
 }
-CARD = "_static/figures/fig-dial.png"  # the picture of a link to the book
+CARD = "_static/figures/fig-dial.png"  # the picture of a link to the book, which pictures.py makes
 
 
 def with_links(config: dict, environment: Mapping[str, str]) -> dict:

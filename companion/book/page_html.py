@@ -1,5 +1,7 @@
 """Sphinx extension that mends the HTML of pages: heads of tables, names for screen readers, scripts that nothing uses.
 
+A figure has a link to its own file, for readers who want to keep it.
+
 Jupyter Book loads thebe, which runs code in the reader's browser, twice on every page, and this book does not use it.
 pandas, MyST-NB and docutils write heads without text and labels that differ from what is shown.
 """
@@ -13,6 +15,11 @@ HEAD = re.compile(r"<thead>.*?</thead>", re.DOTALL)
 ROWS = re.compile(r"<tbody>.*?</tbody>", re.DOTALL)
 EMPTY_HEAD = re.compile(r"<th\b(?P<attributes>[^>]*)>\s*(?:<p>\s*</p>\s*)?</th>")
 WITHOUT_SCOPE = re.compile(r"<th\b(?![^>]*\bscope=)(?P<attributes>[^>]*)>")
+FIGURE = re.compile(
+    r'<figure\b[^>]*\bid="(?P<name>[^"]+)"(?:(?!</figure>).)*?<img\b[^>]*\bsrc="(?P<file>[^"]+\.(?P<kind>svg|png))"'
+    r"(?:(?!</figure>).)*?(?=<a class=\"headerlink\")",
+    re.DOTALL,
+)
 THEBE = re.compile(
     r'<script type="text/x-thebe-config">.*?</script>\s*(?:<script>kernelName = [^<]*</script>)?', re.DOTALL
 )
@@ -26,8 +33,16 @@ def mended(body: str) -> str:
     body = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
     body = body.replace(' role="doc-biblioentry"', ' role="listitem"')  # entries of a list, and no deprecated role
     body = EMPTY_HEAD.sub(r"<td\g<attributes>></td>", body)
+    body = FIGURE.sub(_kept, body)
     body = HEAD.sub(lambda head: _scoped(head.group(), "col"), body)
     return ROWS.sub(lambda rows: _scoped(rows.group(), "row"), body)
+
+
+def _kept(match: re.Match) -> str:
+    """Add a link to the file of a figure after its caption; its words are in the style sheet, no part of the text."""
+    name, kind = match["name"], match["kind"]
+    label = f'aria-label="Save this figure as {kind.upper()}" data-kind="{kind.upper()}"'
+    return f'{match.group()} <a class="save" download="{name}.{kind}" href="{match["file"]}" {label}></a>'
 
 
 def _scoped(html: str, scope: str) -> str:

@@ -2,29 +2,32 @@
 
     python -m companion.book.pictures _build/source
 
-A page in `book/` names a picture as `_static/figures/NAME.png`; NAME is the figure's name in its notebook.
+A page in `book/` names a picture as `_static/figures/NAME.svg`; NAME is the figure's name in its notebook. The picture
+of a link to the book is there as PNG, too, since sites that show such links take no SVG.
 """
 
-import base64
 import re
 import sys
 from pathlib import Path
 
 import nbformat
+import vl_convert
 
+from companion.book.links import CARD
 from emargin.errors import InputError
 
-PICTURE = re.compile(r"_static/figures/([\w-]+)\.png")
+PICTURE = re.compile(r"_static/figures/([\w-]+)\.svg")
+WIDE = 1200  # pixels of a card
 
 
-def pictures_of(notebook: Path) -> dict[str, bytes]:
-    """Return the PNG of each figure that a notebook's cells declare, by its name."""
+def pictures_of(notebook: Path) -> dict[str, str]:
+    """Return the SVG of each figure that a notebook's cells declare, by its name."""
     found = {}
     for cell in nbformat.read(notebook, as_version=4).cells:
         name = cell.metadata.get("mystnb", {}).get("figure", {}).get("name")
         for output in cell.get("outputs", []):
-            if name and "image/png" in output.get("data", {}):
-                found[name] = base64.b64decode(output["data"]["image/png"])
+            if name and "image/svg+xml" in output.get("data", {}):
+                found[name] = output["data"]["image/svg+xml"]
     return found
 
 
@@ -44,8 +47,16 @@ def copy(source: Path) -> list[str]:
     folder = source / "book" / "_static" / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in there.items():
-        (folder / f"{name}.png").write_bytes(content)
+        (folder / f"{name}.svg").write_text(content, encoding="utf8")
+        if name == Path(CARD).stem:
+            (folder / Path(CARD).name).write_bytes(card(content))
     return sorted(there)
+
+
+def card(svg: str) -> bytes:
+    """Return a figure as a PNG file, as wide as cards of links are."""
+    width = float(re.search(r'\bwidth="([\d.]+)', svg)[1])
+    return vl_convert.svg_to_png(svg, scale=WIDE / width)
 
 
 if __name__ == "__main__":

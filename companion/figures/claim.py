@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from companion.figures.style import INK, MARKERS, MUTED, PALETTE, figure, mark_source
+from companion.figures.style import INK, MARKERS, MUTED, PALETTE, figure, legend, mark_source
 
 KINDS = {  # of configurations: colour, marker
     "released": (PALETTE[1], MARKERS[1]),
@@ -50,7 +50,7 @@ def forest(correlations: dict[tuple[str, str, str], dict], clustering: str, sour
         axis.set(title=probe, xlim=(-1.05, 1.05), ylim=(len(sets) - 0.5, -0.5))
         axis.set_yticks(range(len(sets)), sets)
         axis.tick_params(axis="y", length=0)
-    fig.supxlabel(f"rank correlation with {clustering}", fontsize=10)
+    fig.supxlabel(f"rank correlation with {clustering}")
     shown = [kind for kind in KINDS if any(key[2] == kind for key in correlations)]
     marks = [
         axes[0, 0].plot(
@@ -64,7 +64,7 @@ def forest(correlations: dict[tuple[str, str, str], dict], clustering: str, sour
         )[0]
         for kind in shown
     ]
-    fig.legend(marks, shown, loc="outside upper center", ncols=len(shown))
+    legend(fig, marks, shown, loc="outside upper center", ncols=len(shown))
     mark_source(fig, source)
     return fig
 
@@ -92,14 +92,14 @@ def scatter(configurations: pd.DataFrame, probe: str, names: dict[str, str], sou
                 facecolors=colour if filled else "none",
                 label=kind,
             )
-        axis.set_title(panel, fontsize=9.5)
+        axis.set_title(panel)
         axis.set_xlabel("silhouette")
         axis.locator_params(nbins=4)
     for axis in axes[:, 0]:
         axis.set_ylabel(title)
     for axis in axes.flat[len(names) :]:
         axis.set_axis_off()
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    legend(fig, *axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     mark_source(fig, source)
     return fig
 

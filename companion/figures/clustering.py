@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from companion.figures.style import INK, MARKERS, PALETTE, figure, mark_source
+from companion.figures.style import INK, MARKERS, PALETTE, figure, legend, mark_source
 
 # column of the table, title, where the axis starts and ends (None: where the values do): the same on both pages
 PANELS = (
@@ -20,7 +20,7 @@ def method_scores(scores: pd.DataFrame, source: str, *, noise: bool = False) -> 
 
     scores: index method, with the columns that PANELS names.
     """
-    fig, axes = figure(2, 2, width=6.4, height=2.0, sharey=True)
+    fig, axes = figure(2, 2, height=2.0, sharey=True)
     mark = (
         {"marker": "s", "markerfacecolor": "none", "markeredgewidth": 1.8, "color": PALETTE[1]}
         if noise
@@ -64,14 +64,14 @@ def noise_beside_paper(runs: pd.DataFrame, names: list[str], paper: pd.DataFrame
         axis.set_axisbelow(True)
     axes[0].set_yticks(sets, paper.index)
     axes[0].set_ylim(len(sets) - 0.5, -0.5)
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2, handletextpad=0.3)
+    legend(fig, *axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2, handletextpad=0.3)
     mark_source(fig, source)
     return fig
 
 
 def rank_over_steps(curves: dict[str, pd.DataFrame], source: str) -> Figure:
     """Effective rank of the training batch's embedding over steps, on a logarithmic axis. curves: run -> its curve."""
-    fig, axis = figure(width=6.4, height=2.6)
+    fig, axis = figure(height=2.6)
     for number, (name, curve) in enumerate(curves.items()):
         axis.plot(
             curve["step"],
@@ -86,6 +86,6 @@ def rank_over_steps(curves: dict[str, pd.DataFrame], source: str) -> Figure:
     axis.set_yticks([1, 2, 5, 10, 20, 50], labels=["1", "2", "5", "10", "20", "50"])
     axis.minorticks_off()
     axis.set_ylim(bottom=0.9)
-    axis.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    legend(fig, ncols=3)
     mark_source(fig, source)
     return fig

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from companion.figures.style import INK, MARKERS, MUTED, PALETTE, figure, mark_source
+from companion.figures.style import INK, MARKERS, MUTED, PALETTE, figure, legend, mark_source
 
 COLUMNS = {"paper": (INK, MARKERS[3]), "released": (PALETTE[1], MARKERS[1]), "original": (PALETTE[0], MARKERS[0])}
 
@@ -39,8 +39,8 @@ def differences(table: pd.DataFrame, titles: dict[str, str], source: str) -> Fig
             axis.set_yticks(range(len(probes)), probes)
             axis.tick_params(axis="y", length=0)
         row[0].set_ylabel(titles.get(dataset, dataset))
-    fig.supxlabel("difference of balanced accuracy", fontsize=10)
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    fig.supxlabel("difference of balanced accuracy")
+    legend(fig, *axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     mark_source(fig, source)
     return fig
 
@@ -75,6 +75,6 @@ def places(table: pd.DataFrame, titles: dict[str, str], source: str) -> Figure:
     axis.set_yticks(range(len(metrics)), list(titles.values()))
     axis.set_xticks([0, 0.5, 1], ["first", "middle", "last"])
     axis.tick_params(axis="y", length=0)
-    fig.legend(loc="outside upper left", ncols=3, handletextpad=0.1)
+    legend(fig, loc="outside upper left", ncols=3, handletextpad=0.1)
     mark_source(fig, source)
     return fig

@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from companion.figures.style import MARKERS, MUTED, PALETTE, figure, mark_source
+from companion.figures.style import MARKERS, MUTED, PALETTE, figure, legend, mark_source
 
 SCORES = {"silhouette": "silhouette", "converged_balanced_accuracy": "balanced accuracy, converged probe"}
 
@@ -20,12 +20,12 @@ def scores(runs: pd.DataFrame, names: list[str], controls: list[str], chance: fl
             places = [line + 0.22 * (number - (len(controls) - 1) / 2) for line in range(len(names))]
             axis.hlines(places, by_name["min"], by_name["max"], color=PALETTE[number], linewidth=1.3)
             axis.plot(by_name["mean"], places, MARKERS[number], color=PALETTE[number], markersize=5.5, label=control)
-        axis.set_title(title, fontsize=9.5)
+        axis.set_title(title)
         axis.grid(axis="x", linewidth=0.4, alpha=0.5)
     axes[0].set_yticks(range(len(names)), names)
     axes[0].tick_params(axis="y", length=0)
     axes[0].invert_yaxis()
     axes[1].axvline(chance, color=MUTED, linestyle=":", linewidth=0.9)
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=len(controls), handletextpad=0.3)
+    legend(fig, *axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=len(controls), handletextpad=0.3)
     mark_source(fig, source)
     return fig

@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from companion.figures.style import MARKERS, PALETTE, figure, mark_source
+from companion.figures.style import MARKERS, PALETTE, figure, legend, mark_source
 
 
 def path(runs: pd.DataFrame, losses: list[str], probe: str, source: str) -> Figure:
@@ -12,7 +12,7 @@ def path(runs: pd.DataFrame, losses: list[str], probe: str, source: str) -> Figu
     Marks are larger with more steps, and the last one is filled.
     runs: a row a cell, columns "loss", "iterations", "davies_bouldin" and the probe.
     """
-    fig, axis = figure(width=6.6, height=3.8)
+    fig, axis = figure(height=3.8)
     for number, loss in enumerate(losses):
         points = runs[runs.loss == loss].groupby("iterations")[["davies_bouldin", probe]].mean()
         if points.empty:
@@ -30,6 +30,6 @@ def path(runs: pd.DataFrame, losses: list[str], probe: str, source: str) -> Figu
                 label=loss if last else None,
             )
     axis.set(xlabel="Davies-Bouldin", title=probe.replace("_", " "))
-    axis.legend(loc="upper left", bbox_to_anchor=(1, 1), handletextpad=0.3)
+    legend(fig, ncols=2, handletextpad=0.3)
     mark_source(fig, source)
     return fig

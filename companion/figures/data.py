@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from companion.data_cards import SCALINGS
-from companion.figures.style import INK, MUTED, PALETTE, figure, mark_source
+from companion.figures.style import INK, MUTED, PALETTE, figure, legend, mark_source
 from emargin.data.recordings import RecordingSet
 
 MOST = 20  # classes shown; the UCR archive has sets with 50
@@ -157,7 +157,7 @@ def longest_run(recordings: RecordingSet, label: int, span: int | None) -> np.nd
 
 def _draw(axis: Axes, values: np.ndarray, recordings: RecordingSet) -> None:
     if recordings.framed:
-        axis.imshow(values.T, aspect="auto", origin="lower", cmap="RdBu_r", vmin=-2, vmax=2, interpolation="nearest")
+        axis.imshow(values.T, aspect="auto", origin="lower", cmap="RdBu_r", vmin=-2, vmax=2, interpolation="none")
         return
     time = np.arange(len(values)) / recordings.sampling_rate
     for channel in reversed(range(values.shape[1])):  # the first one on top
@@ -168,7 +168,7 @@ def _draw(axis: Axes, values: np.ndarray, recordings: RecordingSet) -> None:
 def cosine_ranges(cards: dict[str, dict], threshold: float, source: str) -> Figure:
     """Draw adjacent cosines a set, raw and standardised: the middle 98 % (thin), middle half (thick), median."""
     fig, axis = figure(height=0.36 * len(cards) + 1.0)
-    axis.axvspan(-1, threshold, color="#EEEEEE", zorder=0)
+    axis.axvspan(-1, threshold, color="#EEEEEE", zorder=0, label=f"label 1: cosine not above θ = {threshold:g}")
     axis.axvline(threshold, color=INK, linewidth=1.0, linestyle="--", zorder=1)
     for row, facts in enumerate(cards.values()):
         for scaling, shift, marker in zip(SCALINGS, (-0.17, 0.17), ("o", "s"), strict=True):
@@ -193,15 +193,6 @@ def cosine_ranges(cards: dict[str, dict], threshold: float, source: str) -> Figu
                 markeredgewidth=0.6,
                 label=scaling if row == 0 else None,
             )
-    axis.annotate(
-        f"label 1: cosine not above θ = {threshold:g}",
-        (threshold, 1),
-        xytext=(-5, 2),
-        ha="right",
-        xycoords=("data", "axes fraction"),
-        textcoords="offset points",
-        va="bottom",
-    )
     axis.set(
         yticks=range(len(cards)),
         yticklabels=list(cards),
@@ -209,7 +200,7 @@ def cosine_ranges(cards: dict[str, dict], threshold: float, source: str) -> Figu
         xlim=(-0.6, 1.005),
         xlabel="cosine of adjacent frames",
     )
-    axis.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, borderaxespad=0.1)
+    legend(fig, ncols=3)
     mark_source(fig, source)
     return fig
 
@@ -265,6 +256,6 @@ def change_detection(cards: dict[str, dict], source: str) -> Figure:
             axis.axhline(row - 0.5, color="#DDDDDD", linewidth=0.6, zorder=0)
         axis.axvline(0, color=MUTED, linewidth=0.6, zorder=0)
     handles, names = axes[1].get_legend_handles_labels()
-    fig.legend(handles, names, loc="outside upper left", ncols=3)
+    legend(fig, handles, names, loc="outside upper left", ncols=3)
     mark_source(fig, source)
     return fig

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from companion.figures.style import INK, MARKERS, MUTED, PALETTE, figure, mark_source
+from companion.figures.style import INK, MARKERS, MUTED, PALETTE, figure, legend, mark_source
 
 SCORES = {"silhouette": "silhouette", "davies_bouldin": "Davies-Bouldin"}
 PROBES = {
@@ -22,7 +22,7 @@ def dial(table: pd.DataFrame, sets: dict[str, str], source: str) -> Figure:
 
     table: of one line, as `companion.dial.table_of` gives it, with a column chance. sets: data set -> its title.
     """
-    fig, axes = figure(2, len(sets), width=7.2, height=2.3, sharex=True, sharey="row", squeeze=False)
+    fig, axes = figure(2, len(sets), height=2.05, sharex=True, sharey="row", squeeze=False)
     for (above, below), (dataset, title) in zip(axes.T, sets.items(), strict=True):
         of_set = table[(table.dataset == dataset) & (table.turned == "beside") & table.factor.between(1e-9, 1)]
         for axis, names in ((above, SCORES), (below, PROBES)):
@@ -42,15 +42,15 @@ def dial(table: pd.DataFrame, sets: dict[str, str], source: str) -> Figure:
     axes[1, 0].set_xlim(1.2, table.factor[table.factor > 0].min() / 1.2)  # shared: from 1 at the left
     axes[0, 0].set_ylim(bottom=0)
     axes[1, 0].set_ylim(0, 1)
-    for row in axes:
-        row[-1].legend(loc="upper left", bbox_to_anchor=(1, 1))
+    marks = [mark for axis in axes[:, 0] for mark in axis.get_legend_handles_labels()[0]]
+    legend(fig, handles=marks, ncols=2)
     mark_source(fig, source)
     return fig
 
 
 def raised(table: pd.DataFrame, sets: dict[str, str], source: str) -> Figure:
     """The same four quantities where what lies beside the leading direction of an embedding is made larger."""
-    fig, axes = figure(1, len(sets), width=7.2, height=2.5, sharey=True, squeeze=False)
+    fig, axes = figure(1, len(sets), height=2.5, sharey=True, squeeze=False)
     names = {"silhouette": "silhouette", "probe": PROBES["probe"], "certified": PROBES["certified"]}
     for axis, (dataset, title) in zip(axes.flat, sets.items(), strict=True):
         of_set = table[(table.dataset == dataset) & (table.turned == "beside") & (table.factor >= 1)]
@@ -60,7 +60,7 @@ def raised(table: pd.DataFrame, sets: dict[str, str], source: str) -> Figure:
         axis.set_xscale("log", base=2)
         axis.set_xticks([1, 4, 16, 64], labels=["1", "4", "16", "64"])
         axis.set(title=title, xlabel="size of all other directions, c", ylim=(0, 1))
-    axes.flat[-1].legend(loc="upper left", bbox_to_anchor=(1, 1))
+    legend(fig, *axes.flat[0].get_legend_handles_labels(), ncols=2)
     mark_source(fig, source)
     return fig
 
@@ -84,7 +84,7 @@ def reach(half: pd.DataFrame, sets: dict[str, str], source: str) -> Figure:
     ends = [half.predicted.min() / 1.5, half.half_way.max() * 1.5]
     axis.plot(ends, ends, color=INK, linewidth=1, label="the bound")
     axis.set(xscale="log", yscale="log", xlabel="c at which the bound is one logit", ylabel="c at which half is lost")
-    axis.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    legend(fig, ncols=3)
     mark_source(fig, source)
     return fig
 

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from companion.figures.style import INK, MARKERS, MUTED, PALETTE, figure, mark_source
+from companion.figures.style import INK, MARKERS, MUTED, PALETTE, figure, legend, mark_source
 from companion.statistics.encoders import CONTEXT, FRAME, SMALL
 
 LOOKS = {FRAME: (PALETTE[1], MARKERS[1]), CONTEXT: (PALETTE[0], MARKERS[0]), SMALL: (PALETTE[2], MARKERS[2])}
@@ -29,7 +29,7 @@ def values(table: pd.DataFrame, sets: dict[str, str], source: str) -> Figure:
         wide = inside.pivot_table("value", "line", "encoder").reindex(columns=[FRAME, CONTEXT]).dropna()
         for line, ends in wide.iterrows():
             axis.plot(ends, [order.index(line)] * 2, color=MUTED, linewidth=1, zorder=1)
-    fig.supxlabel("balanced accuracy of the probe with a chosen penalty\n", fontsize=10)
+    fig.supxlabel("balanced accuracy of the probe with a chosen penalty")
     _legend(fig, [encoder for encoder in LOOKS if (table.encoder == encoder).any()], untrained=True)
     mark_source(fig, source)
     return fig
@@ -52,7 +52,7 @@ def added(table: pd.DataFrame, sets: dict[str, str], source: str) -> Figure:
             axis.scatter(of_encoder.gain, places, color=colour, marker=marker, s=20, zorder=3)
         reach = 1.3 * inside.gain.abs().max()
         axis.set_xlim(-reach, reach)
-    fig.supxlabel("balanced accuracy above the untrained control of the same encoder\n", fontsize=10)
+    fig.supxlabel("balanced accuracy above the untrained control of the same encoder")
     _legend(fig, [encoder for encoder in (FRAME, CONTEXT) if (table.encoder == encoder).any()])
     mark_source(fig, source)
     return fig
@@ -67,7 +67,7 @@ def _panels(table: pd.DataFrame, sets: dict[str, str]) -> tuple[Figure, list[Axe
     order = list(ranked.line.drop_duplicates())
     columns = min(len(sets), 3)
     rows = -(-len(sets) // columns)
-    fig, axes = figure(rows, columns, height=0.9 + 0.24 * len(order), width=7.2, sharey=True, squeeze=False)
+    fig, axes = figure(rows, columns, height=0.9 + 0.24 * len(order), sharey=True, squeeze=False)
     for axis, title in zip(axes.flat, sets.values(), strict=False):
         _look(axis, title, order)
     for axis in axes.flat[len(sets) :]:
@@ -83,11 +83,11 @@ def _legend(fig: Figure, encoders: list[str], untrained: bool = False) -> None:
     ]
     if untrained:
         marks.append(Line2D([], [], color=MUTED, linestyle="--", linewidth=1, label="untrained"))
-    fig.legend(handles=marks, loc="outside upper center", ncols=len(marks))
+    legend(fig, handles=marks, loc="outside upper center", ncols=len(marks))
 
 
 def _look(axis: Axes, title: str, order: list[str]) -> None:
-    axis.set_title(title, fontsize=9.5)
+    axis.set_title(title)
     axis.set_yticks(range(len(order)), order)
     axis.set_ylim(len(order) - 0.5, -0.5)
-    axis.tick_params(axis="y", length=0, labelsize=8.5)
+    axis.tick_params(axis="y", length=0)

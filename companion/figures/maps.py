@@ -17,13 +17,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from companion.figures.style import INK, MARKERS, MUTED, PALETTE, figure, mark_source
+from companion.figures.fit import fit
+from companion.figures.style import INK, MARKERS, MUTED, PALETTE, figure, legend, mark_source
 from companion.grid.store import Store
 from companion.labels import label
 from companion.statistics.map_shape import local_dimension
 from emargin.config import Experiment
 from emargin.methods import METHODS
 
+DPI = 150  # of a page full of maps: sharp on most screens, and under 2 MB
 CURVE, AREA = 1.5, 1.75  # local dimension: a map is a curve up to the first, an area above the second
 LINE, NO_LINE = 1.5, 3.0  # effective rank: an embedding is called a line up to the first, none from the second on
 EVEN = {"s": 0.9, "D": 0.85, "^": 1.2, "v": 1.2, "<": 1.2, ">": 1.2, "P": 1.2, "X": 1.2, "*": 1.5}  # to equal area
@@ -139,16 +141,16 @@ def map_grid(rows: Sequence[tuple[Map | None, Map | None]], classes: Sequence[st
 
     classes: names in the order of the labels; without any there is no legend.
     """
-    legend, longest = looks(classes), max(map(len, classes), default=0)
+    styles, longest = looks(classes), max(map(len, classes), default=0)
     columns = 5 if longest < 6 else 3 if longest < 16 else 2
-    inches = 2.5 * len(rows) + 0.17 * -(-len(legend) // columns) + 0.3  # panels, lines of the legend, the source
-    fig, axes = figure(len(rows), 2, width=5.2, height=inches / len(rows), squeeze=False)
+    inches = 2.7 * len(rows) + 0.17 * -(-len(styles) // columns) + 0.3  # panels, lines of the legend, the source
+    fig, axes = figure(len(rows), 2, height=inches / len(rows), squeeze=False)
     for axis, drawn in zip(axes.flat, itertools.chain.from_iterable(rows), strict=True):
         if drawn is None:
             axis.set_axis_off()
             continue
         for number, name in enumerate(classes):
-            colour, marker = legend[name]
+            colour, marker = styles[name]
             axis.plot(
                 *drawn.points[drawn.labels == number].T,
                 marker,
@@ -160,11 +162,16 @@ def map_grid(rows: Sequence[tuple[Map | None, Map | None]], classes: Sequence[st
         _frame(axis, drawn)
     handles = [
         Line2D([], [], linestyle="none", color=colour, marker=marker, markersize=5, label=name)
-        for name, (colour, marker) in legend.items()
+        for name, (colour, marker) in styles.items()
     ]
     if handles:
-        fig.legend(
-            handles=handles, loc="outside upper left", ncols=columns, fontsize=8, handletextpad=0.2, columnspacing=1.0
+        legend(
+            fig,
+            handles=handles,
+            loc="outside upper left",
+            ncols=columns,
+            handletextpad=0.2,
+            columnspacing=1.0,
         )
     mark_source(fig, source)
     fig.get_layout_engine().set(rect=(0, 0.2 / inches, 1, 1 - 0.2 / inches))  # room for one line, however tall
@@ -176,6 +183,8 @@ def png(fig: Figure) -> bytes:
 
     Markers that overlap take the nearest of these.
     """
+    fit(fig)
+    fig.set_dpi(DPI)
     drawn = {to_rgb(line.get_color()) for axis in fig.axes for line in axis.lines}
     shares = np.linspace(0.1, 1, 10)[:, None]
     tints = [1 - shares * (1 - np.array(colour)) for colour in sorted(drawn)]
@@ -226,7 +235,7 @@ def shape_against_rank(table: pd.DataFrame, source: str) -> Figure:
 
     table: from `shapes`. The frames are the outcomes A and B of the page.
     """
-    fig, axis = figure(width=6.2, height=4.0)
+    fig, axis = figure(height=4.0)
     highest = max(20.0, 1.15 * table.participation_ratio.max()) if len(table) else 20.0
     for name, corner, width, height in (
         ("A", (NO_LINE, 0.03), highest - NO_LINE, AREA - 0.03),
@@ -264,26 +273,25 @@ def shape_against_rank(table: pd.DataFrame, source: str) -> Figure:
         Line2D([], [], linestyle="none", marker=MARKERS[number], color=INK, markerfacecolor="white", label=name)
         for number, name in enumerate(kinds)
     ]
-    fig.legend(handles=handles, loc="outside upper left", ncols=4, fontsize=8, handletextpad=0.2)
+    legend(fig, handles=handles, loc="outside upper left", ncols=4, handletextpad=0.2)
     mark_source(fig, source)
     return fig
 
 
 def _frame(axis, drawn: Map) -> None:
     axis.set(xticks=[], yticks=[])
-    axis.set_title(drawn.title, fontsize=9)
+    axis.set_title(drawn.title)
     for spine in axis.spines.values():
         spine.set(visible=True, color="#cccccc")
     if drawn.why_not:
         reason = textwrap.fill(textwrap.shorten(drawn.why_not, 150, placeholder=" ..."), 28)
-        axis.text(0.5, 0.5, reason, transform=axis.transAxes, ha="center", va="center", fontsize=9, color=MUTED)
-        axis.set_xlabel("\n", fontsize=7.5)
+        axis.text(0.5, 0.5, reason, transform=axis.transAxes, ha="center", va="center", color=MUTED)
+        axis.set_xlabel("\n")
         return
     axis.set_aspect("equal", adjustable="datalim")
     axis.set_xlabel(
         "effective rank {participation_ratio:.1f}, local dimension {local_dimension:.1f}\n"
         "cosine {mean_cosine:.2f}, silhouette {silhouette:.2f}, DBI {davies_bouldin:.2f}".format_map(drawn.scores),
-        fontsize=7.5,
     )
 
 

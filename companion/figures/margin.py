@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from torch import Tensor
 
-from companion.figures.style import INK, MARKERS, MUTED, PALETTE, figure
+from companion.figures.style import INK, MARKERS, MUTED, PALETTE, figure, legend
 from emargin.losses import phi, phi_slope
 from emargin.losses.reference import PLAIN
 
@@ -79,7 +79,7 @@ def _cells(axis: Axes, codes: Tensor, colours: tuple[str, ...], title: str) -> N
     axis.set_xticks(np.arange(n + 1) - 0.5, minor=True)
     axis.set_yticks(np.arange(n + 1) - 0.5, minor=True)
     axis.grid(which="minor", color="white", linewidth=1.2)
-    axis.tick_params(which="both", length=0, labelsize=8)
+    axis.tick_params(which="both", length=0)
     axis.spines[:].set_visible(False)
     axis.set_title(title)
 
@@ -101,7 +101,7 @@ def reading_matrices(matrices: dict[str, Tensor]) -> Figure:
         _cells(axis, codes, TINTS, name)
         _outline_positives(axis, n)
         for t, k in (codes >= 0).nonzero().tolist():
-            axis.text(k, t, {PLAIN: "s", 0: "0", 1: "1"}[int(labels[t, k])], ha="center", va="center", fontsize=9)
+            axis.text(k, t, {PLAIN: "s", 0: "0", 1: "1"}[int(labels[t, k])], ha="center", va="center")
         axis.set(xticks=range(n), yticks=range(n), xlabel="frame k")
     axes[0].set_ylabel("anchor t")
     handles = [
@@ -110,7 +110,7 @@ def reading_matrices(matrices: dict[str, Tensor]) -> Figure:
         Patch(color=TINTS[0], label="the cosine s itself"),
         Patch(facecolor="white", edgecolor=INK, label="positive"),
     ]
-    fig.legend(handles=handles, loc="outside lower center", ncols=4)
+    legend(fig, handles=handles, loc="outside lower center", ncols=4)
     fig.draw_without_rendering()  # square cells: the layout settles in its second pass
     return fig
 
@@ -125,11 +125,10 @@ def force_matrices(forces: dict[tuple[str, str], Tensor], columns: int = 4) -> F
     for axis, case in zip(axes.flat, SHOWN, strict=True):
         if case is None:
             axis.axis("off")
-            axis.legend(handles=handles, loc="center", fontsize=10)
+            axis.legend(handles=handles, loc="center")
             continue
         codes = torch.where(forces[case] > 0, 2, torch.where(forces[case] < 0, 1, 0)).fill_diagonal_(-1)
         _cells(axis, codes, TINTS, "\n".join(case).strip())
-        axis.title.set_fontsize(9)
         for sign, marker in ((1, "_"), (2, "+")):
             axis.plot(
                 *(codes == sign).nonzero().T.flip(0),
@@ -170,7 +169,7 @@ def exponent_ranges(ranges: dict[str, tuple[float, float]]) -> Figure:
         yticks=range(len(ranges)),
         yticklabels=list(ranges),
         xlabel="exponent (logarithmic scale)",
-        xlim=(0.08, 3000),
+        xlim=(0.004, 3000),
         ylim=(len(ranges) - 0.4, -0.6),
         xticks=(1, 10, 100, 1000),
         xticklabels=("1", "10", "100", "1000"),
@@ -202,7 +201,7 @@ def negative_region(curves: dict[str, dict[int, list[float]]], background: list[
     axis.axhline(1, color=INK, linewidth=1.0)
     axis.annotate("no cosine is above 1", (0.02, 1.02), va="bottom", color=MUTED)
     axis.set(xlabel="background cosine b", ylabel="adjacent cosine a", xlim=(0, 1), ylim=(0, 1.5))
-    fig.legend(loc="outside right upper")
+    legend(fig, ncols=3)
     return fig
 
 
@@ -233,7 +232,7 @@ def worked_example(z: Tensor, s: Tensor, m: Tensor, y: Tensor) -> Figure:
         _cells(axis, codes, TINTS, title)
         _outline_positives(axis, n)
         for t, k in (codes >= 0).nonzero().tolist():
-            axis.text(k, t, f"{matrix[t, k]:g}", ha="center", va="center", fontsize=9)
+            axis.text(k, t, f"{matrix[t, k]:g}".removeprefix("0"), ha="center", va="center")
         axis.set(xticks=range(n), yticks=range(n), xlabel="frame k")
     axes[1].set_ylabel("anchor t")
     fig.draw_without_rendering()  # square cells: the layout settles in its second pass

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from torch import Tensor
 
-from companion.figures.style import PALETTE
+from companion.figures.style import PALETTE, legend
 from emargin.methods.base import Method
 from emargin.optimiser import AdamW
 
@@ -52,7 +52,7 @@ def role_grid(
     axis.set(xlim=(-0.7, n_columns - 0.3), ylim=(n_rows - 0.3, -0.7), title=title, xlabel=xlabel)
     axis.set_yticks(range(len(rows)), rows)
     axis.set_xticks(list(xticks or ()), list((xticks or {}).values()))
-    axis.tick_params(length=0, labelsize=9)
+    axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
 
 
@@ -86,7 +86,7 @@ def role_legend(fig: Figure, roles: Iterable[int], names: dict[int, str] | None 
             markeredgewidth=1.3,
             label=(names or {}).get(role, name),
         )
-    fig.legend(handles=handles, loc="outside lower center", ncols=len(handles), handletextpad=0.3, columnspacing=1.4)
+    legend(fig, handles=handles, loc="outside lower center", ncols=len(handles), handletextpad=0.3, columnspacing=1.4)
 
 
 def largest_changes(method: Method, batch: Tensor, steps: int = 5) -> dict[str, float]:

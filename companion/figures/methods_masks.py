@@ -91,7 +91,14 @@ def softclt_pairs(length: int = 9, frame: int = 4) -> Figure:
             weight = weights[row, column].item()
             marker, colour, size, _ = MARKS[POSITIVE]
             axis.plot(column, row - 0.1, marker=marker, color=colour, markersize=size * (0.35 + 0.65 * weight))
-            axis.text(column, row + 0.42, f"{weight:.2f}".lstrip("0"), ha="center", va="center", fontsize=7, color=INK)
+            axis.text(
+                column,
+                row + 0.42,
+                f"{weight:.2f}".removeprefix("0").removesuffix(".00"),
+                ha="center",
+                va="center",
+                color=INK,
+            )
     role_legend(fig, (ANCHOR, POSITIVE, NEGATIVE, UNUSED), {POSITIVE: "positive, with its weight"})
     return fig
 

@@ -17,7 +17,7 @@ from companion.figures.methods import (
     role_grid,
     role_legend,
 )
-from companion.figures.style import figure
+from companion.figures.style import WIDTH, figure
 from emargin.methods.infots import SEGMENTS
 from emargin.methods.simmtm import COPIES
 
@@ -51,7 +51,7 @@ def segment_roles(segments: int = SEGMENTS) -> Tensor:
 
 def infots_pairs(n: int = 4) -> Figure:
     """The global loss between sequences, the local loss within one, and the sequences that the local loss uses."""
-    fig, axes = plt.subplot_mosaic((("global", "local"), ("used", "local")), figsize=(7.2, 3.2), width_ratios=(n, 7))
+    fig, axes = plt.subplot_mosaic((("global", "local"), ("used", "local")), figsize=(WIDTH, 3.2), width_ratios=(n, 7))
     sequences = {b: str(b) for b in range(n)}
     role_grid(axes["global"], instance_roles(n), "global: sequences", rows=("view 1", "view 2"), xticks=sequences)
     role_grid(
@@ -81,7 +81,7 @@ def trend_roles(n: int, keys: int) -> Tensor:
 
 def cost_pairs(n: int = 4, keys: int = 7, frequencies: int = 6, at: int = 2) -> Figure:
     """The trend's query among keys, the season's frequencies among sequences, and which parts learn."""
-    fig, (trend, season, parts) = figure(1, 3, height=2.9, gridspec_kw={"width_ratios": (keys, frequencies, 5)})
+    fig, (trend, season, parts) = figure(1, 3, height=2.9, gridspec_kw={"width_ratios": (keys, frequencies, 6)})
     role_grid(
         trend,
         trend_roles(n, keys),

@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from companion.figures.style import MARKERS, MUTED, PALETTE, figure, mark_source
+from companion.figures.style import MARKERS, MUTED, PALETTE, figure, legend, mark_source
 from companion.statistics.metric import EMARGIN, INFONCE, WAYS
 
 PLACES = {"silhouette": "silhouette", "davies_bouldin": "Davies-Bouldin", "nmi": "NMI with the classes"}
@@ -15,7 +15,7 @@ def ways(tables: dict[str, pd.DataFrame], sets: dict[str, str], source: str) -> 
     tables: score -> `statistics.metric.advantages`. sets: data set -> title.
     """
     order = list(WAYS.values())[::-1]
-    fig, axes = figure(len(sets), len(tables), width=7.2, height=2.4, sharey=True, sharex="col", squeeze=False)
+    fig, axes = figure(len(sets), len(tables), height=2.4, sharey=True, sharex="col", squeeze=False)
     for row, (dataset, title) in zip(axes, sets.items(), strict=True):
         for axis, table in zip(row, tables.values(), strict=True):
             inside = table[table.dataset == dataset]
@@ -29,6 +29,6 @@ def ways(tables: dict[str, pd.DataFrame], sets: dict[str, str], source: str) -> 
         row[0].set_yticks(range(len(order)), labels=order)
     for axis, score in zip(axes[0], tables, strict=True):
         axis.set_title(PLACES[score])
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    legend(fig, *axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     mark_source(fig, source)
     return fig

@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from companion.figures.style import INK, MARKERS, MUTED, PALETTE, figure, mark_source
+from companion.figures.style import INK, MARKERS, MUTED, PALETTE, figure, legend, mark_source
 
 PANELS = (("accuracy", "accuracy"), ("balanced_accuracy", "balanced accuracy"))
 
@@ -16,7 +16,7 @@ def f1_against_bound(table: pd.DataFrame, source: str) -> Figure:
     fig, axis = figure(width=4.8, height=4.2)
     axis.plot([0, 1], [0, 1], color=INK, linewidth=1)
     axis.fill_between([0, 1], [0, 1], 0, color="#eeeeee", zorder=0)
-    axis.text(0.97, 0.04, "where a macro F1\ncan be", ha="right", color=MUTED, fontsize=9)
+    axis.text(0.97, 0.04, "where a macro F1\ncan be", ha="right", color=MUTED)
     for number, (name, rows) in enumerate(table.groupby("dataset", sort=False)):
         axis.plot(rows["bound"], rows["f1"], MARKERS[number], color=PALETTE[number], markersize=6, label=name)
     axis.set(xlabel="(precision + recall) / 2", title="F1", xlim=(0, 1), ylim=(0, 1), aspect="equal")
@@ -31,7 +31,7 @@ def probe_scores(scores: pd.DataFrame, majority: float, n_classes: int, source: 
     scores: index (method, probe), columns accuracy and balanced_accuracy. majority: accuracy of always answering the
     largest class; its balanced accuracy is 1 / n_classes.
     """
-    fig, axes = figure(1, 2, width=6.4, height=3.0, sharey=True)
+    fig, axes = figure(1, 2, height=3.0, sharey=True)
     methods, probes = (list(dict.fromkeys(scores.index.get_level_values(level))) for level in (0, 1))
     for axis, (column, title), floor in zip(axes, PANELS, (majority, 1 / n_classes), strict=True):
         axis.axvline(floor, color=INK, linestyle="--", linewidth=1, label="always the largest class")
@@ -50,6 +50,6 @@ def probe_scores(scores: pd.DataFrame, majority: float, n_classes: int, source: 
         axis.grid(axis="x", color="#dddddd", linewidth=0.6)
         axis.set_axisbelow(True)
     axes[0].set_ylim(len(methods) - 0.5, -0.5)
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
+    legend(fig, *axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
     mark_source(fig, source)
     return fig

@@ -7,7 +7,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from companion.figures.style import INK, MARKERS, MUTED, PALETTE, figure, mark_source
+from companion.figures.style import INK, MARKERS, MUTED, PALETTE, figure, legend, mark_source
 from emargin.config import Experiment
 from emargin.data.catalogue import settings_of
 from emargin.data.dataset import Dataset
@@ -117,7 +117,7 @@ def share_over_threshold(
         ylim=(-0.03, 1.05),
         xlim=(min(thresholds), max(thresholds)),
     )
-    fig.legend(loc="outside upper left", ncols=len(shares))
+    legend(fig, loc="outside upper left", ncols=len(shares))
     mark_source(fig, source)
     return fig
 
@@ -149,7 +149,6 @@ def time_line(
         )
         for number, kind in enumerate(present)
     ]
-    fig.legend(handles=handles, loc="outside upper left", ncols=4)
     axes[0].set(yticks=[], title="true class")
     limit = float(frames.abs().quantile(0.95))
     image = axes[1].imshow(
@@ -160,7 +159,7 @@ def time_line(
         vmin=-limit,
         vmax=limit,
         extent=(-0.5, length - 0.5, 0, frames.shape[1]),
-        interpolation="nearest",
+        interpolation="none",
     )
     axes[1].set(ylabel="feature", title="frames, as the encoder gets them")
     fig.colorbar(image, ax=axes[1], pad=0.01, aspect=12)
@@ -185,7 +184,7 @@ def time_line(
         xlim=(-0.5, length - 0.5),
         ylim=(min(-0.05, float(cosines.min()) - 0.05), 1.02),
     )
-    axes[2].legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, borderaxespad=0.1)
+    legend(fig, handles=[*handles, *axes[2].get_legend_handles_labels()[0]], ncols=4)
     mark_source(fig, source)
     return fig
 
@@ -238,7 +237,7 @@ def detection_curves(curves: dict[str, dict[float, dict[str, float]]], threshold
         xlabel="recall", ylabel="precision", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), title="precision against recall"
     )
     for axis in (left, right):
-        axis.axhline(base, color=MUTED, linewidth=1.0, linestyle=":", label="base rate")
-        axis.legend(loc="upper left" if axis is left else "upper right")
+        axis.axhline(base, color=MUTED, linewidth=1.0, linestyle=":", label="base rate" if axis is left else None)
+    legend(fig, ncols=4)
     mark_source(fig, source)
     return fig

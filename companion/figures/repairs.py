@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from companion.figures.style import MARKERS, MUTED, PALETTE, figure, mark_source
+from companion.figures.style import MARKERS, MUTED, PALETTE, figure, legend, mark_source
 
 SCORES = {"converged_balanced_accuracy": "converged probe", "silhouette": "silhouette"}
 
@@ -57,7 +57,7 @@ def against(
         label: handle for axis in axes.flat for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
     }
     order = [name for name in names if name in shown]
-    fig.legend([shown[name] for name in order], order, loc="outside upper left", ncols=3, fontsize=8.5)
+    legend(fig, [shown[name] for name in order], order, loc="outside upper left", ncols=3)
     mark_source(fig, source)
     return fig
 
@@ -85,11 +85,10 @@ def over_labels(runs: pd.DataFrame, sets: dict[str, str], names: list[str], leve
             axis.set_xticks([1, 5, 10], ["1", "5", "10"])
             axis.minorticks_off()
             if score == next(iter(SCORES)):
-                axis.set_title(set_title, fontsize=9.5)
+                axis.set_title(set_title)
             else:
                 axis.set(ylim=(0, 1), xlabel="labels, %")
-            axis.tick_params(labelsize=8.5)
         row[0].set_ylabel(title)
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
+    legend(fig, *axes[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
     mark_source(fig, source)
     return fig

@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from companion.figures.style import MARKERS, PALETTE, figure, mark_source
+from companion.figures.style import MARKERS, PALETTE, figure, legend, mark_source
 from companion.labels import label
 from emargin.methods import METHODS
 
@@ -32,7 +32,7 @@ def clustering_against_probing(rows: pd.DataFrame, source: str, *, clustering: s
         axis.set(title=title, xlabel=clustering.replace("_", " "))
     axes[0].set_ylabel("balanced accuracy")
     handles, names = axes[0].get_legend_handles_labels()
-    fig.legend(handles, names, loc="outside lower center", ncols=2, fontsize=8)
+    legend(fig, handles, names, ncols=2)
     mark_source(fig, source)
     return fig
 
@@ -51,7 +51,7 @@ def scores_over_methods(rows: pd.DataFrame, metric: str, source: str) -> Figure:
     )
     order = {method: number for number, method in enumerate(METHODS)}
     names = list(dict.fromkeys(values.sort_values("method", key=lambda method: method.map(order), kind="stable").line))
-    fig, axis = figure(width=6.4, height=0.36 * len(names) + 1.0)
+    fig, axis = figure(height=0.36 * len(names) + 1.0)
     axis.axvspan(control.min(), control.max(), color="#dddddd", linewidth=0, label="random, calibrated")
     marks = {
         "original": {"marker": "o", "color": PALETTE[0], "s": 34},
@@ -67,6 +67,6 @@ def scores_over_methods(rows: pd.DataFrame, metric: str, source: str) -> Figure:
     axis.set_xlabel(metric.replace("_", " "))
     axis.grid(axis="y", color="#eeeeee")
     axis.set_axisbelow(True)
-    fig.legend(loc="outside upper center", ncols=3)
+    legend(fig, loc="outside upper center", ncols=3)
     mark_source(fig, source)
     return fig

@@ -10,10 +10,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from companion.figures.margin import EXP_LIMIT
-from companion.figures.style import INK, MARKERS, MUTED, PALETTE, figure, mark_source
+from companion.figures.style import INK, MARKERS, MUTED, PALETTE, figure, legend, mark_source
 from emargin.losses import RELEASED_SCALE, psi
 
-WIDTH = 5.2  # inches: the type stays legible on a phone
 PAPER = {"marker": "D", "markersize": 9, "markerfacecolor": "none", "markeredgecolor": INK, "markeredgewidth": 1.6}
 SPREAD = 0.6  # of the methods of one row
 
@@ -32,7 +31,7 @@ def dots(
         Row -> the value that the paper prints there; rows without one have no diamond.
     source, xlabel : str
     """
-    fig, axis = figure(width=WIDTH, height=0.52 * len(rows) + 1.0)
+    fig, axis = figure(height=0.52 * len(rows) + 1.0)
     for number, (method, series) in enumerate(values.items()):
         place = pd.Series(range(len(rows)), index=rows)[series.index] + SPREAD * ((number + 0.5) / len(values) - 0.5)
         style = {"marker": MARKERS[number], "color": PALETTE[number], "markersize": 6}
@@ -46,7 +45,7 @@ def dots(
     axis.set(yticks=range(len(rows)), yticklabels=rows, ylim=(len(rows) - 0.5, -0.5), xlim=(-0.08, 1), xlabel=xlabel)
     axis.grid(axis="x", color="#dddddd", linewidth=0.6)
     axis.set_axisbelow(True)
-    fig.legend(loc="outside upper left", ncols=2, handletextpad=0.3, columnspacing=1.2)
+    legend(fig, loc="outside upper left", ncols=2, handletextpad=0.3, columnspacing=1.2)
     mark_source(fig, source)
     return fig
 
@@ -58,7 +57,7 @@ def denominator(temperature: float, margin: float) -> Figure:
     """
     s = torch.linspace(0, 1, 101, dtype=torch.float64)
     released = RELEASED_SCALE / temperature * psi(s, 1, margin)
-    fig, axis = figure(width=WIDTH, height=2.3)
+    fig, axis = figure(height=2.3)
     lines = {
         "InfoNCE: a lower loss pushes apart": s / temperature,
         "released, label 1: it pulls together": released - released[0],
@@ -67,7 +66,7 @@ def denominator(temperature: float, margin: float) -> Figure:
         axis.plot(s, line, color=PALETTE[number], marker=MARKERS[number], markevery=20, markersize=5, label=name)
     axis.axhline(0, color=MUTED, linewidth=0.8)
     axis.set(xlabel="cosine of a pair that is not adjacent", ylabel="log of its term", xlim=(0, 1))
-    fig.legend(loc="outside upper left")
+    legend(fig, loc="outside upper left")
     return fig
 
 
@@ -76,7 +75,7 @@ def two_writes(steps: Mapping[str, Tensor], labels: Tensor, threshold: float, so
 
     steps: its name -> the values, `(pairs,)`. labels: the paper's, which give a pair its colour in all strips.
     """
-    fig, axis = figure(width=WIDTH, height=0.62 * len(steps) + 0.9)
+    fig, axis = figure(height=0.62 * len(steps) + 0.9)
     height = np.random.default_rng(0).uniform(-0.24, 0.24, len(labels))
     for row, values in enumerate(steps.values()):
         for label in (0, 1):
@@ -86,14 +85,14 @@ def two_writes(steps: Mapping[str, Tensor], labels: Tensor, threshold: float, so
             axis.plot(values[chosen], row + height[chosen], linestyle="none", label=name, **style)
     axis.axvline(threshold, color=INK, linewidth=1.1, linestyle="--")
     axis.set(yticks=range(len(steps)), yticklabels=list(steps), ylim=(len(steps) - 0.5, -0.5), xlabel="value")
-    fig.legend(loc="outside upper left", ncols=2)
+    legend(fig, loc="outside upper left", ncols=2)
     mark_source(fig, source)
     return fig
 
 
 def forces(values: Mapping[str, float], xlabel: str) -> Figure:
     """Draw forces as bars from zero: to the left attracts, to the right repels."""
-    fig, axis = figure(width=WIDTH, height=0.36 * len(values) + 0.9)
+    fig, axis = figure(height=0.36 * len(values) + 0.9)
     for row, value in enumerate(values.values()):
         axis.barh(row, value, height=0.55, color=PALETTE[int(value > 0)], hatch="//" if value > 0 else "", alpha=0.85)
     axis.axvline(0, color=INK, linewidth=1)
@@ -108,7 +107,7 @@ def forces(values: Mapping[str, float], xlabel: str) -> Figure:
 def overflow(temperature: float, marked: Mapping[float, str]) -> Figure:
     """Draw the largest exponent of the released loss with label 1 over the margin; marked: margin -> its name."""
     margins = np.geomspace(1, 200, 200)
-    fig, axis = figure(width=WIDTH, height=2.3)
+    fig, axis = figure(height=2.3)
     axis.plot(margins, largest_exponent(margins, temperature), color=PALETTE[0])
     axis.axhline(EXP_LIMIT, color=INK, linewidth=1.2, linestyle="--")
     axis.annotate(

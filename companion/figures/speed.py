@@ -4,7 +4,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, NullLocator, StrMethodFormatter
 
-from companion.figures.style import MARKERS, PALETTE, figure, mark_source
+from companion.figures.style import MARKERS, PALETTE, figure, legend, mark_source
 
 FORMS = {"ours": "blocks (ours)", "plain": "plain", "lean": "lean dense", "limit": "limit: products alone"}
 STAGES = {
@@ -33,7 +33,7 @@ def against_size(devices: dict[str, list[dict]], quantity: str, source: str) -> 
         row[0].set_ylabel(f"{name}\n{quantities[quantity]}" if len(devices) > 1 else quantities[quantity])
     for axis in axes[-1]:
         axis.set_xlabel("frames N")
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(FORMS))
+    legend(fig, *axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(FORMS))
     mark_source(fig, source)
     return fig
 
@@ -87,6 +87,6 @@ def stages_of_cells(cells: list[dict], source: str) -> Figure:
             title=f"{cell['dataset']} ({cell['source']}{profile}), {cell['iterations']} steps, {cell['device']}",
             xlabel="seconds",
         )
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(STAGES))
+    legend(fig, *axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(STAGES))
     mark_source(fig, source)
     return fig

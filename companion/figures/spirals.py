@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from companion.figures.style import MARKERS, MUTED, PALETTE, figure, mark_source
+from companion.figures.style import MARKERS, MUTED, PALETTE, figure, legend, mark_source
 from companion.figures.tsne import Panel
 from companion.statistics.curves import thick_cuts, thickness_of_rank
 
@@ -53,7 +53,7 @@ def training(curves: dict[str, pd.DataFrame], source: str) -> Figure:
     axes[0].set_ylim(bottom=0)
     axes[1].set_ylim(0, 1.03)
     axes[2].set_ylim(0, 1.03)
-    fig.legend(loc="outside upper left", ncols=len(curves))
+    legend(fig, loc="outside upper left", ncols=len(curves))
     mark_source(fig, source)
     return fig
 
@@ -82,7 +82,8 @@ def coordinate(
         axis.set_xlabel(name)
     axes[0].set_ylabel("position on the leading direction")
     handles, names = axes[0].get_legend_handles_labels()
-    fig.legend(
+    legend(
+        fig,
         handles,
         names,
         loc="outside upper left",
@@ -115,7 +116,7 @@ def against_rank(runs: pd.DataFrame, names: list[str], source: str) -> Figure:
 
     runs: columns name, silhouette, participation_ratio. names: in the order of the legend.
     """
-    fig, axis = figure(width=6.4, height=2.9)
+    fig, axis = figure(height=2.9)
     for number, name in enumerate(names):
         group = runs[runs["name"] == name]
         axis.plot(
@@ -130,7 +131,7 @@ def against_rank(runs: pd.DataFrame, names: list[str], source: str) -> Figure:
     axis.set(xlabel="effective rank (log)", title="silhouette", xscale="log", ylim=(0, 1))
     axis.set_xticks([1, 2, 5, 10, 20], labels=["1", "2", "5", "10", "20"])
     axis.minorticks_off()
-    axis.legend(loc="upper left", bbox_to_anchor=(1, 1), handletextpad=0.3)
+    legend(fig, ncols=3, handletextpad=0.3)
     mark_source(fig, source)
     return fig
 
@@ -148,6 +149,6 @@ def dots(table: pd.DataFrame, title: str, source: str, *, low: float = 0) -> Fig
     axis.set_axisbelow(True)
     if low < 0:
         axis.axvline(0, color=MUTED, linewidth=0.8)
-    fig.legend(loc="outside upper left", ncols=len(table.columns), handletextpad=0.3)
+    legend(fig, loc="outside upper left", ncols=len(table.columns), handletextpad=0.3)
     mark_source(fig, source)
     return fig

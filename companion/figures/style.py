@@ -1,13 +1,20 @@
-"""One look: opaque white, a colour-blind-safe palette, a marker beside each colour."""
+"""One look: opaque white, a colour-blind-safe palette, a marker beside each colour; SVG whose type a phone can show."""
 
+import io
 import os
+import re
 import sys
+import textwrap
 
 import matplotlib
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.backends import BackendFilter, backend_registry
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.transforms import ScaledTranslation
+
+from companion.figures.fit import fit
 
 # Okabe and Ito's palette, darker yellow; order chosen so that neighbours differ in lightness too
 PALETTE = (
@@ -25,7 +32,13 @@ PALETTE = (
     "#1B7837",
 )
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h", "d")
-INK, MUTED = "#222222", "#777777"
+INK, MUTED = "#222222", "#6b6b6b"
+
+# A phone 420 px wide shows figures at 388 px, so that there a point of a figure of full width is a pixel.
+WIDTH, SMALL = 5.4, 9.0  # inches; points of the smallest type
+SHOWN = 5 / 3  # pixels a point where there is room: 648 for a figure of full width
+HEAVY = 150_000  # characters of an SVG; above, what has many points is drawn as an image, at twice the pixels shown
+MANY = 100  # points
 
 plt.rcParams.update(
     {
@@ -34,12 +47,16 @@ plt.rcParams.update(
         "savefig.facecolor": "white",
         "savefig.transparent": False,
         "figure.dpi": 110,
-        "savefig.dpi": 110,
+        "savefig.dpi": 144 * SHOWN,
+        "svg.hashsalt": "figure",  # names inside a file that are the same in every run
         "figure.constrained_layout.use": True,
-        "font.size": 10,
-        "axes.titlesize": 10.5,
-        "axes.labelsize": 10,
-        "legend.fontsize": 9,
+        "font.size": 9.5,
+        "axes.titlesize": 10,
+        "axes.labelsize": 9.5,
+        "xtick.labelsize": SMALL,
+        "ytick.labelsize": SMALL,
+        "legend.fontsize": SMALL,
+        "figure.labelsize": 9.5,
         "legend.frameon": False,
         "axes.spines.top": False,
         "axes.spines.right": False,
@@ -72,17 +89,57 @@ if "inline" in (matplotlib.get_backend(auto_select=False) or ""):
 
     plt.switch_backend(plt.get_backend())
     plt.uninstall_repl_displayhook()
-    InlineBackend.instance().print_figure_kwargs = {"bbox_inches": None}
+    InlineBackend.instance().figure_formats = {"svg"}
+    InlineBackend.instance().shell.display_formatter.formatters["image/svg+xml"].for_type(Figure, lambda fig: svg(fig))
 
 
 def figure(
-    rows: int = 1, columns: int = 1, *, width: float = 7.2, height: float = 2.6, **keywords
+    rows: int = 1, columns: int = 1, *, width: float = WIDTH, height: float = 2.6, **keywords
 ) -> tuple[Figure, Axes]:
     """`plt.subplots` at the width of the book's column (inches); height is that of one row."""
     return plt.subplots(rows, columns, figsize=(width, height * rows), **keywords)
 
 
+def legend(fig: Figure, *entries, ncols: int = 1, **keywords) -> Legend:
+    """`fig.legend`, above the panels, with as many of these columns as the figure is wide enough for."""
+    made = fig.legend(*entries, ncols=ncols, **{"loc": "outside upper left"} | keywords)
+    while ncols > 1 and made.get_window_extent().width > fig.bbox.width:
+        made.remove()
+        ncols -= 1
+        made = fig.legend(*entries, ncols=ncols, **{"loc": "outside upper left"} | keywords)
+    return made
+
+
 def mark_source(fig: Figure, text: str) -> None:
     """Write on the figure what data it shows: real or simulated, and the profile."""
-    fig.text(0.995, 0.002, text, ha="right", va="bottom", fontsize=7.5, color=MUTED)
-    fig.get_layout_engine().set(rect=(0, 0.035, 1, 0.965))
+    width, height = 72 * fig.get_size_inches()
+    lines = textwrap.wrap(text, int(width / (0.54 * SMALL)))  # the mean width of a letter
+    fig.text(1 - 2 / width, 2 / height, "\n".join(lines), ha="right", va="bottom", fontsize=SMALL, color=MUTED)
+    room = 1.2 * SMALL * len(lines) + 4
+    fig.get_layout_engine().set(rect=(0, room / height, 1, 1 - room / height))
+    if label := fig.get_supxlabel():  # the layout leaves room for it, but sets it at the border
+        fig.supxlabel(label, transform=fig.transSubfigure + ScaledTranslation(0, room / 72, fig.dpi_scale_trans))
+
+
+def svg(fig: Figure) -> str:
+    """Return a figure as an SVG file, the same bytes in every run."""
+    fit(fig)
+    text = _written(fig)
+    if len(text) > HEAVY:
+        for axis in fig.axes:
+            for line in axis.lines:
+                line.set_rasterized(len(line.get_xdata()) > MANY)
+            for collection in axis.collections:
+                collection.set_rasterized(max(len(collection.get_offsets()), len(collection.get_paths())) > MANY)
+        text = min(text, _written(fig), key=len)
+    return text
+
+
+def _written(fig: Figure) -> str:
+    stream = io.StringIO()
+    fig.savefig(stream, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    width, height = (72 * inches for inches in fig.get_size_inches())
+    written = stream.getvalue()
+    written = written[written.index("<svg") :]
+    size = f'width="{width * SHOWN:.0f}" height="{height * SHOWN:.0f}"'
+    return re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', size, written, count=1)

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from companion.figures.style import MARKERS, MUTED, PALETTE, figure, mark_source
+from companion.figures.style import MARKERS, MUTED, PALETTE, figure, legend, mark_source
 
 SCORES = {
     "silhouette": "silhouette",
@@ -43,14 +43,13 @@ def over_setting(
             axis.axvline(mark, color=MUTED, linestyle=":", linewidth=0.9)
         if beside is not None:
             axis.axhline(beside[score], color=MUTED, linestyle="--", linewidth=0.9, label=beside.name)
-        axis.set_title(name, fontsize=9.5)
+        axis.set_title(name)
         if log:
             values = sorted(runs[setting].unique())
             every = -(-len(values) // 5)  # labels that have room
             axis.set_xscale("log")
             axis.set_xticks(values[::every], [f"{value:g}" for value in values[::every]])
             axis.minorticks_off()
-            axis.tick_params(axis="x", labelsize=8)
     axes[0].set_ylim(-0.02, 1)
     axes[1].set_yscale("log")
     axes[1].set_yticks([1, 2, 5, 10, 20], ["1", "2", "5", "10", "20"])
@@ -60,8 +59,8 @@ def over_setting(
     low, high = np.floor(10 * np.nanmin(shown)) / 10, np.ceil(10 * np.nanmax(shown)) / 10
     for axis in axes[2:]:
         axis.set_ylim(low, max(high, low + 0.1))
-    fig.supxlabel(title, fontsize=10)
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=4)
+    fig.supxlabel(title)
+    legend(fig, *axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=4)
     mark_source(fig, source)
     return fig
 
@@ -89,16 +88,14 @@ def over_both(runs: pd.DataFrame, losses: list[str], scores: list[str], source: 
                         f"{value:.2f}",
                         ha="center",
                         va="center",
-                        fontsize=8.5,
                         color="white" if dark else "black",
                     )
             axis.set_xticks(range(len(thresholds)), [f"{value:g}" for value in thresholds])
             axis.set_yticks(range(len(margins)), [f"{value:g}" for value in margins])
             axis.tick_params(length=0)
-        line[0].set_title(SCORES[score].split(", ")[-1], fontweight="bold")
-        line[0].set_ylabel("margin m")
+        line[0].set_ylabel(f"{SCORES[score].split(', ')[-1]}\nmargin m")
     for axis, loss in zip(axes[0], losses, strict=True):
-        axis.set_title(loss, loc="right")
+        axis.set_title(loss)
     for axis in axes[-1]:
         axis.set_xlabel("threshold θ")
     mark_source(fig, source)
@@ -125,7 +122,7 @@ def trade_off(runs: pd.DataFrame, losses: list[str], probe: str, source: str) ->
             label=loss,
         )
     axis.set(xlabel="silhouette", title=SCORES[probe])
-    fig.legend(loc="outside upper left", ncols=len(losses), handletextpad=0.3)
+    legend(fig, loc="outside upper left", ncols=len(losses), handletextpad=0.3)
     ticks = [value for value in (1, 2, 5, 10, 20, 50) if np.log10(value) <= highest]
     bar = plt.colorbar(dots, ax=axis, ticks=np.log10(ticks))
     bar.ax.set_yticklabels([str(value) for value in ticks])
@@ -151,6 +148,6 @@ def flips(labels: pd.DataFrame, source: str) -> Figure:
     for axis in axes:
         axis.set(xlabel="signal-to-noise ratio, dB")
         axis.invert_xaxis()
-    fig.legend(loc="outside upper left", ncols=5, fontsize=8.5, columnspacing=1.2)
+    legend(fig, loc="outside upper left", ncols=5, columnspacing=1.2)
     mark_source(fig, source)
     return fig

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
-from companion.figures.style import INK, MARKERS, PALETTE, figure, mark_source
+from companion.figures.style import INK, MARKERS, PALETTE, figure, legend, mark_source
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,8 @@ def class_maps(
         _frame(axis, panel)
     handles, names = axes[0, 0].get_legend_handles_labels()
     across = 5 if max(map(len, names)) < 6 else 2
-    fig.legend(
+    legend(
+        fig,
         handles,
         names,
         loc="outside upper left",

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from companion.figures.claim import MARKS
-from companion.figures.style import INK, MUTED, figure, mark_source
+from companion.figures.style import INK, MUTED, figure, legend, mark_source
 from companion.statistics.untrained import below_untrained
 
 PROBES = {
@@ -29,7 +29,6 @@ def against_untrained(differences: pd.DataFrame, names: dict[str, str], source: 
     fig, axes = figure(rows, min(2, len(probes)), height=height, sharex=True, sharey=True, squeeze=False)
     counted = below_untrained(differences).set_index(["set", "probe"])
     places = {name: place for place, name in enumerate(names)}
-    least, most = differences.value.min(), differences.value.max()
     for axis, probe in zip(axes.flat, probes, strict=False):
         axis.axvline(0, color=INK, linewidth=0.9)
         inside = differences[(differences.probe == probe) & differences["set"].isin(places)]
@@ -50,18 +49,15 @@ def against_untrained(differences: pd.DataFrame, names: dict[str, str], source: 
         for name, place in places.items():
             if (name, probe) in counted.index:
                 words = "{below:.0f} of {of:.0f}".format(**counted.loc[(name, probe)])
-                axis.text(
-                    1.0, place, words, transform=axis.get_yaxis_transform(), ha="right", fontsize=7.5, color=MUTED
-                )
-        axis.set_title(PROBES[probe], fontsize=9.5)
+                axis.text(1.02, place, words, transform=axis.get_yaxis_transform(), va="center", color=MUTED)
+        axis.set_title(PROBES[probe])
         axis.set_ylim(len(names) - 0.5, -0.5)
-        axis.set_xlim(least - 0.05 * (most - least), most + 0.3 * (most - least))  # room for the words
     for axis in axes.flat[len(probes) :]:
         axis.set_axis_off()
     axes[0, 0].set_yticks(range(len(names)), names.values())
     for axis in axes.flat:
         axis.tick_params(axis="y", length=0)
-    fig.supxlabel("above calibrated random weights", fontsize=10)
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(KINDS))
+    fig.supxlabel("above calibrated random weights")
+    legend(fig, *axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(KINDS))
     mark_source(fig, source)
     return fig

@@ -107,7 +107,7 @@ def test_a_book_that_is_published_knows_its_address_and_others_have_no_sitemap()
     assert sphinx["config"]["html_baseurl"] == "https://some.github.io/copy/"
     assert sphinx["config"]["notfound_urls_prefix"] == "/copy/"
     assert sphinx["config"]["ogp_image"] == "https://some.github.io/copy/_static/figures/fig-dial.png"
-    assert "figures/fig-dial.png" in (ROOT / "book" / "index.md").read_text(encoding="utf-8")
+    assert "figures/fig-dial.svg" in (ROOT / "book" / "index.md").read_text(encoding="utf-8")
     assert links.site_of("https://example.org/some/copy") == ""
 
 

@@ -35,6 +35,17 @@ def test_labels_are_what_is_shown_and_a_list_holds_its_entries():
     assert html == '<div role="list" class="citation-list"><div class="citation" role="listitem">x</div></div>'
 
 
+def test_a_figure_has_a_link_to_its_own_file_and_one_without_a_name_has_none():
+    end = '<a class="headerlink" href="#fig-a">#</a></p></figcaption></figure>'
+    start = '<figure class="align-default" id="fig-a"><img alt="x" src="../_images/12.svg" /><figcaption><p>Words.'
+    link = (
+        '<a class="save" download="fig-a.svg" href="../_images/12.svg" '
+        'aria-label="Save this figure as SVG" data-kind="SVG"></a>'
+    )
+    unnamed = '<figure><img src="b.svg" /></figure>'
+    assert mended(unnamed + start + end + unnamed) == f"{unnamed}{start} {link}{end}{unnamed}"
+
+
 def test_nothing_of_thebe_is_loaded_and_all_else_is():
     def script(filename=None, **attributes):
         return SimpleNamespace(filename=filename, attributes=attributes)

@@ -1,40 +1,50 @@
 """Figures of one page that another shows, and the numbers of the landing page."""
 
-import base64
 import json
 import re
 
+import matplotlib.image
 import nbformat
 import numpy as np
 import pytest
 
-from companion.book.pictures import copy
+from companion.book.links import CARD
+from companion.book.pictures import WIDE, copy
 from companion.dial import table_of
 from companion.grid.store import Store
 from emargin.errors import InputError
 from emargin.paths import home
 
+SVG = '<svg width="648" height="300" xmlns="http://www.w3.org/2000/svg"><path d="M0 0h9v9z"/></svg>'
 
-def source(folder, page: str):
-    """A book of one page and a notebook with the figure fig-a."""
+
+def source(folder, page: str, name: str = "fig-a"):
+    """A book of one page and a notebook with one figure."""
     (folder / "book").mkdir()
     (folder / "notebooks").mkdir()
     (folder / "book" / "index.md").write_text(page)
-    cell = nbformat.v4.new_code_cell("draw()", metadata={"mystnb": {"figure": {"name": "fig-a"}}})
-    data = {"image/png": base64.b64encode(b"a picture").decode(), "text/plain": "<Figure>"}
+    cell = nbformat.v4.new_code_cell("draw()", metadata={"mystnb": {"figure": {"name": name}}})
+    data = {"image/svg+xml": SVG, "text/plain": "<Figure>"}
     cell.outputs = [nbformat.v4.new_output("display_data", data=data)]
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), folder / "notebooks" / "a.ipynb")
     return folder
 
 
 def test_a_picture_that_a_page_names_is_copied_out_of_its_notebook(tmp_path):
-    assert copy(source(tmp_path, "![words](_static/figures/fig-a.png)")) == ["fig-a"]
-    assert (tmp_path / "book" / "_static" / "figures" / "fig-a.png").read_bytes() == b"a picture"
+    assert copy(source(tmp_path, "![words](_static/figures/fig-a.svg)")) == ["fig-a"]
+    figures = tmp_path / "book" / "_static" / "figures"
+    assert [path.name for path in figures.iterdir()] == ["fig-a.svg"] and (figures / "fig-a.svg").read_text() == SVG
+
+
+def test_the_picture_of_a_link_to_the_book_is_there_as_png_too(tmp_path):
+    copy(source(tmp_path, "![words](_static/figures/fig-dial.svg)", "fig-dial"))
+    drawn = matplotlib.image.imread(tmp_path / "book" / CARD)
+    assert drawn.shape[1] == WIDE and abs(drawn.shape[0] - WIDE * 300 / 648) <= 1
 
 
 def test_a_picture_that_no_notebook_has_is_refused(tmp_path):
     with pytest.raises(InputError, match="index.md shows a figure that is not there.*fig-b"):
-        copy(source(tmp_path, "![words](_static/figures/fig-b.png)"))
+        copy(source(tmp_path, "![words](_static/figures/fig-b.svg)"))
 
 
 def test_the_landing_page_says_what_the_rows_of_the_dial_say():

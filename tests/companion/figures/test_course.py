@@ -16,6 +16,6 @@ def test_a_path_goes_through_the_means_in_the_order_of_steps_and_ends_filled():
     np.testing.assert_allclose(line.get_xydata(), [[2, 0.3], [2, 0.5]])
     assert first.get_markersize() < last.get_markersize()
     assert first.get_markerfacecolor() == "white" and last.get_markerfacecolor() == last.get_color()
-    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["a", "b"]
+    assert [text.get_text() for text in axis.figure.legends[0].get_texts()] == ["a", "b"]
     np.testing.assert_allclose(single.get_xydata(), [[5, 0.6]])
     assert axis.get_xlabel() == "Davies-Bouldin" and axis.get_title(loc="left") == "accuracy"

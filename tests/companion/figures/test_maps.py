@@ -11,6 +11,7 @@ from PIL import Image
 
 from companion.fetch.convert import DSADS
 from companion.figures import maps as plots
+from companion.figures.fit import fit
 from companion.grid.integrity import stamp
 from companion.grid.plan import read_grid
 from companion.grid.store import Store
@@ -145,7 +146,8 @@ def test_a_long_reason_stays_inside_its_panel():
 def test_the_small_file_looks_like_the_figure(store):
     fig = plots.map_grid([(plots.maps_of(store, [cell()])[0], None)], ("AFIB", "AFL", "NOD", "N"), "made up")
     full = io.BytesIO()
-    fig.savefig(full, dpi=fig.dpi)
+    fit(fig)
+    fig.savefig(full, dpi=plots.DPI)
     number, small = fig.number, plots.png(fig)
     before = np.asarray(Image.open(full).convert("RGB")).astype(int)
     after = np.asarray(Image.open(io.BytesIO(small)).convert("RGB")).astype(int)

@@ -59,7 +59,8 @@ def test_a_field_holds_the_value_of_its_settings_and_gaps_stay_grey(runs):
     upper, lower = ({text.get_position(): text.get_text() for text in axis.texts} for axis in fig.axes)
     assert upper == {(0, 0): "0.34", (1, 0): "0.36", (2, 0): "0.40", (0, 1): "0.34", (1, 1): "0.36"}
     assert lower == {(0, 0): "0.45", (1, 0): "0.45", (2, 0): "0.45", (0, 1): "0.65", (1, 1): "0.65"}
-    assert [axis.get_title(loc="left") for axis in fig.axes] == ["silhouette", "converged probe"]
+    assert [axis.get_ylabel() for axis in fig.axes] == ["silhouette\nmargin m", "converged probe\nmargin m"]
+    assert [axis.get_title(loc="left") for axis in fig.axes] == ["b", ""]
     assert [label.get_text() for label in fig.axes[1].get_xticklabels()] == ["0.2", "0.4", "0.8"]
     assert [label.get_text() for label in fig.axes[0].get_yticklabels()] == ["1", "5"]
 
