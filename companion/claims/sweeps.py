@@ -6,7 +6,7 @@ from functools import cache
 import pandas as pd
 from scipy.stats import spearmanr
 
-from companion.claims import claim, require
+from companion.claims import claim, printed, require
 from companion.data_cards import read_cards
 from companion.dial import chances
 from companion.grid.plan import read_grid
@@ -77,11 +77,6 @@ def by_temperature(name: str, loss: str, score: str) -> pd.Series:
 def cell_of(name: str) -> Experiment:
     """Return a cell of one set."""
     return next(cell for cell in swept() if cell.dataset == name)
-
-
-def printed(digits: int = 2, **values: float) -> dict[str, str]:
-    """Return numbers as the page prints them."""
-    return {name: f"{value:.{digits}f}" for name, value in values.items()}
 
 
 @cache
