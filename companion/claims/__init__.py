@@ -17,7 +17,7 @@ claim to the rows, so that text and rows cannot part.
 import importlib
 import pkgutil
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from emargin.errors import InputError
 from emargin.paths import home
 
 FIELD = re.compile(r"\{(\w+)\}")
+ENDS = ("value", "low", "high")
 FILLED = r"([^|\n]{1,60}?)"  # what may stand in a field
 
 
@@ -50,6 +51,23 @@ def interval(value: float, low: float, high: float, digits: int = 2) -> str:
 def signed(value: float, digits: int = 2) -> str:
     """Return a number with its sign, and a true minus: "+0.18", "−0.36"."""
     return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def told(one, digits: int = 2) -> str:
+    """Return what has a value and the ends of its interval, as attributes or under these names, as `interval` does."""
+    value, low, high = (one[name] if isinstance(one, Mapping) else getattr(one, name) for name in ENDS)
+    return interval(value, low, high, digits)
+
+
+def printed(digits: int = 2, **values: float) -> dict[str, str]:
+    """Return numbers by field, with that many digits and a true minus."""
+    return {name: f"{value:.{digits}f}".replace("-", "−") for name, value in values.items()}
+
+
+def ends(values: Iterable[float], digits: int = 2) -> dict[str, str]:
+    """Return the least and the greatest of values for the fields "low" and "high"."""
+    values = list(values)
+    return printed(digits, low=min(values), high=max(values))
 
 
 @dataclass(frozen=True)

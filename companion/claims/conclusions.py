@@ -4,7 +4,7 @@ from functools import cache
 
 import pandas as pd
 
-from companion.claims import claim, interval, require
+from companion.claims import claim, require, told
 from companion.figures import maps
 from companion.grid.plan import read_grid
 from companion.grid.store import Store
@@ -29,11 +29,6 @@ def lines() -> pd.DataFrame:
 def line(*names, **more):
     """Return one of them."""
     return one_line(*names, lines=lines(), **more)
-
-
-def told(one, digits: int = 2) -> str:
-    """Return a line's number with its interval."""
-    return interval(one.value, one.low, one.high, digits)
 
 
 def verdict(one, wanted: str) -> None:

@@ -6,7 +6,7 @@ from functools import cache
 import pandas as pd
 from scipy.optimize import brentq
 
-from companion.claims import claim, require
+from companion.claims import claim, printed, require
 from companion.dial import chances
 from companion.grid.plan import read_grid
 from companion.grid.store import Store
@@ -66,11 +66,6 @@ def at_chance(dataset: str, control: str, within: float) -> None:
     """Require that no mean of either probe is farther than this from chance."""
     away = (means(dataset, control)[[PAPERS, CONVERGED]] - chance(dataset)).abs().max(axis=None)
     require(away < within, f"a probe is {away} from chance")
-
-
-def printed(digits: int = 2, **values: float) -> dict[str, str]:
-    """Return numbers as the page prints them."""
-    return {name: f"{value:.{digits}f}".replace("-", "−") for name, value in values.items()}
 
 
 def listed(values: list[str]) -> str:

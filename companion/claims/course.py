@@ -4,7 +4,7 @@ from functools import cache
 
 import pandas as pd
 
-from companion.claims import claim, require
+from companion.claims import claim, printed, require
 from companion.course import INFONCE, LOSSES, ORIGINAL, RELEASED, stretches, two_methods, with_losses
 from companion.dial import chances
 from companion.grid.plan import read_grid
@@ -55,7 +55,7 @@ def parts(name: str, loss: str = RELEASED) -> pd.DataFrame:
     return found[found.loss == loss]
 
 
-def ends(name: str, loss: str, score: str) -> tuple[float, float]:
+def first_and_last(name: str, loss: str, score: str) -> tuple[float, float]:
     """Return the mean score of a loss at the fewest steps and at all of them."""
     own = means(name).loc[loss][score]
     return own.iloc[0], own.iloc[-1]
@@ -65,11 +65,6 @@ def without_a_line(name: str) -> pd.DataFrame:
     """Return the runs of one set that have a silhouette of 0.5 or more at an effective rank of 3 or more."""
     own = runs()
     return own[(own.dataset == name) & (own.silhouette >= 0.5) & (own[RANK] >= 3)]
-
-
-def printed(digits: int = 2, **values: float) -> dict[str, str]:
-    """Return numbers as the page prints them."""
-    return {name: f"{value:.{digits}f}" for name, value in values.items()}
 
 
 def counts(rises: pd.Series) -> tuple[str, str]:
@@ -101,7 +96,7 @@ def over_three_sets():
 def path_of_infonce():
     for loss in INFONCE:
         for score in (PAPERS, "davies_bouldin"):
-            first, last = ends(SPSW, loss, score)
+            first, last = first_and_last(SPSW, loss, score)
             require(last > first, f"{loss}: {score} goes from {first} to {last}")
 
 
@@ -148,7 +143,7 @@ def infonce_turns_on_sleep():
 
 @claim("InfoNCE gains directions, from about {few} after two steps to {low} and {high};")
 def infonce_gains_directions():
-    first, last = zip(*(ends(SPSW, loss, RANK) for loss in INFONCE), strict=True)
+    first, last = zip(*(first_and_last(SPSW, loss, RANK) for loss in INFONCE), strict=True)
     require(max(first) - min(first) < 1, f"the ranks are {first} after two steps")
     require(min(last) > max(first), f"they end at {last}")
     return printed(0, few=first[0], low=min(last), high=max(last))
@@ -209,7 +204,7 @@ def converged_probe_on_the_body():
 
 @claim("**All four losses lose directions**, the released eMargin most: from {first} after two steps to {last}.")
 def directions_on_sleep():
-    both = {loss: ends(SLEEP, loss, RANK) for loss in LOSSES}
+    both = {loss: first_and_last(SLEEP, loss, RANK) for loss in LOSSES}
     require(all(last < first for first, last in both.values()), f"ranks are {both}")
     kept = {loss: last / first for loss, (first, last) in both.items()}
     require(min(kept, key=kept.get) == RELEASED, f"what is left is {kept}")
@@ -280,9 +275,9 @@ def later_steps_on_sleep():
     " {rank} after two steps to {last_rank}, and in {rises} of these its silhouette rises, from {first} to {last}."
 )
 def collapse_on_ecg():
-    own, (rank, last_rank) = parts(ECG), ends(ECG, RELEASED, RANK)
+    own, (rank, last_rank) = parts(ECG), first_and_last(ECG, RELEASED, RANK)
     rises, collapse = counts(own.silhouette[own.collapses])
-    first, last = ends(ECG, RELEASED, "silhouette")
+    first, last = first_and_last(ECG, RELEASED, "silhouette")
     ranks = printed(0, rank=rank) | printed(1, last_rank=last_rank)
     return {"collapse": collapse, "all": str(len(own)), "rises": rises} | ranks | printed(first=first, last=last)
 
@@ -292,9 +287,9 @@ def collapse_on_ecg():
     " of"
 )
 def infonce_on_ecg():
-    ranks = [ends(ECG, loss, RANK)[1] for loss in INFONCE]
+    ranks = [first_and_last(ECG, loss, RANK)[1] for loss in INFONCE]
     require(len({round(rank) for rank in ranks}) == 1, f"they end at {ranks}")
-    first, second = (ends(ECG, loss, "silhouette")[1] for loss in INFONCE)
+    first, second = (first_and_last(ECG, loss, "silhouette")[1] for loss in INFONCE)
     most = means(ECG).loc[INFONCE[1]][RANK].max()
     return printed(0, rank=ranks[0], most=most) | printed(first=first, second=second)
 
@@ -302,7 +297,7 @@ def infonce_on_ecg():
 @claim("The original eMargin stays between {low} and {high}, and its silhouette ends at {last}.")
 def original_on_ecg():
     rank = means(ECG).loc[ORIGINAL][RANK]
-    return printed(0, low=rank.min(), high=rank.max()) | printed(last=ends(ECG, ORIGINAL, "silhouette")[1])
+    return printed(0, low=rank.min(), high=rank.max()) | printed(last=first_and_last(ECG, ORIGINAL, "silhouette")[1])
 
 
 @claim("on the way down: the released eMargin of seed {seed} after {steps} steps, {silhouette} at a rank of {rank}.")

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from companion import dial
-from companion.claims import claim, require
+from companion.claims import claim, ends, require
 from companion.dial import EMARGIN, RAISED, SMALLEST, UNTRAINED
 from companion.grid.plan import read_grid
 from companion.grid.store import Store
@@ -37,11 +37,6 @@ def values(score: str, turned: str, factor: float, line: str = UNTRAINED) -> pd.
 def mean(*setting) -> pd.Series:
     """Return the same, its mean over seeds."""
     return values(*setting).groupby("dataset").mean()
-
-
-def ends(lowest: float, highest: float) -> dict[str, str]:
-    """Return two ends as the page prints them."""
-    return {"low": f"{lowest:.2f}", "high": f"{highest:.2f}"}
 
 
 @claim("Recordings of two sets, one split each ({body} and {sleep} people tested), three seeds")
@@ -105,19 +100,19 @@ def stretching_costs_less():
 @claim("takes the paper's probe from {low} to {high} up to")
 def emargin_as_it_is():
     each = values("probe", "beside", 1, EMARGIN)[SLEEP]
-    return ends(each.min(), each.max())
+    return ends(each)
 
 
 @claim("up to {low} to {high}, in every seed;")
 def emargin_whitened():
     each = values("whitened", "beside", 1, EMARGIN)[SLEEP]
-    return ends(each.min(), each.max())
+    return ends(each)
 
 
 @claim("the untrained encoder, whitened, has {low} to {high}. So")
 def untrained_whitened():
     each = values("whitened", "beside", 1)[SLEEP]
-    return ends(each.min(), each.max())
+    return ends(each)
 
 
 @claim("the probe at its optimum loses {loss}: its penalty is fixed")
@@ -135,7 +130,7 @@ def raised() -> pd.Series:
 
 @claim("gains {low} to {high} in the paper's probe in each seed on SP-SW-HAR")
 def raised_on_the_body():
-    return ends(raised()[BODY].min(), raised()[BODY].max())
+    return ends(raised()[BODY])
 
 
 @claim("it gains {first} in the first seed and at most {most} in the other two")

@@ -4,7 +4,7 @@ from functools import cache
 
 import pandas as pd
 
-from companion.claims import claim, interval, require, signed
+from companion.claims import claim, ends, interval, require, signed
 from companion.grid.plan import read_grid
 from companion.grid.store import Store
 from companion.statistics import encoders
@@ -51,11 +51,6 @@ def of(dataset: str, encoder: str, line: str):
 def collapsed() -> pd.DataFrame:
     """Return the cells of the released eMargin on the dilated network."""
     return cells()[(cells().encoder == CONTEXT) & (cells().line == EMARGIN)]
-
-
-def ends(values: pd.Series, digits: int = 2) -> dict[str, str]:
-    """Return two ends as the page prints them."""
-    return {"low": f"{values.min():.{digits}f}", "high": f"{values.max():.{digits}f}"}
 
 
 @claim("reads {untrained} *without any training*.")

@@ -4,7 +4,7 @@ from functools import cache
 
 import pandas as pd
 
-from companion.claims import claim, require
+from companion.claims import claim, ends, require
 from companion.committed import results
 from emargin.rows import read_rows
 
@@ -34,11 +34,6 @@ def probe() -> pd.Series:
 def gain() -> pd.Series:
     """Return it less the control's."""
     return probe() - probe()[CONTROL]
-
-
-def ends(values: pd.Series) -> dict[str, str]:
-    """Return the ends of values as the page prints them."""
-    return {"low": f"{values.min():.2f}", "high": f"{values.max():.2f}"}
 
 
 @claim("InfoNCE without the margin and CPC have no row there, and *Random, calibrated* is a control of this book.")
@@ -99,7 +94,7 @@ def two_rows_are_the_control():
 def released_is_not_always_worse():
     require(probe().idxmax() == "infots released", f"the highest score is that of {probe().idxmax()}")
     names = ("simmtm", "ts2vec", "softclt", "infonce")
-    return ends(pd.Series([probe()[f"{name} released"] - probe()[f"{name} original"] for name in names]))
+    return ends(probe()[f"{name} released"] - probe()[f"{name} original"] for name in names)
 
 
 @claim("and gains {gain} in the third.")

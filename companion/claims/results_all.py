@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from companion.claims import claim, interval, require
+from companion.claims import claim, require, told
 from companion.claims.results_tables import splits, store
 from companion.statistics import tables
 from companion.statistics.resampling import scores_of
@@ -28,11 +28,6 @@ def emargin(dataset: str, fold: int = 1) -> pd.Series:
     lines = differences().lines(cells, [*CLUSTERING, PROBE, CONVERGED], "infonce")
     own = lines[(lines.line == "InfoNCE + eMargin") & (lines.fidelity == "released")]
     return own.set_index("metric").interval
-
-
-def told(one) -> str:
-    """Return a difference with its interval."""
-    return interval(one.value, one.low, one.high, 3)
 
 
 @claim("With everybody counted once the counts of people give the rows of {cells} cells again.")
@@ -66,7 +61,7 @@ def _better_clusters_and_lower_probe(dataset: str, converged: str) -> dict:
 )
 def on_the_body():
     found = _better_clusters_and_lower_probe(BODY, "equivalent within 0.02")
-    return {"probe": told(found[PROBE]), "converged": told(found[CONVERGED])}
+    return {"probe": told(found[PROBE], 3), "converged": told(found[CONVERGED], 3)}
 
 
 @claim(
@@ -74,7 +69,7 @@ def on_the_body():
     "lower, {probe}, and the converged one is not decided."
 )
 def on_sports():
-    return {"probe": told(_better_clusters_and_lower_probe(SPORTS, "not decided")[PROBE])}
+    return {"probe": told(_better_clusters_and_lower_probe(SPORTS, "not decided")[PROBE], 3)}
 
 
 @claim("From two test people nothing is decided against InfoNCE.")

@@ -4,7 +4,7 @@ from functools import cache
 
 import pandas as pd
 
-from companion.claims import claim, interval, require, signed
+from companion.claims import claim, require, signed, told
 from companion.grid.store import Store
 from companion.statistics import correlations, order, readable
 from companion.statistics.configurations import configurations
@@ -54,11 +54,6 @@ def by_split() -> dict:
 def protocols() -> dict:
     """Return the correlations under both protocols."""
     return order.between_protocols(order.under_both(store()), inform())
-
-
-def told(one: dict) -> str:
-    """Return a correlation with its interval."""
-    return interval(one["value"], one["low"], one["high"])
 
 
 def verdict(one: dict, *wanted: str) -> None:

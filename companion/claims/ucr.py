@@ -45,7 +45,7 @@ def places(metric: str, fidelity: str = "released") -> pd.Series:
     return found.place
 
 
-def ends(one: dict, digits: int = 3) -> dict[str, str]:
+def bounds(one: dict, digits: int = 3) -> dict[str, str]:
     """Return a value and its interval as the page prints them."""
     return {name: signed(one[name], digits) for name in ("value", "low", "high")}
 
@@ -68,14 +68,14 @@ def lead_in_the_papers_probe():
     require(found["low"] < 0 < found["high"], "it is decided")
     first, *others = places(PAPERS).sort_values()
     told = {"best": str(others[0]), "worst": str(others[-1]), "other": {7: "seventh"}.get(first, f"{first}th")}
-    return ends(found) | told
+    return bounds(found) | told
 
 
 @claim("In the converged probe it is behind, {value} ({low} to {high}).")
 def lead_in_the_converged_probe():
     found = lead(better(CONVERGED))
     require(found["high"] < 0, "it is not decided")
-    return ends(found)
+    return bounds(found)
 
 
 @claim(
@@ -86,7 +86,7 @@ def lead_of_the_original():
     converged, papers = (lead(better(metric, "original")) for metric in (CONVERGED, PAPERS))
     require(max(-converged["low"], converged["high"]) < 0.03, f"it is {converged}")
     require(papers["low"] < 0 < papers["high"], f"it is {papers}")
-    return ends(papers)
+    return bounds(papers)
 
 
 @cache
@@ -166,7 +166,7 @@ def pooled(score: str, probe: str, fidelity: str) -> dict[str, dict]:
 def two_fidelities(score: str) -> dict[str, str]:
     """Return the correlation of a score with the converged probe in both fidelities."""
     released, original = (pooled("silhouette", CONVERGED, fidelity)[score] for fidelity in FIDELITIES)
-    return ends(released, 2) | {f"{name}_original": value for name, value in ends(original, 2).items()}
+    return bounds(released, 2) | {f"{name}_original": value for name, value in bounds(original, 2).items()}
 
 
 @claim(

@@ -1,5 +1,7 @@
 """Figures and tables of the page on the data: examples of the classes, and what the cards say."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -7,7 +9,9 @@ from matplotlib.figure import Figure
 
 from companion.data_cards import SCALINGS
 from companion.figures.style import INK, MUTED, PALETTE, figure, legend, mark_source
+from emargin.data.catalogue import settings_of
 from emargin.data.recordings import RecordingSet
+from emargin.data.simulated import GEOMETRIES
 
 MOST = 20  # classes shown; the UCR archive has sets with 50
 COLOURS = dict(zip(SCALINGS, (PALETTE[1], PALETTE[0]), strict=True))
@@ -98,6 +102,53 @@ def detection_table(cards: dict[str, dict]) -> pd.DataFrame:
                     for key in ("precision", "base", "recall")
                 }
             rows[name, scaling] = row
+    return _table(rows)
+
+
+def card_text(name: str, card: dict) -> str:
+    """Return what a card has beside its classes: origin, unlabelled frames, and changes of class."""
+    checksum = card["checksum"] if card["source"] == "simulated" else card["checksum"][:16]
+    changes = card["transitions"]
+    return "\n".join(
+        [
+            f"{name} ({card['source']}): {card['title']}",
+            f"licence {card['licence']}; checksum {checksum}; unlabelled frames {card['unlabelled']:.1%}",
+            f"{changes['changes']:,} changes of class in {changes['pairs']:,} adjacent labelled pairs: "
+            f"{changes['share']:.3%}, one in {1 / changes['share']:.0f}",
+        ]
+    )
+
+
+def series(cards: dict[str, dict]) -> pd.DataFrame:
+    """Describe the sets of whole series, a line each: series on both sides, and their classes."""
+    rows = {}
+    for name, card in cards.items():
+        if card["transitions"] is None:
+            shares, split = [facts["share"] for facts in card["classes"].values()], card["split"]
+            rows[name] = {
+                "series (train / test)": f"{split['train']['recordings']} / {split['test']['recordings']}",
+                "classes": len(shares),
+                "rarest class": f"{min(shares):.1%}",
+                "most frequent class": f"{max(shares):.1%}",
+            }
+    return _table(rows)
+
+
+def paper_geometries(names: Sequence[str]) -> pd.DataFrame:
+    """Tell how the paper's sets are cut under each of their names: frames, sequences, and the nominal draw a class."""
+    rows = {}
+    for name in names:
+        settings, geometry = settings_of(name), GEOMETRIES[name.partition("-")[0]]
+        length, step = settings.window or settings.n_fft, settings.window or settings.hop
+        rows[name] = {
+            "samples a frame": length,
+            "step": step,
+            "frame (s)": f"{length / geometry.rate:g}",
+            "D": geometry.channels * (settings.window or settings.n_fft // 2 + 1),
+            "T": settings.sequence_length,
+            "T (s)": f"{(length + (settings.sequence_length - 1) * step) / geometry.rate:g}",
+            "nominal draw a class": ", ".join(map(str, settings.draw)),
+        }
     return _table(rows)
 
 

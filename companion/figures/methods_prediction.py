@@ -1,5 +1,7 @@
 """Figures of the page on prediction: what CPC, TNC and TimeDRL compare with what."""
 
+from collections.abc import Sequence
+
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -76,6 +78,13 @@ def tnc_centres(anchor: int, length: int, width: int, seed: int) -> tuple[Tensor
     )
     distant = distant_centres(anchors, SAMPLES, length=length, width=width, far=FAR * width, generator=generator)
     return near[0].sort().values, distant[0].sort().values
+
+
+def tnc_distant(anchors: Sequence[int], length: int, width: int) -> tuple[float, float]:
+    """Share of the distant windows of anchors that are nearer than far, and of those in the first place possible."""
+    found = torch.stack([tnc_centres(anchor, length, width, seed=anchor)[1] - anchor for anchor in anchors])
+    first = width // 2 - torch.tensor(list(anchors))[:, None]
+    return (found.abs() < FAR * width).float().mean().item(), (found == first).float().mean().item()
 
 
 def tnc_windows(length: int, seed: int) -> Figure:

@@ -1,9 +1,11 @@
 """Sentences of the pages, and the rows that they rest on."""
 
+from types import SimpleNamespace
+
 import nbformat
 import pytest
 
-from companion.claims import Claim, Fallen, claims, fill, page_of, prose, require, signed
+from companion.claims import Claim, Fallen, claims, ends, fill, page_of, printed, prose, require, signed, told
 from companion.claims.__main__ import main
 from emargin.errors import InputError
 
@@ -69,3 +71,10 @@ def test_the_command_says_what_no_longer_holds(tmp_path, monkeypatch, capsys):
     assert main(["--fill"]) == 1 and (tmp_path / "page.md").read_text() == "It is 4 times. It holds."
     with pytest.raises(Fallen):
         fallen.now()
+
+
+def test_numbers_are_told_alike_on_all_pages():
+    one = {"value": -0.125, "low": -0.5, "high": 0.25}
+    assert told(one, 3) == "−0.125 (−0.500 to +0.250)" == told(SimpleNamespace(**one), 3)
+    assert printed(1, a=-0.25, b=2) == {"a": "−0.2", "b": "2.0"}
+    assert ends(value / 4 for value in (3, 1, 2)) == {"low": "0.25", "high": "0.75"}

@@ -1,6 +1,7 @@
 """Cards of data sets: numbers by hand on a small set, and the file that they are kept in."""
 
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from emargin.losses.cosines import adjacent_cosines
 from emargin.resolve import resolve
 
 ROOT = Path(__file__).resolve().parents[2]
+REAL = Path(os.environ.get("EMARGIN_DATA") or "data").resolve()
 RATE, SECONDS = 10, 30
 
 
@@ -268,6 +270,35 @@ def test_tables_have_a_line_a_set_and_dashes_for_what_is_not_known(facts):
     assert plots.geometries({"mine": facts}).loc["mine", "T (s)"] == "50.5"  # 99 steps of 0.5 s, and 1 s
     assert plots.class_table(facts).loc["never"].tolist() == ["0", "0.0%", "–", "–"]
     assert list(plots.detection_table({"mine": facts}).index) == [("mine", "raw"), ("mine", "standardised")]
+
+
+def test_the_text_of_a_card_and_the_line_of_a_set_of_series():
+    committed = cards.read_cards()
+    text = plots.card_text("mitbih", committed["mitbih"])
+    assert "152 changes of class in 144,098 adjacent labelled pairs: 0.105%, one in 948" in text
+    table = plots.series(committed)
+    assert set(table.index) == {name for name in committed if name.startswith("ucr-")}
+    assert table.loc["ucr-Adiac", "series (train / test)"] == "390 / 391" and table.loc["ucr-Adiac", "classes"] == 37
+
+
+def test_geometries_of_the_paper_have_its_numbers():
+    table = plots.paper_geometries(["ecg", "ecg-released", "sleepeeg-paper"])
+    assert table.D.tolist() == [252, 1502, 178] and table["T"].tolist()[:2] == [500, 200]
+    assert table.loc["ecg", "T (s)"] == "250.5"  # 499 steps of half a second, and one second
+
+
+@pytest.mark.skipif(not (REAL / "sleepedf-features").is_dir(), reason="the recordings are not there")
+def test_features_of_sleep_edf_hold_the_epochs_before_and_after(monkeypatch):
+    """The page on data says so: of 72 features 18 are of the epoch, the others of it and its neighbours."""
+    monkeypatch.setenv("EMARGIN_DATA", str(REAL))
+    nights, _ = load_recordings(Experiment(dataset="sleepedf-features", source="real"))
+    kept = []
+    for night in nights.recordings:
+        epoch, change, mean, deviation = np.split(night.values.astype(float), 4, axis=1)  # 18 each
+        around = np.stack([epoch[:-2], epoch[1:-1], epoch[2:]])
+        wanted = (change, epoch[1:-1] - epoch[:-2]), (mean, around.mean(0)), (deviation, around.std(0))
+        kept.append([np.abs(there[1:-1] - made).max(1) < 1e-4 for there, made in wanted])
+    assert np.concatenate(kept, axis=1).mean(1).min() > 0.998  # the rest: epochs beside one that was left out
 
 
 def test_an_example_is_the_middle_of_the_longest_run(folder):

@@ -110,6 +110,13 @@ def test_tnc_windows_of_an_anchor():
     assert (distant == 10).all() and (near >= 11).all() and (near <= 109).all()
 
 
+def test_distant_windows_of_tnc_that_are_nearer_than_far_and_first():
+    assert methods_prediction.tnc_distant(range(70, 73), 119, 20) == (1.0, 1.0)  # far would be frame -30
+    near, first = methods_prediction.tnc_distant([70], 119, 8)
+    distant = methods_prediction.tnc_centres(70, 119, 8, seed=70)[1]
+    assert near == 0 and first == pytest.approx((distant == 4).float().mean())
+
+
 @pytest.mark.parametrize("fidelity", FIDELITIES)
 def test_timedrl_roles_are_what_the_instance_depends_on(fidelity):
     length = 24

@@ -55,22 +55,35 @@ def test_a_line_goes_through_the_means_and_a_bar_from_least_to_most(runs):
 
 def test_a_field_holds_the_value_of_its_settings_and_gaps_stay_grey(runs):
     gap = runs[(runs.threshold != 0.8) | (runs.margin != 5)]
-    fig = sweeps.over_both(gap, ["b"], ["silhouette", "converged_balanced_accuracy"], "real data")
-    upper, lower = ({text.get_position(): text.get_text() for text in axis.texts} for axis in fig.axes)
-    assert upper == {(0, 0): "0.34", (1, 0): "0.36", (2, 0): "0.40", (0, 1): "0.34", (1, 1): "0.36"}
-    assert lower == {(0, 0): "0.45", (1, 0): "0.45", (2, 0): "0.45", (0, 1): "0.65", (1, 1): "0.65"}
-    assert [axis.get_ylabel() for axis in fig.axes] == ["silhouette\nmargin m", "converged probe\nmargin m"]
-    assert [axis.get_title(loc="left") for axis in fig.axes] == ["b", ""]
+    fig = sweeps.over_both({"one": gap}, ["b"], ["silhouette", "converged_balanced_accuracy"], "real data")
+    left, right = ({text.get_position(): text.get_text() for text in axis.texts} for axis in fig.axes)
+    assert left == {(0, 0): "0.34", (1, 0): "0.36", (2, 0): "0.40", (0, 1): "0.34", (1, 1): "0.36"}
+    assert right == {(0, 0): "0.45", (1, 0): "0.45", (2, 0): "0.45", (0, 1): "0.65", (1, 1): "0.65"}
+    assert [axis.get_title(loc="left") for axis in fig.axes] == ["silhouette\nb", "converged probe\nb"]
+    assert fig.axes[0].get_ylabel().startswith("one\n")
     assert [label.get_text() for label in fig.axes[1].get_xticklabels()] == ["0.2", "0.4", "0.8"]
     assert [label.get_text() for label in fig.axes[0].get_yticklabels()] == ["1", "5"]
 
 
 def test_every_cell_is_a_mark_coloured_by_its_rank(runs):
-    fig = sweeps.trade_off(runs, ["a", "b"], "converged_balanced_accuracy", "real data")
+    other = runs.assign(silhouette=0.9)
+    fig = sweeps.trade_off({"one": runs, "other": other}, ["a", "b"], "converged_balanced_accuracy", "real data")
     marks = [dots.get_offsets() for dots in fig.axes[0].collections]
     assert [len(own) for own in marks] == [12, 12]
     np.testing.assert_allclose(marks[0][0], [0.13, 0.45])
     np.testing.assert_allclose(fig.axes[0].collections[0].get_array()[:2], np.log10([2.8, 2.8]))
+    assert [axis.get_title(loc="left") for axis in fig.axes[:2]] == ["one", "other"]
+    assert set(fig.axes[1].collections[0].get_offsets()[:, 0]) == {0.9}
+
+
+def test_each_set_is_a_column_and_each_score_a_row(runs):
+    by_set = {"one": runs, "other": runs.assign(silhouette=0.9)}
+    fig = sweeps.over_sets(by_set, "threshold", "theta", ["a", "b"], "real data", mark=0.4)
+    axes = np.array(fig.axes).reshape(len(sweeps.SCORES), 2)
+    assert [axis.get_title(loc="left") for axis in axes[0]] == ["one", "other"]
+    np.testing.assert_allclose(axes[0, 1].lines[0].get_ydata(), 0.9)
+    np.testing.assert_allclose(axes[1, 0].lines[0].get_ydata(), [2.8, 4.6, 8.2])
+    assert axes[3, 0].lines[2].get_xdata()[0] == 0.4
 
 
 def test_flips_are_drawn_from_clean_to_noisy():
