@@ -44,6 +44,13 @@ def test_a_control_informs_by_the_rule_for_all_splits(cells, tmp_path):
     assert barely.low < 0.55 and not barely.informs  # half of two classes is a guess
 
 
+def test_a_control_that_is_barely_above_chance_does_not_inform(cells, tmp_path, monkeypatch):
+    store = cells.store(tmp_path)
+    monkeypatch.setattr(beats, "ABOVE", 0.4)
+    found = of(controls(store), tested="DS2", scored=ALL)
+    assert found.low > found.chance and not found.informs
+
+
 def test_frames_of_the_rare_class_are_left_out(cells, tmp_path):
     store = cells.store(tmp_path)
     digests = Beats(store).digests(EMARGIN, "DS2")
