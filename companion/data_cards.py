@@ -116,7 +116,7 @@ def card(name: str) -> dict:
         "hours": values * seconds / 3600 if seconds else None,
         "channels": None if recordings.framed else recordings.recordings[0].values.shape[1],
         "sampling_rate": recordings.sampling_rate if seconds else None,
-        "geometry": _geometry(experiment, recordings, sequences, seconds),
+        "geometry": _geometry(entry, experiment, recordings, sequences, seconds),
         "split": {"folds": max(1, len(recordings.test_subjects))}
         | {
             side: _side(recordings, sequences, [test == (side == "test") for test in on_test], people)
@@ -151,9 +151,11 @@ def _seconds_a_value(entry: Entry, recordings: RecordingSet) -> float | None:
 
 
 def _geometry(
-    experiment: Experiment, recordings: RecordingSet, sequences: list[Sequences], seconds: float | None
+    entry: Entry, experiment: Experiment, recordings: RecordingSet, sequences: list[Sequences], seconds: float | None
 ) -> dict:
     window, step = (1, 1) if recordings.framed else (experiment.n_fft, experiment.hop)
+    if recordings.framed and entry.reads_windows:  # its reader cuts the frames, which overlap
+        window = experiment.n_fft / experiment.hop
     return {
         "n_fft": experiment.n_fft,
         "hop": experiment.hop,

@@ -5,6 +5,7 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -254,6 +255,27 @@ def test_committed_cards_are_those_of_the_catalogue_as_it_is():
     assert {name for name, facts in committed.items() if facts["transitions"] is None} == {
         name for name in committed if entry_of(name).has_series
     }
+
+
+def test_the_card_of_beats_has_the_frames_of_both_sides():
+    """What the reader counts on DS1, with 202, and on DS2: `tests/emargin/data/readers/test_beats.py`."""
+    facts = cards.read_cards()["mitbih-beats"]
+    counts = {name: of_class["frames"] for name, of_class in facts["classes"].items()}
+    assert counts == {"N": 71700 + 62656, "S": 1472 + 2874, "V": 6592 + 6221, "F": 829 + 771}
+    assert facts["unlabelled"] == pytest.approx((2437 + 3288) / facts["frames"], rel=1e-5)
+    sides = {side: (facts["split"][side]["people"], facts["split"][side]["recordings"]) for side in ("train", "test")}
+    assert sides == {"train": (22, 23), "test": (21, 21)} and facts["split"]["folds"] == 2
+    assert (facts["geometry"]["frame_seconds"], facts["geometry"]["step_seconds"]) == (1, 0.5)
+
+
+def test_frames_that_a_reader_cuts_overlap():
+    experiment = resolve(Experiment(dataset="mitbih-beats"))
+    framed = SimpleNamespace(framed=True)
+    sequences = [SimpleNamespace(frames=torch.zeros(1, 252))]
+    geometry = cards._geometry(entry_of("mitbih-beats"), experiment, framed, sequences, 0.5)
+    assert (geometry["frame_seconds"], geometry["step_seconds"], geometry["n_features"]) == (1, 0.5, 252)
+    geometry = cards._geometry(entry_of("sleepedf-features"), experiment, framed, sequences, 30)
+    assert geometry["frame_seconds"] == geometry["step_seconds"] == 30
 
 
 def test_every_real_set_has_an_origin_that_the_bibliography_knows():
