@@ -334,7 +334,7 @@ class Encoder:
                 found=f"{ratios[far.argmax()]:.3g} times the root mean square of the training in {place}",
                 wanted=f"{1 / FAR:.2g} to {FAR:g} times, all frames together",
                 todo="give the recordings in the unit and the order of channels of the training; or, if they are, take "
-                "any level (--any-level)",
+                "any level (any_level=True, --any-level)",
             )
 
 

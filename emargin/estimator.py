@@ -67,6 +67,8 @@ class EMarginEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Settings of the method, such as `{"margin": 3.0}`.
     encoder : {"context", "context-small"}, optional
         As for `Experiment`.
+    any_level : bool
+        Whether to embed recordings, too, whose values are far from those of the training.
     seed : int
         Of the weights and of all draws.
     threads : int
@@ -95,6 +97,7 @@ class EMarginEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         temperature: float = 0.1,
         settings: dict[str, Any] | None = None,
         encoder: str | None = None,
+        any_level: bool = False,
         seed: int = 1,
         threads: int = THREADS,
     ):
@@ -108,6 +111,7 @@ class EMarginEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.temperature = temperature
         self.settings = settings
         self.encoder = encoder
+        self.any_level = any_level
         self.seed = seed
         self.threads = threads
 
@@ -185,7 +189,7 @@ class EMarginEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Raises
         ------
         InputError
-            As for `fit`.
+            As for `fit`, and for recordings that are, all together, in a unit far from that of the training.
         """
         return np.stack([each.mean(0) for each in self.transform_frames(X)])
 
@@ -199,6 +203,8 @@ class EMarginEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """
         check_is_fitted(self)
         frames = _framed(self._signals(X, fits=False), self.encoder_.experiment)
+        if not self.any_level:
+            self.encoder_.check_level("X", torch.cat(frames))
         with limited(self.threads):
             return [self.encoder_.embed_frames([each]).numpy() for each in frames]
 

@@ -1,13 +1,16 @@
 """TS2Vec as its authors ran it, on its own encoder, raw series of the UCR archive, beside published scores.
 
     python -m companion.audit.reference --data data/ucr --out results/audit/reference.json
+    python -m companion.audit.reference --data data/ucr --official CHECKOUT --sets CricketX
 
 Series as they are in the files; the dilated encoder; batches of 8; AdamW with the authors' rate and decay; the mean of
 all iterates; the maximum over time as a series' representation; a support vector machine with their grid of C. Rows
-that the file has are not run again.
+that the file has are not run again. With `--official` the authors' own code, in a checkout on the reader's disk, runs
+instead, in this process and with its own draws, and its rows stand beside ours.
 """
 
 import argparse
+import importlib
 import json
 import sys
 import warnings
@@ -20,6 +23,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from companion.audit.parity.run import commit_of
+from companion.audit.stand_ins import install
 from emargin.augmentations.crops import overlapping_crops
 from emargin.data.readers.ucr import load_ucr
 from emargin.encoders import DilatedEncoder, frame_mask, weight_average
@@ -39,6 +44,7 @@ STEPS = (200, 600)
 GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1, 10, 100, 1e3, 1e4, np.inf)  # of C
 FEWEST, FEWEST_A_CLASS = 50, 5  # training series, below which the grid is left out
 CLOSE = 0.03  # accuracies that differ by more than that are looked into
+LONGEST = 3000  # frames, above which the authors' command would cut series; these sets have 300 at most
 PUBLISHED = {
     "method": "TS2Vec",
     "read_from": "Sun et al., TEST: Text Prototype Aligned Embedding to Activate LLM's Ability for Time Series, ICLR "
@@ -120,31 +126,62 @@ def accuracy(train: np.ndarray, classes: np.ndarray, test: np.ndarray, true: np.
 
 def run(folder: Path, seed: int) -> dict[str, Any]:
     """Train and score on one set: name, seed, steps and accuracy."""
-    recordings = load_ucr(folder).recordings
-    sides = {}
-    for side in ("TRAIN", "TEST"):
-        chosen = [recording for recording in recordings if recording.subject == side]
-        series = torch.from_numpy(np.stack([recording.values for recording in chosen]))
-        sides[side] = series, np.array([recording.labels[0] for recording in chosen])
-    (train, classes), (test, true) = sides["TRAIN"], sides["TEST"]
+    (train, classes), (test, true) = _sides(folder)
     n_steps = steps(train.numel())
     encoder = trained(train, seed, n_steps)
     value = accuracy(represented(encoder, train), classes, represented(encoder, test), true)
     return {"set": folder.name, "seed": seed, "steps": n_steps, "accuracy": value}
 
 
-def run_all(data: Path, out: Path, sets: Sequence[str], seeds: Sequence[int]) -> list[dict[str, Any]]:
-    """Run what the file lacks, seed by seed, and write it after each; return all rows."""
-    rows = json.loads(out.read_text(encoding="utf8"))["rows"] if out.exists() else []
+def run_official(folder: Path, seed: int) -> dict[str, Any]:
+    """Do the same with the authors' code, where `stand_ins.install` lets it be found, as its `train.py` calls it."""
+    from joblib import parallel_config
+
+    (train, classes), (test, true) = _sides(folder)
+    importlib.import_module("utils").init_dl_program("cpu", seed=seed)
+    model = importlib.import_module("ts2vec").TS2Vec(
+        input_dims=train.shape[2], device="cpu", batch_size=BATCH, lr=LEARNING_RATE, max_train_length=LONGEST
+    )
+    model.fit(train.numpy())
+    features = [model.encode(side.numpy(), encoding_window="full_series") for side in (train, test)]
+    with parallel_config("sequential"):  # it asks for five processes
+        machine = importlib.import_module("tasks._eval_protocols").fit_svm(features[0], classes)
+    value = float(machine.score(features[1], true))
+    return {"set": folder.name, "seed": seed, "steps": int(model.n_iters), "accuracy": value}
+
+
+def _sides(folder: Path) -> list[tuple[Tensor, np.ndarray]]:
+    """Return series `(n, T, 1)` and classes of the training side and of the test side."""
+    recordings, sides = load_ucr(folder).recordings, []
+    for side in ("TRAIN", "TEST"):
+        chosen = [recording for recording in recordings if recording.subject == side]
+        series = torch.from_numpy(np.stack([recording.values for recording in chosen]))
+        sides.append((series, np.array([recording.labels[0] for recording in chosen])))
+    return sides
+
+
+def run_all(
+    data: Path, out: Path, sets: Sequence[str], seeds: Sequence[int], official: Path | None = None
+) -> list[dict[str, Any]]:
+    """Run what the file lacks, seed by seed, and write it after each; return all rows, ours or the official code's."""
+    kept = {"published": PUBLISHED, "rows": []} | (json.loads(out.read_text(encoding="utf8")) if out.exists() else {})
+    kept["published"], rows, one = PUBLISHED, kept["rows"], run
+    if official:
+        if not (official / "ts2vec.py").is_file():
+            found, todo = f"no {official / 'ts2vec.py'}", "git clone https://github.com/zhihanyue/ts2vec"
+            raise InputError("a checkout of TS2Vec's code is needed", found=found, todo=todo)
+        install(str(official.resolve()), double=False)
+        beside = kept.setdefault("official", {"rows": []})
+        beside["commit"], rows, one = commit_of(official), beside["rows"], run_official
     out.parent.mkdir(parents=True, exist_ok=True)
     for seed in seeds:
         for name in sets:
             if any((row["set"], row["seed"]) == (name, seed) for row in rows):
                 continue
-            row = run(data / name, seed)
+            row = one(data / name, seed)
             rows.append(row)
             rows.sort(key=lambda row: (row["set"], row["seed"]))
-            write_bytes(out, (json.dumps({"published": PUBLISHED, "rows": rows}, indent=1) + "\n").encode())
+            write_bytes(out, (json.dumps(kept, indent=1) + "\n").encode())
             print(f"{name}, seed {seed}: {row['accuracy']:.3f}", flush=True)
     return rows
 
@@ -172,12 +209,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m companion.audit.reference", description=__doc__.partition("\n")[0])
     parser.add_argument("--data", default=str(home() / "data" / "ucr"), help="the folder with the sets")
     parser.add_argument("--out", default=str(home() / "results" / "audit" / "reference.json"))
+    parser.add_argument("--official", metavar="CHECKOUT", type=Path, help="run the authors' code there, not ours")
     parser.add_argument("--sets", nargs="+", default=list(SETS), metavar="NAME")
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
     asked = parser.parse_args(arguments)
     try:
         with limited():
-            rows = run_all(Path(asked.data), Path(asked.out), asked.sets, asked.seeds)
+            rows = run_all(Path(asked.data), Path(asked.out), asked.sets, asked.seeds, asked.official)
     except InputError as error:
         print(f"reference: {error}", file=sys.stderr)
         return 2

@@ -15,6 +15,7 @@ from torch import Tensor
 
 NOT_RUN = "could not be run"
 STAND_INS = (
+    "bottleneck",
     "cmat",
     "einops",
     "matplotlib",

@@ -157,3 +157,13 @@ def test_other_recordings_than_it_was_fitted_on_are_refused():
 def test_parameters_that_cannot_be_are_refused(parameters, message):
     with pytest.raises(InputError, match=message):
         EMarginEncoder(**{"iterations": 1} | parameters).fit(X)
+
+
+def test_recordings_in_another_unit_are_refused_unless_any_level_is_taken():
+    X, _, _ = waves()
+    fitted = EMarginEncoder(iterations=3).fit(X)
+    for factor in (1e6, 1e-6):
+        with pytest.raises(InputError, match="its values are far from those of the training.*any_level=True"):
+            fitted.transform(factor * X)
+    assert fitted.transform(3 * X).shape == (12, 320)
+    assert fitted.set_params(any_level=True).transform(1e6 * X).shape == (12, 320)

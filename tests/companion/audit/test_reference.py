@@ -1,6 +1,8 @@
 """TS2Vec on its own protocol: the rules of its training, and a command that goes on where it stopped."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -60,6 +62,43 @@ def test_the_command_writes_each_row_and_does_not_run_it_again(tmp_path, few_ste
     monkeypatch.setattr(reference, "run", lambda folder, seed: pytest.fail("run again"))
     assert reference.main(arguments) == 0
     assert json.loads(out.read_text())["rows"] == rows
+
+
+def test_the_authors_code_runs_beside_ours_with_its_own_machine(tmp_path):
+    write_set(tmp_path / "ucr" / "Waves")
+    checkout, out = tmp_path / "ts2vec", tmp_path / "reference.json"
+    files = {
+        "utils.py": "import torch\ndef init_dl_program(device, seed): torch.manual_seed(seed)",
+        "ts2vec.py": """
+class TS2Vec:
+    def __init__(self, input_dims, device, batch_size, lr, max_train_length):
+        assert (input_dims, device, batch_size, lr, max_train_length) == (1, "cpu", 8, 0.001, 3000)
+    def fit(self, series):
+        self.n_iters = len(series)
+    def encode(self, series, encoding_window):
+        assert encoding_window == "full_series"
+        return abs(series[:, 1:] - series[:, :-1]).mean(1)
+""",
+        "tasks/__init__.py": "import bottleneck",
+        "tasks/_eval_protocols.py": """
+from sklearn.neighbors import KNeighborsClassifier
+def fit_svm(features, classes):
+    return KNeighborsClassifier(1).fit(features, classes)
+""",
+    }
+    for name, text in files.items():
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / name).write_text(text)
+    command = [sys.executable, "-m", "companion.audit.reference", "--data", str(tmp_path / "ucr"), "--out", str(out)]
+    command += ["--sets", "Waves", "--seeds", "1", "--official", str(checkout)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    kept = json.loads(out.read_text())
+    assert kept["official"] == {"rows": [{"set": "Waves", "seed": 1, "steps": 12, "accuracy": 1.0}], "commit": None}
+    assert kept["rows"] == []
+    (checkout / "ts2vec.py").unlink()
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2 and "a checkout of TS2Vec's code is needed" in done.stderr
 
 
 def test_a_set_that_is_not_there_is_one_line(tmp_path, capsys):
