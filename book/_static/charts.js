@@ -78,23 +78,59 @@ function itemsOf(view, marks) {
   return found;
 }
 
+const entry = (name, text, of) => of.append(Object.assign(document.createElement(name), { textContent: text }));
+
+function listOf(names, row) {
+  const list = document.createElement("dl");
+  for (const [title, column] of Object.entries(names)) {
+    entry("dt", title, list);
+    entry("dd", row[column], list);
+  }
+  return list;
+}
+
+const digits = (value) => (Number.isFinite(value) ? String(Number(value.toPrecision(4))) : "–");
+
+// The metrics of the chosen cell and of the other seeds of its configuration, with their mean and standard deviation.
+function seedsOf(row, rows, view, meta) {
+  const metrics = [...new Set(meta.metrics.map((parameter) => view.signal(parameter)))];
+  const alike = rows.filter((other) => meta.alike.every((column) => other[column] === row[column]));
+  const table = Object.assign(document.createElement("table"), { className: "table" });
+  const line = (first, values, of) => {
+    const cells = of.insertRow();
+    entry("th", first, cells);
+    cells.lastChild.scope = "row";
+    values.forEach((value) => entry("td", value, cells));
+  };
+  const head = table.createTHead().insertRow();
+  for (const title of ["Seed", ...metrics.map((metric) => view.signal("titles")[metric])]) {
+    entry("th", title, head);
+    head.lastChild.scope = "col";
+  }
+  const body = table.createTBody();
+  for (const other of alike) line(other.seed, metrics.map((metric) => digits(other[metric])), body);
+  const spread = (metric) => {
+    const values = alike.map((other) => other[metric]).filter(Number.isFinite);
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    const square = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1);
+    return values.length > 1 ? `${digits(mean)} ± ${digits(Math.sqrt(square))}` : digits(mean);
+  };
+  line("mean ± standard deviation", metrics.map(spread), body);
+  return table;
+}
+
+const commandOf = ({ command: [program, flags, seed, number] }, row) => program + row[flags] + seed + row[number];
+
 function showDetails(box, view, meta) {
-  const items = itemsOf(view, meta.marks);
-  const item = items.find(({ datum }) => datum.cell === view.signal("cell"));
+  const rows = view.data(meta.table);
+  const row = rows.find(({ cell }) => cell === view.signal("cell"));
   box.replaceChildren();
-  if (!item) {
-    box.textContent = `${items.length} cells. ${meta.hint}`;
+  if (!row) {
+    box.textContent = `${itemsOf(view, meta.marks).length} cells. ${meta.hint}`;
     return;
   }
-  const list = document.createElement("dl");
-  for (const [title, column] of Object.entries(meta.details)) {
-    const value = item.datum[column];
-    list.append(Object.assign(document.createElement("dt"), { textContent: title }));
-    const text = typeof value === "number" ? String(Number(value.toPrecision(4))) : value;
-    list.append(Object.assign(document.createElement("dd"), { textContent: text }));
-  }
-  const command = Object.assign(document.createElement("code"), { textContent: item.datum[meta.command] });
-  box.append(list, command);
+  const command = Object.assign(document.createElement("code"), { textContent: commandOf(meta, row) });
+  box.append(listOf(meta.details, row), command, seedsOf(row, rows, view, meta), listOf(meta.provenance, row));
 }
 
 // Arrow keys go from dot to dot, from left to right; among those that are marked, if any are.
@@ -117,7 +153,7 @@ function attend(place, view, spec, meta, box) {
     view.addSignalListener(parameter.name, () => keepInAddress(name, view, parameters));
   if (!meta.details) return;
   view.addEventListener("click", (event, item) => {
-    if (!item?.datum?.[meta.command]) return;
+    if (!item?.datum?.cell) return;
     for (const [parameter, column] of Object.entries(meta.click)) {
       const again = parameter !== "cell" && view.signal("cell") === item.datum.cell; // a second click takes it back
       view.signal(parameter, again && view.signal(parameter) === item.datum[column] ? "" : item.datum[column]);

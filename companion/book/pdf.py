@@ -3,7 +3,7 @@
     python -m companion.book.pdf _build/single/_build/singlehtml _build/emargin.pdf
 
 The appendices and the reference are left out, the bibliography is kept. Text that is folded on a page is open in print;
-code that is folded is left out.
+code that is folded is left out, and so are the cells with a page's parameters.
 """
 
 import subprocess
@@ -23,12 +23,17 @@ html { font-size: 12px }
 body, article { background: white; color: black }
 article { max-width: none; margin: 0; overflow: visible }
 h1, h2, h3, .caption-text { break-after: avoid }
-figure, table, pre, .math, .admonition, .sd-card { break-inside: avoid }
+figure, table, pre, .math, .admonition, .sd-card, .cell_input { break-inside: avoid }
 section.page { break-before: page }
 pre, .cell { overflow: visible !important; white-space: pre-wrap; overflow-wrap: anywhere }
+.cell :is(.cell_input, .cell_output, .output, figure, .highlight) { margin: 0 !important; padding: 0 }
+.cell { margin: 0.7rem 0 !important; white-space: normal }
+.cell pre, .cell table { margin: 0.3rem 0 !important; padding: 0.3rem 0.6rem }
+figcaption, figcaption p { margin: 0.3rem 0 }
 .sd-row { display: block }
-.headerlink, .live, .sd-stretched-link, script { display: none !important }
-img { max-width: 100%; height: auto }
+.headerlink, .live, .sd-stretched-link, .sd-summary-state-marker, script { display: none !important }
+img { max-width: 100%; max-height: 120mm; width: auto; height: auto }
+.sd-card img { max-height: 62mm }
 table { font-size: 9px; max-width: 100% }
 """
 
@@ -56,8 +61,10 @@ def cut(text: str, pages: list[str]) -> str:
     for link in article.select("a[href^='#']"):
         if link["href"].removeprefix("#") not in names:
             link.unwrap()
+    for code in article.select(".tag_parameters > .cell_input"):
+        code.decompose()  # for a run anew
     for code in article.select("details.hide"):
-        code.decompose()
+        code.replace_with(*code.select(".cell_output"))
     for cell in article.select(".cell, .cell_input"):
         if not cell.get_text(strip=True) and not cell.find("img"):
             cell.decompose()

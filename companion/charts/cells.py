@@ -22,6 +22,7 @@ from emargin.resolve import Resolved, resolve
 FIRST = ("source", "dataset", "quick", "method", "fidelity", "protocol", "fold")  # what the command of any cell names
 CONTROL = "random-calibrated"
 GAIN = "_gain"
+NAME, PAGE = "cells", "book/cells"  # of the explorer, and where it is in the book
 WITH_GAIN = ("balanced_accuracy", "converged_balanced_accuracy")
 PAPERS = {ours: theirs for ours, theirs in PAPER_METRICS.items()} | {
     name: name for name in ("davies_bouldin", "silhouette")
@@ -59,6 +60,7 @@ SCORES = {
     "C": "C",
     "dimensions": "directions",
 }
+UNKNOWN = "not recorded"
 SERIES = "series_"  # of sets in which a whole series is scored, not its frames
 GROUPS = {  # how a set is drawn
     "SP-SW-HAR": "spsw-har",
@@ -95,22 +97,62 @@ def flags(experiment: Resolved) -> str:
 
 
 def cells(folders: Iterable[Path]) -> pd.DataFrame:
-    """Return a line a cell of these stores that did not fail: what sets it apart, and its metrics but the dial's."""
-    metrics: dict[str, dict[str, float]] = {}
-    about: dict[str, dict] = {}
-    for folder in folders:
-        store = Store(folder)
-        rows = store.rows[(store.rows.metric != "failed") & ~store.rows.metric.str.startswith("dial_")]
-        for digest, of_cell in rows.groupby("digest", sort=False):
-            names = of_cell.metric.str.removeprefix(SERIES)
-            metrics[digest] = dict(zip(names, of_cell.value, strict=True)) | metrics.get(digest, {})
-            if digest in about:
-                about[digest]["rows"] += f", {folder.name}"
-            else:
-                experiment = Resolved.settled(json.dumps(store.records[digest]["experiment"]))
-                about[digest] = _about(experiment) | {"rows": folder.name, "cell": digest}
-    table = pd.DataFrame([about[digest] | metrics[digest] for digest in about])
-    return _with_gains(table)
+    """Return a line a cell of these stores that did not fail: what sets it apart, and its metrics but the dial's.
+
+    A configuration that two stores have is one where the metrics of both agree, and otherwise each store's own: on
+    another processor a cell comes out like another seed. The grid's, which the tables show, goes by the bare digest.
+    """
+    found: dict[str, dict[str, dict[str, dict]]] = {}  # flags, store, digest -> line
+    for folder in sorted(folders, key=lambda folder: folder.name != "grid"):
+        for words, own in _lines(Store(folder)).items():
+            stores = found.setdefault(words, {})
+            same = next((lines for lines in stores.values() if _agree(own, lines)), None)
+            if same is None:
+                taken = {digest for lines in stores.values() for digest in lines}
+                for digest in own.keys() & taken:
+                    own[digest]["cell"] = f"{digest}-{folder.name}"
+                stores[folder.name] = own
+                continue
+            for digest, line in own.items():
+                rows = same[digest]["rows"] + ", " if digest in same else ""
+                same[digest] = line | same.get(digest, {}) | {"rows": rows + folder.name}
+    together = [
+        line | {"store": store}
+        for stores in found.values()
+        for store, lines in stores.items()
+        for line in lines.values()
+    ]
+    return _with_gains(pd.DataFrame(together))
+
+
+def _lines(store: Store) -> dict[str, dict[str, dict]]:
+    """Return the cells of a store that did not fail, by their flags and digests."""
+    rows = store.rows[(store.rows.metric != "failed") & ~store.rows.metric.str.startswith("dial_")]
+    found: dict[str, dict[str, dict]] = {}
+    for digest, of_cell in rows.groupby("digest", sort=False):
+        about = _about(Resolved.settled(json.dumps(store.records[digest]["experiment"])))
+        about |= {"rows": store.folder.name, "cell": digest, **_provenance(store.records[digest])}
+        values = dict(zip(of_cell.metric.str.removeprefix(SERIES), of_cell.value, strict=True))
+        found.setdefault(about["flags"], {})[digest] = about | values
+    return found
+
+
+def _agree(own: dict[str, dict], others: dict[str, dict]) -> bool:
+    """Return whether two stores have cells in common, with equal metrics."""
+    both = own.keys() & others.keys()
+    pairs = [
+        (own[digest][name], others[digest][name])
+        for digest in both
+        for name in own[digest].keys() & others[digest].keys()
+        if isinstance(own[digest][name], float)
+    ]
+    return bool(both) and np.allclose(*np.transpose(pairs), rtol=1e-6, equal_nan=True)
+
+
+def link(cell: str, metric: str) -> str:
+    """Return what follows the explorer's address for it to open with a cell, and a metric of it."""
+    along = "across" if metric == "silhouette" else "up"  # it is across by itself
+    return f"#chart={NAME}&cell={cell}&{along}={metric}"
 
 
 def paper() -> pd.DataFrame:
@@ -161,7 +203,8 @@ def chart(folders: Iterable[Path] | None = None) -> Chart:
         alt.param("noise_of", expr="marked == '' ? 'eMargin' : marked"),
     ]
     kept = " && ".join(f"(only_{name} == 'all' || datum.{name} == only_{name})" for name in filters)
-    return Chart("cells", _drawing(kept).add_params(*parameters), {"cells": table, "paper": theirs}, _META)
+    kept = f"(datum.cell == cell || {kept})"  # a cell that a link names is shown whatever the menus say
+    return Chart(NAME, _drawing(kept).add_params(*parameters), {"cells": table, "paper": theirs}, _META)
 
 
 def _drawing(kept: str) -> alt.LayerChart:
@@ -306,6 +349,18 @@ def _about(experiment: Resolved) -> dict:
     }
 
 
+def _provenance(record: dict) -> dict:
+    """What a record says of how its cell came about; "not recorded" where it is of before that was kept."""
+    versions = ", ".join(f"{name} {number}" for name, number in record.get("versions", {}).items())
+    machine = record.get("processor") or record.get("device")
+    return {
+        "commit": record.get("commit", UNKNOWN),
+        "machine": machine or UNKNOWN,
+        "versions": versions or UNKNOWN,
+        "data": record["data"],
+    }
+
+
 def _set(dataset: str) -> str:
     return SET_TITLES.get(dataset, dataset.replace(UCR, "UCR "))
 
@@ -334,6 +389,8 @@ _META = {
     "click": {"marked": "method", "cell": "cell"},  # parameter -> column of the dot that is clicked
     "among": ["marked", "method"],  # what the arrow keys go through
     "marks": "dots",
+    "table": "cells",
+    "alike": ["flags", "store"],  # the seeds of one configuration have them alike
     "details": {
         "Method": "method",
         "Fidelity": "fidelity",
@@ -342,12 +399,18 @@ _META = {
         "Material": "material",
         "Protocol": "protocol",
         "Encoder": "encoder",
-        "Seed": "seed",
-        "Across": "x",
-        "Up": "y",
-        "Rows in results/": "rows",
     },
-    "command": "command",
+    "metrics": ["across", "up"],
+    "provenance": {
+        "Seed": "seed",
+        "Cell (digest)": "cell",
+        "Rows in results/": "rows",
+        "Commit": "commit",
+        "Processor": "machine",
+        "Versions": "versions",
+        "Checksum of the data": "data",
+    },
+    "command": ["emargin run ", "flags", " --seed ", "seed"],  # words, a column, words, a column
     "hint": "Click a dot to mark its method and to read its settings and its command; a second click takes the mark "
     "back. With the keyboard, step from dot to dot with the arrow keys.",
     "keys": "Dots of the chart: the left and right arrow keys step from one to the next",

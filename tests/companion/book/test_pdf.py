@@ -14,6 +14,9 @@ BOOK = """<html><head></head><body><nav>menu</nav><article><section id="first"><
 <a href="#kept">to a kept page</a> <a href="#left-out">to one left out</a> <a href="https://example.org">away</a>
 <div class="toctree-wrapper"><span id="document-a"></span><section id="kept"><h2>A page</h2>
 <div class="cell"><div class="cell_input"><details class="hide"><pre>hidden()</pre></details></div></div>
+<div class="cell tag_parameters"><div class="cell_input"><pre>seed = 1</pre></div></div>
+<div class="cell tag_hide-cell"><details class="hide"><summary>Show</summary><pre>folded()</pre>
+<div class="cell_output">a table</div></details></div>
 <div class="cell"><pre>shown()</pre></div><details><summary>More</summary>an exception</details></section>
 <span id="document-b"></span><section id="left-out"><h2>Another</h2></section></div></section>
 </article></body></html>"""
@@ -24,7 +27,9 @@ def test_the_pages_asked_for_alone_are_left():
     assert [title.text for title in page.select("h1, h2")] == ["First", "A page"] and page.find("nav") is None
     assert [link["href"] for link in page.select("a")] == ["#kept", "https://example.org"]
     assert "to one left out" in page.text and page.find(id="kept")["class"] == ["page"]
-    assert "hidden()" not in page.text and "shown()" in page.text and len(page.select(".cell")) == 1
+    assert "hidden()" not in page.text and "shown()" in page.text
+    assert "seed = 1" not in page.text and "folded()" not in page.text and "a table" in page.text
+    assert len(page.select(".cell")) == 2
     assert page.find("details").has_attr("open")
 
 

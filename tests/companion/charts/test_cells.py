@@ -57,6 +57,29 @@ def test_the_command_of_a_cell_asks_for_that_cell(chart):
         assert resolve(Experiment.from_dict(asked)).digest == row.cell
 
 
+def test_where_two_stores_have_a_cell_with_other_values_each_has_its_own_dot():
+    """The grid's, which the tables of results show, goes by the bare digest; metrics of both are never one line."""
+    grid, encoders = Store(home() / "results" / "grid"), Store(home() / "results" / "encoders")
+    table = cells.cells([encoders.folder, grid.folder]).set_index("cell")
+    of = {store: store.rows[store.rows.metric == "silhouette"].set_index("digest").value for store in (grid, encoders)}
+    both = of[encoders].index.intersection(of[grid].index)
+    other = both[~np.isclose(of[encoders][both], of[grid][both])]
+    assert len(other) and np.array_equal(table.loc[both, "silhouette"], of[grid][both])
+    assert np.array_equal(table.loc[other + "-encoders", "silhouette"], of[encoders][other])
+    assert set(table.loc[other + "-encoders", "rows"]) == {"encoders"} == set(table.loc[other + "-encoders", "store"])
+    assert table.loc[other, "chosen_balanced_accuracy"].isna().all()
+    together = table[table["rows"] == "grid, encoders"]  # equal in both, so with the metrics of both
+    assert len(together) and together[["silhouette", "chosen_balanced_accuracy"]].notna().all(axis=None)
+
+
+def test_the_provenance_of_a_cell_is_that_of_its_record(chart):
+    table = chart.tables["cells"].set_index("cell")
+    digest, record = next(iter(Store(FOLDERS[2]).records.items()))
+    shown, machine = table.loc[digest], record.get("processor", record["device"])
+    assert (shown["commit"], shown["machine"], shown["data"]) == (record["commit"], machine, record["data"])
+    assert f"numpy {record['versions']['numpy']}" in shown["versions"].split(", ")
+
+
 def test_a_gain_is_the_probe_less_its_control(chart):
     table = chart.tables["cells"]
     control = table[(table["method"] == "Random, calibrated") & (table["set"] == "SP-SW-HAR")].iloc[0]
@@ -145,6 +168,22 @@ def test_a_click_marks_the_method_and_tells_the_command(opened, chart):
     assert opened.run(f"{VIEW}.signal('marked')") == row["method"]
     faded = "[...document.querySelectorAll('.dots_marks path')].filter(dot => dot.getAttribute('opacity') < .5).length"
     assert 0 < opened.run(faded) < opened.run(DOTS)
+
+
+@needs_a_browser
+def test_a_link_shows_a_cell_that_the_menus_leave_out_with_all_its_seeds(opened, chart):
+    table = chart.tables["cells"]
+    row = table[(table.material == "white noise") & table.nmi.notna()].iloc[0]
+    opened.open(opened.address + cells.link(row["cell"], "nmi"), READY)
+    opened.until("document.querySelectorAll('.ring_marks path').length == 1")
+    seeds = table[(table["flags"] == row["flags"]) & (table["store"] == row["store"])]
+    lines = opened.run(
+        "[...document.querySelectorAll('.details tbody tr')].map(row => [...row.cells].map(cell => cell.textContent))"
+    )
+    assert [int(seed) for seed, *_ in lines[:-1]] == seeds.seed.tolist()
+    assert [float(nmi) for *_, nmi in lines[:-1]] == pytest.approx(seeds.nmi.tolist(), rel=1e-3)
+    details = opened.run("document.querySelector('.details').textContent")
+    assert row["cell"] in details and row["commit"] in details and row["versions"] in details
 
 
 @needs_a_browser

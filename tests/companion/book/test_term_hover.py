@@ -1,0 +1,71 @@
+"""The meaning of a term of the glossary at each link to it, for the pointer and for the keyboard, without a network."""
+
+import subprocess
+import sys
+
+import pytest
+
+from companion.book.term_hover import explained
+from tests.browser import browser, needs_a_browser
+
+CONF = """
+extensions = ["myst_parser", "companion.book.term_hover"]
+html_theme = "sphinx_book_theme"
+"""
+INDEX = """# Book
+
+```{toctree}
+words
+```
+
+A {term}`fold` of people, and a [link](words.md).
+"""
+WORDS = """# Words
+
+```{glossary}
+fold
+  One split of the people;
+  see {ref}`more <more>`.
+```
+
+(more)=
+## More
+"""
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("book")
+    for name, text in (("conf.py", CONF), ("index.md", INDEX), ("words.md", WORDS)):
+        (folder / name).write_text(text)
+    command = [sys.executable, "-m", "sphinx", "-b", "html", "-q", str(folder), str(folder / "html")]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder / "html"
+
+
+def test_a_link_to_a_term_says_what_it_means_and_other_links_stay(book):
+    text = (book / "index.html").read_text()
+    assert text.count('title="One split of the people; see more." data-bs-toggle="tooltip"') == 1
+    for link in ('<a class="reference internal" href="#term-x">', '<a class="reference internal" href="words.html">'):
+        assert explained(link, {"term-fold": "…"}) == link
+
+
+@needs_a_browser
+def test_pointer_and_keyboard_show_it_offline(book, tmp_path):
+    shown = "document.querySelector('.tooltip.meaning.show')"
+    link = "document.querySelector('a[data-bs-toggle=tooltip][href*=term]')"
+    with browser(tmp_path / "profile") as opened:
+        opened.open((book / "index.html").as_uri(), f"{link}?.dataset.bsOriginalTitle")
+        opened.ask("Emulation.setFocusEmulationEnabled", enabled=True)
+        assert not opened.run(f"Boolean({shown})")
+        opened.run(f"{link}.focus()")
+        opened.until(shown)
+        assert opened.run(f"{shown}.textContent") == "One split of the people; see more."
+        assert opened.run(f"{link}.getAttribute('aria-describedby') === {shown}.id")
+        opened.run(f"{link}.blur()")
+        opened.until(f"!{shown}")
+        x, y = opened.run(
+            f"(() => {{ const box = {link}.getBoundingClientRect(); return [box.x + box.width / 2, box.y + 5] }})()"
+        )
+        opened.ask("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+        opened.until(shown)
