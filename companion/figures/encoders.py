@@ -1,5 +1,7 @@
 """Figures of the page on encoders: each method on one that sees a frame, and on one that sees the sequence."""
 
+import textwrap
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,6 +15,8 @@ LOOKS = {FRAME: (PALETTE[1], MARKERS[1]), CONTEXT: (PALETTE[0], MARKERS[0]), SMA
 
 def values(table: pd.DataFrame, sets: dict[str, str], source: str) -> Figure:
     """A panel a set, a line a method: its balanced accuracy on each encoder; dashed, the untrained control of each.
+
+    Lines that do not say "released" are of fidelity "original".
 
     table: of `statistics.encoders.gains`. sets: name -> title, in the order they are shown. Methods are in the order of
     their values on the context encoder, on the first set that has them. The control is that of most seeds.
@@ -65,14 +69,10 @@ def _panels(table: pd.DataFrame, sets: dict[str, str]) -> tuple[Figure, list[Axe
         elsewhere=shown.encoder != CONTEXT, later=shown.dataset.map({name: place for place, name in enumerate(sets)})
     ).sort_values(["later", "elsewhere", "value"], ascending=[True, True, False])
     order = list(ranked.line.drop_duplicates())
-    columns = min(len(sets), 3)
-    rows = -(-len(sets) // columns)
-    fig, axes = figure(rows, columns, height=0.9 + 0.24 * len(order), sharey=True, squeeze=False)
-    for axis, title in zip(axes.flat, sets.values(), strict=False):
+    fig, axes = figure(1, len(sets), height=0.9 + 0.24 * len(order), sharey=True, squeeze=False)
+    for axis, title in zip(axes[0], sets.values(), strict=True):
         _look(axis, title, order)
-    for axis in axes.flat[len(sets) :]:
-        axis.set_axis_off()
-    return fig, list(axes.flat[: len(sets)]), order
+    return fig, list(axes[0]), order
 
 
 def _legend(fig: Figure, encoders: list[str], untrained: bool = False) -> None:
@@ -87,7 +87,7 @@ def _legend(fig: Figure, encoders: list[str], untrained: bool = False) -> None:
 
 
 def _look(axis: Axes, title: str, order: list[str]) -> None:
-    axis.set_title(title)
-    axis.set_yticks(range(len(order)), order)
+    axis.set_title(textwrap.fill(title, 14))
+    axis.set_yticks(range(len(order)), [line.removesuffix(", original").replace(", original,", ",") for line in order])
     axis.set_ylim(len(order) - 0.5, -0.5)
     axis.tick_params(axis="y", length=0)

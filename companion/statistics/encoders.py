@@ -79,20 +79,16 @@ def with_archive(table: pd.DataFrame) -> pd.DataFrame:
     """
     within = table.dataset.str.startswith(f"{ARCHIVE}-")
     result = []
-    for encoder, of_encoder in table[within].groupby("encoder", sort=False):
-        n = of_encoder.dataset.nunique()
-        for line, own in of_encoder.groupby("line", sort=False):
-            if len(own) < n:
-                continue
-            found = {"low": np.nan, "high": np.nan, "flaw": f"{n} sets, {FEWEST_SETS} wanted: no interval"}
-            if n >= FEWEST_SETS:
-                low, high = ends(own.gain.mean(), own.gain.std(ddof=1) / n**0.5, n - 1)
-                found = {"low": float(low), "high": float(high), "flaw": ""}
-            means = own[["value", "control", "gain"]].mean().to_dict()
-            result.append(
-                {"dataset": ARCHIVE, "encoder": encoder, "line": line, "people": 0, "seeds": own.seeds.min()}
-                | means | found
-            )  # fmt: skip
+    n = table.dataset[within].nunique()
+    for (encoder, line), own in table[within].groupby(["encoder", "line"], sort=False):
+        if len(own) < n:
+            continue
+        found = {"dataset": ARCHIVE, "encoder": encoder, "line": line, "people": 0, "seeds": own.seeds.min()}
+        found |= {"low": np.nan, "high": np.nan, "flaw": f"{n} sets, {FEWEST_SETS} wanted: no interval"}
+        if n >= FEWEST_SETS:
+            low, high = ends(own.gain.mean(), own.gain.std(ddof=1) / n**0.5, n - 1)
+            found |= {"low": float(low), "high": float(high), "flaw": ""}
+        result.append(found | own[["value", "control", "gain"]].mean().to_dict())
     return pd.concat([table[~within], pd.DataFrame(result, columns=table.columns)], ignore_index=True)
 
 
