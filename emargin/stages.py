@@ -109,7 +109,7 @@ def _built_in(
     return Metric(rows, frames, grids, series, arrays, f"emargin.evaluation.needs:{needs}", not_in)
 
 
-MEASURED = ("core", "encoders", "beats", "penalty")  # grids with the certified and the chosen probes, not "converged"
+MEASURED = ("core", "encoders", "beats")  # grids with the certified and the chosen probes, not "converged"
 CURVES = ("dial", "budgets")  # grids of a metric each, with the clusters and the paper's probe beside it
 CLASSIFICATION = "accuracy balanced_accuracy weighted_f1 macro_f1 macro_precision macro_recall"
 METRICS = {

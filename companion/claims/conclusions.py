@@ -276,6 +276,36 @@ def folds():
     }
 
 
+def _with(encoder: str, by: str, claim: str):
+    """Return the line of the released loss on the archive, on one of both encoders."""
+    return line("released", by, where=f"{ARCHIVE}, {encoder} encoder", claim=claim)
+
+
+@claim("On the six sets of the archive the released loss has the best scores on both.")
+def best_on_both():
+    for encoder in ("frame", "context"):
+        for score in ("Davies-Bouldin", "silhouette"):
+            one = _with(encoder, score, "1")
+            require((one.holds, one.sets, one.verdict) == (6, 6, "stands"), f"{score}, {encoder}: {one.verdict}")
+
+
+@claim(
+    "That it is not competitive in probing stands on the frame encoder, {frame}, and is not decided on the other, "
+    "{context}."
+)
+def behind_on_one_encoder():
+    frame, context = (_with(encoder, CHOSEN, "2") for encoder in ("frame", "context"))
+    verdict(frame, "stands")
+    verdict(context, "not decided")
+    return {"frame": told(frame), "context": told(context)}
+
+
+@claim("Recorded sets are too few there for a verdict.")
+def too_few_recorded():
+    own = lines()[lines()["where"].str.startswith("recordings, ") & lines().claim.isin(["1", "2", "4", "6"])]
+    require(set(own.verdict) == {"open"}, f"verdicts {set(own.verdict)}")
+
+
 @claim("Two of four recorded sets inform about the linear probes, on one split each.")
 def few_sets_inform():
     found = {line(fidelity, probe, claim="2").sets for fidelity in FIDELITIES for probe in (PROBES[""], CONVERGED)}

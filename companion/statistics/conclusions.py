@@ -200,7 +200,7 @@ def claims(results: Path | None = None, protocol: str = "original", own: Store |
     theirs = paper_configurations(pd.read_csv(folder / "paper" / "tables.csv"))
     lines = [*_best_scores(theirs, groups), *_probing(theirs, groups)]
     if own is None:
-        lines += [*_penalty(Store(folder / "penalty")), *_on_core(Store(folder / "core"))]
+        lines += [*_penalty(Store(folder / "encoders")), *_on_core(Store(folder / "core"))]
     lines += _over_methods(theirs, groups)
     for where, (of_group, _) in groups.items():
         if not where.startswith(ARCHIVE):
@@ -376,7 +376,7 @@ def _probing(theirs: pd.DataFrame, groups: dict) -> list[dict]:
 
 
 def _penalty(store: Store) -> list[dict]:
-    """Claim 2 on the archive under other penalties: the released eMargin minus InfoNCE, means over the seeds of both.
+    """Claim 2 on the archive under other penalties, frame encoder: released eMargin minus InfoNCE, means over seeds.
 
     The interval draws sets alone, from six on.
     """
