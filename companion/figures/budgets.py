@@ -56,3 +56,8 @@ def curves(means: pd.DataFrame, gaps: pd.DataFrame, sets: dict[str, str], source
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     mark_source(fig, source)
     return fig
+
+
+def factor(times: float) -> str:
+    """Return how many times more labels are needed, as a table prints it."""
+    return f"{times:.2g} times as many" if np.isfinite(times) else "more than there are"
