@@ -140,8 +140,8 @@ def part_is_hidden():
 
 
 @claim(
-    "On SP-SW-HAR InfoNCE is read better at {count} of {budgets} budgets, in each seed that has run, and the interval of"
-    " two seeds lies above zero at {sure}."
+    "On SP-SW-HAR InfoNCE is read better at {count} of {budgets} budgets, in each seed that has run, and the interval"
+    " of two seeds lies above zero at {sure}."
 )
 def outcome_b():
     wide = curves()[curves().dataset == BODY].pivot_table("balanced_accuracy", ["budget", "seed"], "line")

@@ -25,8 +25,8 @@ def curves(means: pd.DataFrame, gaps: pd.DataFrame, sets: dict[str, str], source
     for (above, below), (dataset, title) in zip(axes.T, sets.items(), strict=True):
         own = means[means.dataset == dataset]
         budgets = sorted(own.budget.unique())
-        for line, (colour, marker, style) in LOOKS.items():
-            one = own[own.line == line]
+        for line in [name for name in LOOKS if (means.line == name).any()]:
+            (colour, marker, style), one = LOOKS[line], own[own.line == line]
             above.plot(
                 [budgets.index(budget) for budget in one.budget],
                 one.value,
