@@ -25,8 +25,8 @@ def curves(means: pd.DataFrame, gaps: pd.DataFrame, sets: dict[str, str], source
     for (above, below), (dataset, title) in zip(axes.T, sets.items(), strict=True):
         own = means[means.dataset == dataset]
         budgets = sorted(own.budget.unique())
-        for line, (colour, marker, style) in LOOKS.items():
-            one = own[own.line == line]
+        for line in [name for name in LOOKS if (means.line == name).any()]:
+            (colour, marker, style), one = LOOKS[line], own[own.line == line]
             above.plot(
                 [budgets.index(budget) for budget in one.budget],
                 one.value,
@@ -56,3 +56,8 @@ def curves(means: pd.DataFrame, gaps: pd.DataFrame, sets: dict[str, str], source
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     mark_source(fig, source)
     return fig
+
+
+def factor(times: float) -> str:
+    """Return how many times more labels are needed, as a table prints it."""
+    return f"{times:.2g} times as many" if np.isfinite(times) else "more than there are"

@@ -74,3 +74,8 @@ def test_the_figure_has_a_curve_a_line_and_a_mark_a_gap():
     assert drawn == {INFONCE: pytest.approx([0.45, 0.6, 0.75]), EMARGIN: pytest.approx([0.25, 0.5, 0.75])}
     assert [tick.get_text() for tick in below.get_xticklabels()] == ["1", "10", "all"]
     assert list(below.lines[-1].get_ydata()) == pytest.approx([0.2, 0.1, 0.0])
+
+
+def test_a_factor_in_words():
+    assert figures.factor(4.84) == "4.8 times as many" and figures.factor(28.6) == "29 times as many"
+    assert figures.factor(0.333) == "0.33 times as many" and figures.factor(np.inf) == "more than there are"

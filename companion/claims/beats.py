@@ -1,0 +1,126 @@
+"""What the page on beats says of the rows in `results/beats`."""
+
+from functools import cache
+
+import pandas as pd
+
+from companion.claims import claim, require, signed
+from companion.grid.plan import read_grid
+from companion.grid.store import Store
+from companion.statistics import beats
+from companion.statistics.beats import ALL, COMMON, EMARGIN, INFONCE, READ, UNTRAINED
+from companion.statistics.verdicts import MARGIN
+from emargin.paths import home
+
+PAPERS, CHOSEN = READ["balanced_accuracy"], READ["chosen_balanced_accuracy"]
+OPTIMUM = READ["certified_balanced_accuracy"]
+SIDES = ("DS2", "DS1")
+
+
+@cache
+def store() -> Store:
+    """Return the store of the grid of beats."""
+    return Store(home() / "results" / "beats")
+
+
+@cache
+def controls() -> pd.DataFrame:
+    """Return what is read without training, by side, probe and classes."""
+    return beats.controls(store()).set_index(["tested", "by", "scored"])
+
+
+@cache
+def apart(second: str) -> pd.DataFrame:
+    """Return eMargin less another line, by side, probe and classes."""
+    return beats.differences(store(), EMARGIN, second).set_index(["tested", "by", "scored"])
+
+
+def both(table: pd.DataFrame, by: str, column: str, scored: str = ALL) -> list[float]:
+    """Return a column of one score on DS2 and on DS1."""
+    return [float(table.loc[(side, by, scored), column]) for side in SIDES]
+
+
+@claim("a silhouette of {emargin_2} and {emargin_1}, InfoNCE of {infonce_2} and {infonce_1}.")
+def silhouettes():
+    table = apart(INFONCE)
+    ours, theirs = (both(table, "silhouette", name, "") for name in ("first", "second"))
+    require(all(one - two > 0.3 for one, two in zip(ours, theirs, strict=True)), f"{ours} and {theirs}")
+    values = dict(zip(("emargin_2", "emargin_1", "infonce_2", "infonce_1"), ours + theirs, strict=True))
+    return {name: f"{value:.2f}" for name, value in values.items()}
+
+
+@claim(
+    "The paper's probe reads {emargin} from eMargin and {infonce} from InfoNCE on either side, where chance is 0.25,"
+)
+def papers_probe_is_at_chance():
+    table, found = apart(INFONCE), {}
+    for name, column in (("emargin", "first"), ("infonce", "second")):
+        values = both(table, PAPERS, column)
+        require(max(values) < 0.26, f"{name}: {values}")
+        (told,) = {f"{value:.2f}" for value in values}
+        found[name] = told
+    return found
+
+
+@claim("A linear probe gets {two} on DS2 and {one} on DS1 from calibrated random weights at its optimum, chance 0.25,")
+def untrained():
+    values = both(controls(), OPTIMUM, "value")
+    for column in ("first", "second"):  # eMargin and InfoNCE
+        trained = both(apart(INFONCE), OPTIMUM, column)
+        require(all(one > two for one, two in zip(values, trained, strict=True)), f"trained: {trained}")
+    return {"two": f"{values[0]:.2f}", "one": f"{values[1]:.2f}"}
+
+
+@claim("21 people on DS2, 22 on DS1. {cells} of the 54 cells of `workflow/beats.json` have run:")
+def what_has_run():
+    planned = read_grid(home() / "workflow" / "beats.json")
+    run = [cell for cell in planned if cell.digest in store().known]
+    require(len(planned) == 54 and len(run) == len(store().known), f"{len(run)} of {len(planned)}")
+    people = controls()["people"]
+    require([int(people[side].iloc[0]) for side in SIDES] == [21, 22], f"people: {people.unique()}")
+    return {"cells": str(len(run))}
+
+
+@claim("On DS2 {most} of the {every} frames of F are one man's")
+def fusion_beats():
+    own = beats.Beats(store())
+    counts = own.tables[ALL][own.digests(UNTRAINED, "DS2")[0]]["probe"][:, beats.F].sum(1)
+    require(counts.max() > 0.9 * counts.sum(), f"{sorted(counts)}")
+    return {"most": str(counts.max()), "every": str(counts.sum())}
+
+
+@claim("in the paper eMargin has a silhouette of {silhouette} on ECG and a recall of {recall}.")
+def in_the_paper():
+    table = pd.read_csv(home() / "results" / "paper" / "tables.csv")
+    own = table[(table.dataset == "ecg") & (table.method == "InfoNCE + eMargin")].set_index("metric")
+    return {"silhouette": f"{own['mean'].silhouette:.2f}", "recall": f"{own['mean'].recall:.2f}"}
+
+
+@claim(
+    "By that rule {count} of the {all} pairs of a side and a linear probe inform, all on DS1, the paper's probe on no"
+)
+def what_informs():
+    own = controls().reset_index()
+    own = own[own.tested.isin(SIDES) & (own.scored == ALL)]
+    require((own.seeds >= 2).all(), f"seeds: {own.seeds.tolist()}")
+    informing = own[own.informs]
+    require(
+        PAPERS not in set(informing.by) and len(informing) > 0, f"{informing[['tested', 'by']].to_numpy().tolist()}"
+    )
+    return {"count": str(len(informing)), "all": str(len(own))}
+
+
+@claim("With a chosen penalty eMargin less InfoNCE is {two} on DS2 and {one} on DS1, one seed")
+def outcome_a():
+    table = apart(INFONCE)
+    own = table.xs(CHOSEN, level="by").xs(ALL, level="scored")
+    require((own.seeds == 1).all() and own.low.isna().all(), "there are intervals now")
+    two, one = both(table, CHOSEN, "value")
+    require(abs(two) > MARGIN or abs(one) > MARGIN, f"{two} and {one}")
+    return {"two": signed(two), "one": signed(one)}
+
+
+@claim("Over N, S and V alone {two} is read on DS2 and {one} on DS1 at the optimum")
+def common_classes():
+    values = both(controls(), OPTIMUM, "value", COMMON)
+    return {"two": f"{values[0]:.2f}", "one": f"{values[1]:.2f}"}
