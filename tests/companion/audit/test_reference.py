@@ -122,3 +122,6 @@ def test_ours_stands_beside_what_was_published():
     (found,) = reference.against_published(rows).itertuples()
     assert (found.Index, found.seeds, found.published) == ("Adiac", 2, 0.765)
     assert (found.ours, found.spread, found.difference) == pytest.approx((0.75, 0.0707107, -0.015))
+    official = [{"set": "Adiac", "seed": seed, "accuracy": value} for seed, value in ((1, 0.5), (2, 0.7))]
+    (found,) = reference.against_published(rows, official).itertuples()
+    assert (found.ours, found.official, found.official_spread) == pytest.approx((0.75, 0.6, 0.1414214))
