@@ -184,6 +184,7 @@ def _named(kind: str, heads: tuple[str, ...]) -> frozenset[str]:
     found = set()
     for head in heads:
         if kind == "metric":
+            head = head.removeprefix("the ")
             parts = [head] if head in NAMES[kind] else head.split(", ")
             found |= {NAMES[kind][part] for part in parts if part in NAMES[kind]}
             continue
