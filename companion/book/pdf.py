@@ -36,9 +36,11 @@ figcaption, figcaption p { margin: 0.3rem 0 }
 .cell_input, .name { break-after: avoid }
 .metrics { display: grid !important; grid-template-columns: 1fr 1fr !important; gap: 0 1rem }
 .metrics > div { break-inside: avoid }
+.metrics table { font-size: 8px !important }
+.metrics td { white-space: nowrap }
 img { max-width: 100%; max-height: 120mm; width: auto; height: auto }
 .sd-card img { max-height: 62mm }
-figure.chart img { max-height: 190mm }
+figure.chart img { max-height: 150mm }
 table { font-size: 9px; max-width: 100%; overflow-wrap: normal }
 th button::after { content: none !important }
 """
@@ -68,7 +70,7 @@ def cut(text: str, pages: list[str], *, first: bool = True) -> str:
         article.clear()
         article.extend(kept)
     names = {element["id"] for element in article.select("[id]")}
-    for link in article.select("a.internal[href], a[href^='#']"):
+    for link in article.select("a[href]:not([href*=':'])"):
         place = str(link["href"]).partition("#")[2]
         if place in names:
             link["href"] = f"#{place}"  # also where the builder names the file that is this one

@@ -12,7 +12,7 @@ from emargin.errors import InputError
 
 BOOK = """<html><head></head><body><nav>menu</nav><article><section id="first"><h1>First</h1>
 <a href="#kept">to a kept page</a> <a href="#left-out">to one left out</a>
-<a class="internal" href="../index.html#kept">again</a> <a class="internal" href="../x.html#left-out">nor that</a>
+<a class="internal" href="../index.html#kept">again</a> <a href="../x.html#left-out">nor that</a>
 <a href="https://example.org">away</a>
 <div class="toctree-wrapper"><span id="document-a"></span><section id="kept"><h2>A page</h2>
 <div class="cell"><div class="cell_input"><details class="hide"><pre>hidden()</pre></details></div></div>
