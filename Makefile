@@ -86,9 +86,10 @@ html: $(STAMP) ## Build the book again from the notebooks that `make book` execu
 	$(BIN)/jupyter-book build _build/source --path-output . -n -W --keep-going
 	$(BIN)/python -m companion.book.check_book _build/html
 
-pdf: $(STAMP) ## Print the pages that are read in order, after `make book`: _build/emargin.pdf (needs Chromium)
+pdf: $(STAMP) ## Print the pages that are read in order, and the report, after `make book`: _build/*.pdf (needs Chromium)
 	$(BIN)/jupyter-book build _build/source --path-output _build/single --builder singlehtml
 	$(BIN)/python -m companion.book.pdf _build/single/_build/singlehtml _build/emargin.pdf
+	$(BIN)/python -m companion.book.pdf _build/single/_build/singlehtml _build/report.pdf book/report
 
 audit-book: $(STAMP) ## Open every page of the built book in a browser: errors, names, widths, sizes (needs npm and Chromium)
 	$(BIN)/python -m companion.book.audit_book _build/html

@@ -196,6 +196,16 @@ def test_a_whole_page_has_no_problem(tmp_path):
     assert check_book.problems_of(page, tmp_path) == []
 
 
+def test_a_link_into_a_chart_leads_to_a_cell_that_it_has(tmp_path):
+    data = tmp_path / "_static" / "charts" / "cells.js"
+    data.parent.mkdir(parents=True)
+    data.write_text('{"cell": ["0a1b"]}')
+    page = tmp_path / "page.html"
+    page.write_text("<p>a page</p>")
+    for link, leads in (("cells&cell=0a1b&up=nmi", True), ("cells&cell=0a1c", False), ("none&cell=0a1b", False)):
+        assert check_book.leads_somewhere(f"page.html#chart={link}", page, tmp_path) == leads
+
+
 FIGURE = "<figure id='{}'><img alt='x' src='logo.svg'><figcaption>y</figcaption></figure>"
 
 

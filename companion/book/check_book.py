@@ -11,7 +11,7 @@ from collections.abc import Collection
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import nbformat
 
@@ -105,7 +105,16 @@ def leads_somewhere(link: str, path: Path, book: Path) -> bool:
         return False
     if not parts.fragment or target.suffix != ".html":
         return True
+    if chosen := parse_qs(parts.fragment):  # of a chart, which keeps what is chosen in its address
+        data = book / "_static" / "charts" / f"{chosen.get('chart', [''])[0]}.js"
+        return data.is_file() and all(f'"{cell}"' in text_of(data) for cell in chosen.get("cell", ()))
     return unquote(parts.fragment) in identifiers_of(target, target.stat().st_mtime_ns)
+
+
+@cache
+def text_of(path: Path) -> str:
+    """Return the text of a file, read once."""
+    return path.read_text(encoding="utf8")
 
 
 @cache

@@ -184,6 +184,7 @@ def _named(kind: str, heads: tuple[str, ...]) -> frozenset[str]:
     found = set()
     for head in heads:
         if kind == "metric":
+            head = head.removeprefix("the ")
             parts = [head] if head in NAMES[kind] else head.split(", ")
             found |= {NAMES[kind][part] for part in parts if part in NAMES[kind]}
             continue
@@ -286,7 +287,7 @@ def _known() -> Known:
 
 def add_links(app: Sphinx, page: str, template: str, context: dict, doctree: nodes.document | None) -> None:
     """Link the numbers of a page before it is written."""
-    if "<table" in context.get("body", "") and page != PAGE and app.builder.format == "html":
+    if "<table" in context.get("body", "") and page != PAGE and app.builder.name == "html":
         context["body"] = linked(context["body"], page, context["pathto"](PAGE), _known())
 
 

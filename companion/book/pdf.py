@@ -1,9 +1,10 @@
 """Print the pages that are read in order as one PDF, from the book built as a single page.
 
     python -m companion.book.pdf _build/single/_build/singlehtml _build/emargin.pdf
+    python -m companion.book.pdf _build/single/_build/singlehtml _build/report.pdf book/report
 
-The appendices and the reference are left out, the bibliography is kept. Text that is folded on a page is open in print;
-code that is folded is left out, and so are the cells with a page's parameters.
+The second prints a page alone. The appendices and the reference are left out, the bibliography is kept. What is folded
+on a page is open in print, but for code; the cells with a page's parameters are left out.
 """
 
 import subprocess
@@ -32,16 +33,23 @@ pre, .cell { overflow: visible !important; white-space: pre-wrap; overflow-wrap:
 figcaption, figcaption p { margin: 0.3rem 0 }
 .sd-row { display: block }
 .headerlink, .live, .sd-stretched-link, .sd-summary-state-marker, script { display: none !important }
+.cell_input, .name { break-after: avoid }
+.metrics { display: grid !important; grid-template-columns: 1fr 1fr !important; gap: 0 1rem }
+.metrics > div { break-inside: avoid }
+.metrics table { font-size: 8px !important }
+.metrics td { white-space: nowrap }
 img { max-width: 100%; max-height: 120mm; width: auto; height: auto }
 .sd-card img { max-height: 62mm }
-table { font-size: 9px; max-width: 100% }
+figure.chart img { max-height: 150mm }
+table { font-size: 9px; max-width: 100%; overflow-wrap: normal }
+th button::after { content: none !important }
 """
 
 
-def cut(text: str, pages: list[str]) -> str:
+def cut(text: str, pages: list[str], *, first: bool = True) -> str:
     """Return the single page with these pages of the book alone, in order; links to others become their words.
 
-    Raises InputError where one of the pages is not in it.
+    first: with the book's first page before them. Raises InputError where one of the pages is not in it.
     """
     soup = BeautifulSoup(text, "html.parser")
     article = soup.select_one("article")
@@ -57,9 +65,16 @@ def cut(text: str, pages: list[str]) -> str:
         else:
             section.decompose()
             span.decompose()
+    if not first:
+        kept = article.select("section.page")
+        article.clear()
+        article.extend(kept)
     names = {element["id"] for element in article.select("[id]")}
-    for link in article.select("a[href^='#']"):
-        if link["href"].removeprefix("#") not in names:
+    for link in article.select("a[href]:not([href*=':'])"):
+        place = str(link["href"]).partition("#")[2]
+        if place in names:
+            link["href"] = f"#{place}"  # also where the builder names the file that is this one
+        else:
             link.unwrap()
     for code in article.select(".tag_parameters > .cell_input"):
         code.decompose()  # for a run anew
@@ -82,11 +97,12 @@ def cut(text: str, pages: list[str]) -> str:
     return str(soup)
 
 
-def main(book: Path, target: Path) -> int:
-    """Write the PDF; return 2 where that cannot be done."""
+def main(book: Path, target: Path, *alone: str) -> int:
+    """Write the PDF, of the pages that are read in order or of these alone; return 2 where that cannot be done."""
     first, *others = spine()
     try:
-        text = cut((book / f"{first}.html").read_text(encoding="utf8"), [*others, KEPT])
+        whole = (book / f"{first}.html").read_text(encoding="utf8")
+        text = cut(whole, list(alone) or [*others, KEPT], first=not alone)
         with tempfile.TemporaryDirectory() as folder:
             page, printed = book / "print.html", Path(folder) / target.name
             page.write_text(text, encoding="utf8")  # where the paths of its pictures and styles start
@@ -101,4 +117,4 @@ def main(book: Path, target: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(Path, sys.argv[1:])))
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]))
