@@ -1,5 +1,6 @@
 """Figures of the page on speed, from committed figures alone."""
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, NullLocator, StrMethodFormatter
@@ -15,6 +16,25 @@ STAGES = {
     "probe": PALETTE[1],
 }
 TITLES = {"emargin released": "eMargin released", "emargin original": "eMargin original, anchor", "infonce": "InfoNCE"}
+
+
+def by_line(lines: list[dict]) -> pd.DataFrame:
+    """Sum up how far means over seeds moved when cells were run anew: a row a line of the tables, over its sets."""
+
+    def largest(own: pd.DataFrame) -> str:
+        row = own.loc[own.deviations.idxmax()]
+        return f"{row.deviations:.1f}, {row.dataset}"
+
+    found = {
+        name: {
+            "means": str(own.deviations.count()),
+            "median": f"{own.deviations.median():.2f}",
+            "above 1": f"{(own.deviations > 1).mean():.0%}",
+            "largest": largest(own),
+        }
+        for name, own in pd.DataFrame(lines).groupby("line", sort=False)
+    }
+    return pd.DataFrame(found).T
 
 
 def against_size(devices: dict[str, list[dict]], quantity: str, source: str) -> Figure:
