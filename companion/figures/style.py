@@ -152,5 +152,5 @@ def _framed(svg: str) -> str:
     svg = re.sub(
         r'width="[\d.]+pt" height="[\d.]+pt"', f'width="{wide * SHOWN:.0f}" height="{high * SHOWN:.0f}"', svg, count=1
     )
-    paper = f'<rect x="{-BORDER:g}" y="{-BORDER:g}" width="{wide:g}" height="{high:g}" fill="#ffffff"/>'
+    paper = f'<rect x="{-9 * BORDER:g}" y="{-9 * BORDER:g}" width="200%" height="200%" fill="#ffffff"/>'  # and beyond
     return re.sub(r"<svg[^>]*>", lambda start: f"{start.group()}\n {paper}", svg, count=1)
