@@ -67,7 +67,6 @@ def _map(side: str) -> alt.LayerChart:
     chosen = f"datum.dataset == dataset && datum.method == {side}"
     place = {name: {"scale": alt.Scale(domain=[0, SIZE], nice=False), "axis": None} for name in ("x", "y")}
     legend = alt.Legend(title=None, orient="bottom", columns=4, symbolOpacity=1, labelLimit=150)
-    shapes = [shape for shape in SHAPES for _ in range(2)]
     points = (
         alt.Chart(alt.NamedData("points"), name=f"map_{side}")
         .transform_filter(chosen)
@@ -76,7 +75,7 @@ def _map(side: str) -> alt.LayerChart:
             alt.X("x:Q", **place["x"]),
             alt.Y("y:Q", **place["y"]),
             color=alt.Color("class:N", scale=alt.Scale(range=COLOURS), legend=legend),
-            shape=alt.Shape("class:N", scale=alt.Scale(range=shapes), legend=legend),
+            shape=alt.Shape("class:N", scale=alt.Scale(range=list(SHAPES)), legend=legend),
         )
     )
     words = (

@@ -43,7 +43,7 @@ def test_each_menu_chooses_a_map(chart, tmp_path):
         words = opened.run(shown)
         table = chart.tables["points"]
         scores = chart.tables["scores"]
-        for side, method in (("left", "TNC, original"), ("right", "CPC, released")):
+        for side, method in (("left_0", "TNC, original"), ("right_1", "CPC, released")):
             points = f"itemsOf(document.querySelector('.live').view, 'map_{side}')"
             drawn = opened.run(f"{points}.map(({{datum}}) => [datum.x, datum.y])")
             own = table[(table.dataset == "dsads") & (table.method == method)]
