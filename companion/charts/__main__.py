@@ -8,10 +8,10 @@ from pathlib import Path
 
 import vl_convert
 
-from companion.charts import cells, collapse, dial, labels, line, margin
+from companion.charts import cells, collapse, dial, labels, line, maps, margin
 from companion.charts.chart import VEGA_LITE
 
-CHARTS = (cells.chart, collapse.chart, dial.chart, labels.chart, line.chart, margin.chart)
+CHARTS = (cells.chart, collapse.chart, dial.chart, labels.chart, line.chart, maps.chart, margin.chart)
 
 
 def main(folder: Path) -> None:

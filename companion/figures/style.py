@@ -39,6 +39,7 @@ WIDTH, SMALL = 5.4, 9.0  # inches; points of the smallest type
 SHOWN = 5 / 3  # pixels a point where there is room: 648 for a figure of full width
 HEAVY = 150_000  # characters of an SVG; above, what has many points is drawn as an image, at twice the pixels shown
 MANY = 100  # points
+BORDER = 3.0  # points, white
 
 plt.rcParams.update(
     {
@@ -138,8 +139,18 @@ def svg(fig: Figure) -> str:
 def _written(fig: Figure) -> str:
     stream = io.StringIO()
     fig.savefig(stream, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    width, height = (72 * inches for inches in fig.get_size_inches())
     written = stream.getvalue()
-    written = written[written.index("<svg") :]
-    size = f'width="{width * SHOWN:.0f}" height="{height * SHOWN:.0f}"'
-    return re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', size, written, count=1)
+    return _framed(written[written.index("<svg") :])
+
+
+def _framed(svg: str) -> str:
+    """Return the file with a white border, as letters may be wider than the layout takes them for, and its size."""
+    width, height = map(float, re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups())
+    wide, high = width + 2 * BORDER, height + 2 * BORDER
+    box = f'viewBox="{-BORDER:g} {-BORDER:g} {wide:g} {high:g}"'
+    svg = re.sub(r'viewBox="[^"]*"', box, svg, count=1)
+    svg = re.sub(
+        r'width="[\d.]+pt" height="[\d.]+pt"', f'width="{wide * SHOWN:.0f}" height="{high * SHOWN:.0f}"', svg, count=1
+    )
+    paper = f'<rect x="{-9 * BORDER:g}" y="{-9 * BORDER:g}" width="200%" height="200%" fill="#ffffff"/>'  # and beyond
+    return re.sub(r"<svg[^>]*>", lambda start: f"{start.group()}\n {paper}", svg, count=1)

@@ -38,7 +38,7 @@ def busy(words: str = "a title much longer than its panel is wide"):
 def test_a_figure_is_the_same_file_in_every_run():
     first, second = (style.svg(busy()) for _ in range(2))
     assert first == second and first.startswith("<svg") and "date" not in first and "Matplotlib" not in first
-    assert f'width="{72 * style.WIDTH * style.SHOWN:.0f}"' in first
+    assert f'width="{(72 * style.WIDTH + 2 * style.BORDER) * style.SHOWN:.0f}"' in first
 
 
 def test_words_that_are_too_long_are_broken_and_keep_clear_of_each_other():
