@@ -7,6 +7,7 @@ import pandas as pd
 from companion.claims import claim, require, signed
 from companion.grid.plan import read_grid
 from companion.grid.store import Store
+from companion.labels import label
 from companion.statistics import beats
 from companion.statistics.beats import ALL, COMMON, EMARGIN, INFONCE, READ, UNTRAINED
 from companion.statistics.verdicts import MARGIN
@@ -15,6 +16,7 @@ from emargin.paths import home
 PAPERS, CHOSEN = READ["balanced_accuracy"], READ["chosen_balanced_accuracy"]
 OPTIMUM = READ["certified_balanced_accuracy"]
 SIDES = ("DS2", "DS1")
+CONTROL, FORMULA = "Random, calibrated", "eMargin, original, anchor"
 
 
 @cache
@@ -69,6 +71,44 @@ def untrained():
         trained = both(apart(INFONCE), OPTIMUM, column)
         require(all(one > two for one, two in zip(values, trained, strict=True)), f"trained: {trained}")
     return {"two": f"{values[0]:.2f}", "one": f"{values[1]:.2f}"}
+
+
+@cache
+def at_optimum() -> pd.DataFrame:
+    """Return what the probe at its optimum reads in seed 1: a row a line, a column a fold."""
+    rows = store().rows
+    rows = rows[(rows.metric == "certified_balanced_accuracy") & (rows.seed == 1)]
+    rows = rows.assign(line=[label(row) for row in rows.itertuples()])
+    return rows.pivot(index="line", columns="fold", values="value")
+
+
+@claim("`reading` `anchor`, reads more after it.")
+def only_the_formula():
+    trained = at_optimum().drop(index=CONTROL)
+    more = (trained > at_optimum().loc[CONTROL]).all(axis=1)
+    require(
+        len(trained) == 8 and list(more.index[more]) == [FORMULA], f"of {len(trained)} lines {list(more.index[more])}"
+    )
+
+
+@claim("from the formula {two} and {one}. The released eMargin has")
+def from_the_formula():
+    two, one = at_optimum().loc[FORMULA, [1, 2]]
+    return {"two": f"{two:.2f}", "one": f"{one:.2f}"}
+
+
+@claim("sees more, but from seven of the eight trained lines less than without training.")
+def less_than_without_training():
+    trained = at_optimum().drop(index=CONTROL)
+    less = (trained < at_optimum().loc[CONTROL]).any(axis=1)
+    require((less.sum(), len(less)) == (7, 8), f"{less.to_dict()}")
+
+
+@claim("have run: one seed of all nine lines, two of the control.")
+def seeds():
+    counted = store().rows.groupby("method").seed.nunique()
+    require(at_optimum().shape == (9, 2) and at_optimum().notna().all(axis=None), "a line lacks a side")
+    require(counted.pop("random-calibrated") == 2 and set(counted) == {1}, f"seeds {counted.to_dict()}")
 
 
 @claim("21 people on DS2, 22 on DS1. {cells} of the 54 cells of `workflow/beats.json` have run:")
