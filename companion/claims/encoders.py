@@ -11,7 +11,7 @@ from companion.statistics import encoders
 from companion.statistics.encoders import ARCHIVE, CONTEXT, FRAME, PROBE, SMALL
 from emargin.paths import home
 
-BODY, SLEEP = "spsw-har", "sleepedf-features"
+BODY, SLEEP, SPORTS = "spsw-har", "sleepedf-features", "dsads"
 FIRST = (BODY, SLEEP, ARCHIVE)
 EMARGIN, INFONCE = "eMargin, released", "InfoNCE, released"
 CHANCE = 0.2  # of both sets: five classes
@@ -79,6 +79,32 @@ def every_loss_on_a_frame():
     require(own.pop("CoST, original") > there - 0.02, "CoST reads less")
     require(own.max() < there - 0.02, f"another reads {own.max()}")
     return ends(own)
+
+
+@claim(
+    "On Daily and Sports Activities it reads {untrained} untrained, the best of seven losses on the paper's encoder "
+    "{best}. On the features"
+)
+def the_other_set_of_movements():
+    own = gains()[(gains().dataset == SPORTS) & (gains().encoder == FRAME)].value
+    there = untrained(SPORTS, CONTEXT)[1]
+    require(len(own) == 7 and own.max() < there - 0.02, f"{len(own)} losses, the best reads {own.max()}")
+    return printed(2, untrained=there, best=own.max())
+
+
+@claim(
+    "On Daily and Sports Activities, one run, it is as on the others: rank {rank}, silhouette {silhouette}, the "
+    "paper's probe at {paper} where chance is 0.05, the chosen one {below} below no training."
+)
+def collapsed_on_the_other_set_of_movements():
+    (one,) = cells()[
+        (cells().dataset == SPORTS) & (cells().encoder == CONTEXT) & (cells().line == EMARGIN)
+    ].itertuples()
+    below = -of(SPORTS, CONTEXT, EMARGIN).gain
+    require(one.participation_ratio < 1.2 and one.silhouette > 0.4 and 0 < below < 0.03, f"{one}, {below} below")
+    return printed(1, rank=one.participation_ratio) | printed(
+        2, silhouette=one.silhouette, paper=one.balanced_accuracy, below=below
+    )
 
 
 @claim(
@@ -155,7 +181,7 @@ def what_has_run():
 
 @claim(
     "three seeds of the released eMargin, the released InfoNCE and the control on *frame* and *context* for the first "
-    "two sets, one of all else."
+    "two sets, one of all else, and of Daily and Sports Activities seven lines."
 )
 def seeds():
     trained = gains()[gains().encoder != SMALL]
@@ -164,6 +190,8 @@ def seeds():
     for name in (BODY, SLEEP):
         require(all(len(untrained(name, encoder)) >= 3 for encoder in (FRAME, CONTEXT)), f"controls of {name}")
     require(set(trained.seeds[~main]) == {1}, f"the others have {set(trained.seeds[~main])} seeds")
+    of_sports = trained[trained.dataset == SPORTS].groupby("encoder").line.nunique()
+    require(dict(of_sports) == {FRAME: 7, CONTEXT: 7}, f"of Daily and Sports Activities {dict(of_sports)}")
 
 
 @claim("What is large is the step from one untrained encoder to the other on SP-SW-HAR: {low} to {high} in each seed.")
