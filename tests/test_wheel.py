@@ -11,7 +11,7 @@ import pytest
 
 from tests.test_setup import ROOT
 
-MOST = 8_000_000  # bytes
+MOST = 10_000_000  # bytes
 
 
 @pytest.fixture(scope="module")
