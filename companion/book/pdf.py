@@ -23,6 +23,7 @@ STYLE = """
 html { font-size: 12px }
 body, article { background: white; color: black }
 article { max-width: none; margin: 0; overflow: visible }
+.sd-row { margin-inline: 0 !important }
 h1, h2, h3, .caption-text { break-after: avoid }
 figure, table, pre, .math, .admonition, .sd-card, .cell_input { break-inside: avoid }
 section.page { break-before: page }
