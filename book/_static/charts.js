@@ -29,6 +29,7 @@ function configOf({ ink, muted, border }, width) {
     background: "transparent",
     font: getComputedStyle(document.body).fontFamily,
     axis: { ...words, domainColor: muted, tickColor: muted, gridColor: border },
+    axisY: { minExtent: 36 }, // room for a minus sign, where a menu brings one
     legend: { ...words, labelLimit: 300, columns: Math.max(1, Math.floor(width / 190)) },
     header: words,
     title: { color: ink, subtitleColor: ink },

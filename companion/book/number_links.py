@@ -17,7 +17,7 @@ from bs4 import BeautifulSoup, Tag
 from docutils import nodes
 from sphinx.application import Sphinx
 
-from companion.charts.cells import PAGE, cells, link
+from companion.charts.cells import FRAME, PAGE, cells, link
 from companion.labels import short
 from companion.statistics.tables import PAPER_SETS, SET_TITLES
 from emargin.config import FIDELITIES
@@ -36,7 +36,7 @@ MEAN = re.compile(r"(?P<mean>[+−-]?\d+\.\d+)(?: ± (?P<std>\d+\.\d+)| \(one se
 MOST = 3 / 4  # of the numbers of a column without a deviation: fewer are equal by chance
 SETTLED = ("source", "dataset", "quick", "method", "fidelity", "protocol", "fold", "reading", "encoder", "surrogate")
 ABOUT = ("dataset", "method", "fidelity", "reading", "protocol", "material", "encoder")
-USUAL = {"protocol": "original, fold 1", "material": "recordings", "encoder": "its own"}
+USUAL = {"protocol": "original, fold 1", "material": "recordings", "encoder": FRAME}
 NAMES = {  # how heads call what the explorer has, beside its own words; the longer name is looked for first
     "metric": {
         "davies-bouldin index": "davies_bouldin",
@@ -84,7 +84,7 @@ NAMES = {  # how heads call what the explorer has, beside its own words; the lon
     "reading": {name: name for name in ("all-pairs", "anchor", "pair")},
     "material": {"as recorded": "recordings", "frames in random order": "frames in random order"}
     | {"random phases": "phases at random"},
-    "encoder": {"context-small": "context-small", "context": "context", "frame": "its own"},
+    "encoder": {"context-small": "context-small", "context": "context", "frame": FRAME},
 }
 Known = Mapping[tuple[str, str], Sequence["Configuration"]]
 UNTRAINED = [name for name, method in METHODS.items() if method.untrained]

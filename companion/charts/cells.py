@@ -20,10 +20,11 @@ from emargin.paths import home
 from emargin.resolve import Resolved, resolve
 
 FIRST = ("source", "dataset", "quick", "method", "fidelity", "protocol", "fold")  # what the command of any cell names
-CONTROL = "random-calibrated"
+FRAME = "frame"  # the paper's encoder, which an experiment does not name
+CONTROL, WITHOUT_BATCHNORM = "random-calibrated", "random"  # on the frame encoder, and on the others
 GAIN = "_gain"
 NAME, PAGE = "cells", "book/cells"  # of the explorer, and where it is in the book
-WITH_GAIN = ("balanced_accuracy", "converged_balanced_accuracy")
+WITH_GAIN = ("balanced_accuracy", "converged_balanced_accuracy", "chosen_balanced_accuracy")
 PAPERS = {ours: theirs for ours, theirs in PAPER_METRICS.items()} | {
     name: name for name in ("davies_bouldin", "silhouette")
 }
@@ -50,7 +51,7 @@ PROBES = {
 }
 SCORES = {
     "balanced_accuracy": "balanced accuracy",
-    "balanced_accuracy_gain": "balanced accuracy less the untrained control’s",
+    "balanced_accuracy_gain": "above the untrained control",
     "accuracy": "accuracy",
     "weighted_f1": "F1 (weighted)",
     "macro_f1": "F1 (macro)",
@@ -342,7 +343,7 @@ def _about(experiment: Resolved) -> dict:
         "method": short(METHODS[experiment.method].title),
         "fidelity": "untrained" if METHODS[experiment.method].untrained else experiment.fidelity,
         "reading": experiment.reading or "none",
-        "encoder": experiment.encoder or "its own",
+        "encoder": experiment.encoder or FRAME,
         "protocol": experiment.protocol + fold + split,
         "seed": experiment.seed,
         "flags": flags(experiment),
@@ -375,12 +376,13 @@ def _group(name: str) -> str:
 def _with_gains(table: pd.DataFrame) -> pd.DataFrame:
     """Add what a probe reads above the untrained control of the same data, encoder and seed, where there is one."""
     data = ["set", "material", "encoder", "protocol", "seed"]
-    controls = table[table["method"] == METHODS[CONTROL].title].drop_duplicates(data)
-    paired = table[data].merge(controls, on=data, how="left")
+    titles = table["encoder"].map(lambda name: METHODS[CONTROL if name == FRAME else WITHOUT_BATCHNORM].title)
+    is_control = table["method"] == titles
+    paired = table[data].merge(table[is_control].drop_duplicates(data), on=data, how="left")
     for metric in WITH_GAIN:
         if metric in table:
             gain = table[metric].to_numpy() - paired[metric].to_numpy()
-            table[metric + GAIN] = np.where(table["method"] == METHODS[CONTROL].title, np.nan, gain)
+            table[metric + GAIN] = np.where(is_control, np.nan, gain)
     return table
 
 

@@ -10,7 +10,8 @@ import pandas as pd
 from companion.charts.chart import COLOURS, Chart, axis, heading, legend_with_values, menu, slider
 from companion.charts.cloud import FILE, METHOD, SETS
 from companion.dial import table_of
-from companion.figures.style import INK, MUTED
+from companion.figures.dial import COLOURS as OF_SCORES
+from companion.figures.style import INK, MUTED, PALETTE
 from companion.grid.store import Store
 from companion.statistics.tables import SET_TITLES
 from emargin.evaluation.dial import SHRUNK
@@ -24,6 +25,7 @@ SCORES = {
     "certified": ("probes", "probe at its optimum"),
     "whitened": ("probes", "paper’s probe, whitened"),
 }
+NMI = PALETTE[6]  # its colour; the others have those of the figure
 LAST = len(SHRUNK) - 1
 OUTSIDE = 0.02  # of the frames, so far along the leading direction that the others would be a dot
 
@@ -110,8 +112,9 @@ def _scores(panel: str, title: str, domain: list[float]) -> alt.LayerChart:
     ticks = alt.Axis(values=list(range(LAST + 1)), labelExpr="datum.value == 0 ? '1' : '1/' + pow(2, datum.value)")
     x = alt.X("power:Q", axis=axis("c", ticks))
     y = alt.Y("value:Q", scale=alt.Scale(domain=domain), axis=axis(None))
-    names = [name for part, name in SCORES.values() if part == panel]
-    colour = alt.Color("score:N", scale=alt.Scale(domain=names, range=COLOURS[: len(names)]), legend=None)
+    names = {name: OF_SCORES.get(score, NMI) for score, (part, name) in SCORES.items() if part == panel}
+    scale = alt.Scale(domain=list(names), range=list(names.values()))  # as in the figure of the dial
+    colour = alt.Color("score:N", scale=scale, legend=None)
     here = base.transform_filter("datum.power == power")
     return alt.layer(
         base.mark_line(strokeWidth=2, aria=False).encode(x, y, colour),
@@ -119,5 +122,5 @@ def _scores(panel: str, title: str, domain: list[float]) -> alt.LayerChart:
         here.mark_point(filled=True, size=70, opacity=1, aria=False)
         .encode(x, y, colour)
         .properties(name=f"{panel}_now"),
-        *legend_with_values(here, "score", names, colour),
+        *legend_with_values(here, "score", list(names), colour),
     ).properties(width=200, height=260, title=heading(title))

@@ -6,7 +6,7 @@ from companion.claims import claim
 from emargin.paths import home
 
 
-@claim("The committed cells took {hours} hours by their records, each on one core")
+@claim("All committed cells took {hours} hours by their records, each on one core")
 def cost_of_the_rows():
     files = sorted((home() / "results").glob("*/provenance.json"))
     records = [record for file in files for record in json.loads(file.read_text(encoding="utf-8")).values()]

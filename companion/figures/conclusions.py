@@ -14,7 +14,7 @@ def differences(table: pd.DataFrame, titles: dict[str, str], source: str) -> Fig
 
     table: as `conclusions.everyone` gives it. titles: data set -> its title.
     """
-    probes, others = list(dict.fromkeys(table.by)), {"InfoNCE": "less InfoNCE", "Random": "less no training"}
+    probes, others = list(dict.fromkeys(table.by)), {"InfoNCE": "eMargin − InfoNCE", "Random": "eMargin − no training"}
     sets = [name for name in titles if name in set(table["set"])] + sorted(set(table["set"]) - set(titles))
     fig, axes = figure(len(sets), len(others), height=0.34 * len(probes) + 0.9, sharex=True, sharey=True, squeeze=False)
     for number_of_row, (row, dataset) in enumerate(zip(axes, sets, strict=True)):

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from companion.figures.style import INK, MARKERS, MUTED, PALETTE, figure, legend, mark_source
 
-SCORES = {"silhouette": "silhouette", "davies_bouldin": "Davies-Bouldin"}
+SCORES = {"silhouette": "silhouette (high is good)", "davies_bouldin": "Davies-Bouldin (low is good)"}
 PROBES = {
     "probe": "the paper’s probe",
     "longer": "the same, four times the epochs",
@@ -37,13 +37,13 @@ def dial(table: pd.DataFrame, sets: dict[str, str], source: str) -> Figure:
         for axis in (above, below):
             axis.grid(axis="y", color="#dddddd", linewidth=0.6)
             axis.set_axisbelow(True)
-    axes[0, 0].set_ylabel("clusters")
+    axes[0, 0].set_ylabel("scores of clusters")
     axes[1, 0].set_ylabel("balanced accuracy")
     axes[1, 0].set_xlim(1.2, table.factor[table.factor > 0].min() / 1.2)  # shared: from 1 at the left
     axes[0, 0].set_ylim(bottom=0)
     axes[1, 0].set_ylim(0, 1)
-    marks = [mark for axis in axes[:, 0] for mark in axis.get_legend_handles_labels()[0]]
-    legend(fig, handles=marks, ncols=2)
+    for axis, where in ((axes[0, 0], "upper"), (axes[1, 0], "lower")):
+        legend(fig, *axis.get_legend_handles_labels(), loc=f"outside {where} left", ncols=2)
     mark_source(fig, source)
     return fig
 
@@ -60,6 +60,7 @@ def raised(table: pd.DataFrame, sets: dict[str, str], source: str) -> Figure:
         axis.set_xscale("log", base=2)
         axis.set_xticks([1, 4, 16, 64], labels=["1", "4", "16", "64"])
         axis.set(title=title, xlabel="size of all other directions, c", ylim=(0, 1))
+    axes[0, 0].set_ylabel("silhouette, balanced accuracy")
     legend(fig, *axes.flat[0].get_legend_handles_labels(), ncols=2)
     mark_source(fig, source)
     return fig

@@ -90,6 +90,16 @@ def test_a_gain_is_the_probe_less_its_control(chart):
     assert np.isnan(control.balanced_accuracy_gain)
 
 
+def test_a_gain_on_context_is_against_the_untrained_encoder_with_context():
+    table = cells.cells([home() / "results" / "encoders"])
+    table = table[(table["set"] == "SP-SW-HAR") & (table.seed == 1) & (table.encoder == "context")].set_index("method")
+    control, trained = table.loc["Random Init"], table.loc["CPC"]
+    assert trained.chosen_balanced_accuracy_gain == pytest.approx(
+        trained.chosen_balanced_accuracy - control.chosen_balanced_accuracy
+    )
+    assert np.isnan(control.chosen_balanced_accuracy_gain)
+
+
 def test_the_papers_values_stand_at_our_nearest_sets():
     paper = cells.paper().set_index(["set", "method"])
     assert paper.loc[("SP-SW-HAR", "TNC"), "silhouette"] == 0.40
