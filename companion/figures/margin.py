@@ -1,6 +1,7 @@
 """The figures of the page on the paper's sections 3.2 and 3.3."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -15,7 +16,8 @@ from emargin.losses import phi, phi_slope
 from emargin.losses.reference import PLAIN
 
 EXP_LIMIT = math.log(torch.finfo(torch.float32).max)  # exp of more is infinite in float32
-SHOWN = (  # losses and labels of the figure of forces, in four columns
+FIRST = (("InfoNCE", ""), ("original, anchor", "y = 1"), ("released, two-sided", "y = 1"), None)  # what decides
+SHOWN = (  # those of all, in four columns
     ("InfoNCE", ""),
     ("original, anchor", "y = 0"),
     ("original, pair", "y = 0"),
@@ -115,14 +117,16 @@ def reading_matrices(matrices: dict[str, Tensor]) -> Figure:
     return fig
 
 
-def force_matrices(forces: dict[tuple[str, str], Tensor], columns: int = 4) -> Figure:
-    """Sign of dL/dS, one small matrix a loss of SHOWN, row by row; the place of a None holds the legend.
+def force_matrices(forces: dict[tuple[str, str], Tensor], shown: Sequence = SHOWN, columns: int = 4) -> Figure:
+    """Sign of dL/dS, one small matrix a loss, row by row.
 
-    forces: (loss, labels) -> `(N, N)`, as `companion.audit.forces.force_cases` names them.
+    forces: (loss, labels) -> `(N, N)`, as `companion.audit.forces.force_cases` names them. shown: which of them; the
+    place of a None holds the legend.
     """
-    fig, axes = figure(-(-len(SHOWN) // columns), columns, height=2.0, squeeze=False)
+    columns = min(columns, len(shown))
+    fig, axes = figure(-(-len(shown) // columns), columns, height=2.0, squeeze=False)
     handles = [Patch(color=TINTS[1], label="− attracts"), Patch(color=TINTS[2], label="+ repels")]
-    for axis, case in zip(axes.flat, SHOWN, strict=True):
+    for axis, case in zip(axes.flat, shown, strict=True):
         if case is None:
             axis.axis("off")
             axis.legend(handles=handles, loc="center")
