@@ -52,6 +52,13 @@ def gaps() -> pd.Series:
     )
 
 
+@claim("on which the untrained encoder has a silhouette of {silhouette} on SP-SW-HAR.")
+def untrained_on_the_whole_draw():
+    own = runs()[(runs().dataset == "spsw-har") & (runs().method == "random-calibrated")].silhouette
+    require(len(own) == 3, f"{len(own)} runs")
+    return {"silhouette": f"{own.mean():.2f}"}
+
+
 @claim("the released eMargin scores within {gap} of its line, with nearly the same clusters.")
 def two_sets_are_lines():
     agreement = emargin().agreement[LINES]
