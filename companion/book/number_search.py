@@ -1,4 +1,4 @@
-"""Sphinx extension by which a search finds decimal numbers, such as 0.86: Sphinx alone takes them for two whole ones."""
+"""Sphinx extension by which a search finds decimal numbers, such as 0.86, which Sphinx takes for two whole ones."""
 
 import re
 
