@@ -77,10 +77,10 @@ def _cells(axis: Axes, codes: Tensor, colours: tuple[str, ...], title: str) -> N
     """A small matrix of coloured cells; code -1 is left white."""
     n = len(codes)
     shown = np.ma.masked_equal(codes.numpy(), -1)
-    axis.imshow(shown, cmap=ListedColormap(colours), norm=BoundaryNorm(np.arange(len(colours) + 1) - 0.5, len(colours)))
-    axis.set_xticks(np.arange(n + 1) - 0.5, minor=True)
-    axis.set_yticks(np.arange(n + 1) - 0.5, minor=True)
-    axis.grid(which="minor", color="white", linewidth=1.2)
+    look = {"cmap": ListedColormap(colours), "norm": BoundaryNorm(np.arange(len(colours) + 1) - 0.5, len(colours))}
+    edges = np.arange(n + 1) - 0.5
+    axis.pcolormesh(edges, edges, shown, edgecolors="white", linewidth=1.2, **look)  # no image: marks lie on it
+    axis.set(aspect="equal", xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5))
     axis.tick_params(which="both", length=0)
     axis.spines[:].set_visible(False)
     axis.set_title(title)

@@ -10,7 +10,7 @@ from companion.figures.margin import force_matrices
 def matrices():
     similarity = uniform_similarity(5, adjacent=0.8, background=0.5)
     drawn = force_matrices({case: forces(loss, similarity) for case, loss in force_cases(5, 0.5, 5.0).items()})
-    return {axis.get_title("left"): axis for axis in drawn.axes if axis.images}
+    return {axis.get_title("left"): axis for axis in drawn.axes if axis.collections}
 
 
 def marks(axis, sign: str) -> int:
