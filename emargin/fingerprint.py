@@ -30,7 +30,8 @@ from pathlib import Path
 from emargin.errors import InputError
 
 PACKAGE = __name__.partition(".")[0]
-METADATA = {"title", "summary", "fields", "fidelities", "encoders"}  # of a class: words, and what the digest says
+# Of a class: words, what the digest says, and what its training does not ask.
+METADATA = {"title", "summary", "fields", "fidelities", "encoders", "clustered_alone"}
 FACTS_OF = ("experiment", "self.experiment", "settings", "settings_of(experiment.dataset)")
 SAME, DIFFERENT = ast.Eq | ast.Is, ast.NotEq | ast.IsNot  # a field, and a constant
 INSTALLED = {"site-packages", "dist-packages"}  # folders of the reader's environment, of a system's, of a user's

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from emargin.config import CORE, Experiment
 from emargin.data.catalogue import Settings, entry_of, settings_of
 from emargin.fingerprint import Source, Stage, fingerprint
-from emargin.methods import METHODS
+from emargin.methods import METHODS, declaration
 from emargin.resolve import resolving
 
 
@@ -39,6 +39,8 @@ WITHOUT_NUMBERS = _places(
 METHOD = frozenset({"emargin.methods.base:Method"})  # encodes for a metric, by the code of its training
 ENCODING = {False: "emargin.evaluation.features:encode_both", True: "emargin.evaluation.series:encode_both"}
 HANDING_OVER = "emargin.evaluation.scoring:values_of"  # calls what a metric names
+ALONE = "emargin.evaluation.features:encode_alone"
+CLUSTERED = ("clustering", "collapse")  # metrics of the frames that are clustered, as the map is
 
 
 @dataclass(frozen=True)
@@ -183,10 +185,17 @@ def stages_of(experiment: Experiment) -> dict[str, Stage]:
         ),
         "train": train_stage(experiment),
     }
+    alone = clusters_alone(experiment)
     for name, metric in METRICS.items():
-        roots = metric.roots(has_series=entry.has_series)
+        roots = (*metric.roots(has_series=entry.has_series), *[ALONE] * (alone and name in CLUSTERED))
         stages[name] = Stage(roots, left_out | METHOD, _facts(experiment, "protocol"))
     return stages
+
+
+def clusters_alone(experiment: Experiment) -> bool:
+    """Return whether frames are clustered as they are encoded one at a time; series never are."""
+    has_series = entry_of(experiment.dataset).has_series
+    return not has_series and experiment.fidelity in declaration(experiment.method).clustered_alone
 
 
 def train_stage(experiment: Experiment) -> Stage:

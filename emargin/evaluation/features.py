@@ -1,6 +1,6 @@
 """Embeddings of whole sequences, computed once and used by every metric."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -94,3 +94,22 @@ def encode_both(method: Method, dataset: Dataset, device: torch.device | str = "
     train, test : Features
     """
     return encode(method, dataset.train, device), encode(method, dataset.test, device)
+
+
+def encode_alone(
+    method: Method, sequences: Sequences, features: Features, device: torch.device | str = "cpu"
+) -> Features:
+    """Embed frames as sequences of one frame, without the context that `encode` gives them.
+
+    Parameters
+    ----------
+    method : Method
+    sequences : Sequences
+    features : Features
+        What `encode` gives for them; all but the embedding stays.
+    device : torch.device or str
+        Where the method is.
+    """
+    frames = features.frame.unique()
+    alone = encode(method, replace(sequences, starts=frames, length=1), device)
+    return replace(features, embedding=alone.embedding[torch.searchsorted(frames, features.frame), 0])

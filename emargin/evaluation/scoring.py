@@ -15,10 +15,10 @@ from emargin.data.catalogue import entry_of
 from emargin.data.dataset import Dataset
 from emargin.errors import InputError
 from emargin.evaluation import frames, series
-from emargin.evaluation.features import Features, Scored
+from emargin.evaluation.features import Features, Scored, encode_alone
 from emargin.evaluation.needs import reasons_against
 from emargin.methods import Method
-from emargin.stages import ENCODING, MAP_NAME, METRICS, metrics_of
+from emargin.stages import CLUSTERED, ENCODING, MAP_NAME, METRICS, clusters_alone, metrics_of
 
 
 @dataclass(eq=False)
@@ -67,11 +67,14 @@ def score(
     scores = Scores()
     with timed(scores.seconds, "encode"):
         features = resolve_name(ENCODING[has_series])(method, dataset, device)
-    _check_finite(*features)
+        clustered = features[1]
+        if clusters_alone(experiment):
+            clustered = encode_alone(method, dataset.test, clustered, device)
+    _check_finite(*features, clustered)
     if has_series:
-        embedding, labels = (part.numpy() for part in features[1].flat())
+        embedding, labels = (part.numpy() for part in clustered.flat())
     else:
-        embedding, labels, _ = frames.drawn(experiment, dataset, features[1])
+        embedding, labels, _ = frames.drawn(experiment, dataset, clustered)
     scores.drawn, prefix = (embedding, labels), series.PREFIX if has_series else ""
     for name in wanted:
         with timed(scores.seconds, name):
@@ -79,7 +82,8 @@ def score(
                 scored: Scored = dict.fromkeys(METRICS[name].names, (float("nan"), None, reasons[name])), {}
             else:
                 function = METRICS[name].computed_by(has_series=has_series)
-                scored = values_of(function, experiment, dataset, features)
+                test = clustered if name in CLUSTERED else features[1]
+                scored = values_of(function, experiment, dataset, (features[0], test))
         rows, arrays = scored
         _check_names(name, rows)
         scores.rows += [results.tidy(experiment, f"{prefix}{row}", *value) for row, value in rows.items()]
@@ -107,7 +111,7 @@ def _check_names(name: str, rows: Iterable[str]) -> None:
 
 def _check_finite(*features: Features) -> None:
     """Raise InputError where a side has embeddings that are not finite: scores of the others would hide it."""
-    for side, part in zip(("training", "test"), features, strict=True):
+    for side, part in zip(("training", "test", "test"), features, strict=True):
         if bad := int((~part.embedding.isfinite()).any(-1).sum()):
             what, share = f"embeddings of the {side} side are not finite", f"{bad} of {part.labels.numel()} frames"
             todo = "look at the recordings with `emargin data list --quality`, or train with a lower learning_rate"

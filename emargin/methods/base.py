@@ -42,6 +42,8 @@ class Method(nn.Module):
         Those in which the method exists.
     encoders : tuple of str
         Those that an experiment may name in the place of the method's own.
+    clustered_alone : tuple of str
+        The fidelities in which frames are clustered as they are encoded one at a time, without their sequence.
     fields : dict of str to Field
         The settings, by name.
     """
@@ -51,6 +53,7 @@ class Method(nn.Module):
     untrained = False
     fidelities: tuple[str, ...] = ("released", "original")
     encoders: tuple[str, ...] = ("context", "context-small")
+    clustered_alone: tuple[str, ...] = ()
     fields: dict[str, Field] = {}
 
     def __init__(self, experiment: Experiment, n_features: int):

@@ -36,6 +36,8 @@ class Declaration:
         Those in which the method exists.
     encoders : tuple of str
         Those that an experiment may name in the place of the method's own.
+    clustered_alone : tuple of str
+        The fidelities in which frames are clustered as they are encoded one at a time, without their sequence.
     fields : mapping of str to Field
         Its settings, by name.
     """
@@ -45,6 +47,7 @@ class Declaration:
     untrained: bool = False
     fidelities: tuple[str, ...] = FIDELITIES
     encoders: tuple[str, ...] = CHOICES["encoder"]
+    clustered_alone: tuple[str, ...] = ()
     fields: Mapping[str, Field] = field(default_factory=dict)
 
     def fields_of(self, fidelity: str) -> dict[str, Field]:

@@ -62,8 +62,7 @@ class InfoTS(Method):
 
     Fidelity "released": `DilatedEncoder`, which sees the whole sequence; the local loss on the first sequence of the
     batch; the mixture stays as initialised, and its slices and warps keep the ends of what they resample; the last
-    iterate is used. The released code clusters frames that are encoded each alone, without the context that its probe
-    sees: here every metric sees whole sequences.
+    iterate is used. Frames are clustered as they are encoded each alone, without the context that its probe sees.
 
     References
     ----------
@@ -72,6 +71,7 @@ class InfoTS(Method):
 
     title = "InfoTS"
     summary = "a mixture of seven augmentations, contrasted between sequences and between their segments"
+    clustered_alone = ("released",)
 
     def __init__(self, experiment: Experiment, n_features: int):
         super().__init__(experiment, n_features)

@@ -44,7 +44,7 @@ BESIDE = {
 GLUE = {f"emargin.evaluation.scoring:{name}" for name in ("Scores", "score", "timed")} | {
     "emargin.evaluation.needs:Counts",
     *(f"emargin.evaluation.needs:{name}" for name in dir(needs) if name.startswith(("of_", "_", "counts", "reasons"))),
-    *(f"emargin.stages:{name}" for name in ("Metric", "metrics_of")),
+    *(f"emargin.stages:{name}" for name in ("Metric", "clusters_alone", "metrics_of")),
 }
 # What decides values that the digest holds, or that the fingerprint takes by value.
 DECIDING = {
@@ -171,14 +171,27 @@ def test_all_code_that_makes_data_is_in_the_fingerprint(fields):
     assert ran <= reach(cell, "data")
 
 
-@pytest.mark.parametrize("protocol", ["original", "released"])
-def test_all_code_that_scores_frames_is_in_the_fingerprint(protocol):
-    cell, ran = resolve(Experiment(**QUICK, method="random", protocol=protocol)), set()
+@pytest.mark.parametrize(
+    "fields", [{}, {"protocol": "released"}, {"method": "infots", "fidelity": "released", "iterations": 1}], ids=str
+)
+def test_all_code_that_scores_frames_is_in_the_fingerprint(fields):
+    cell, ran = resolve(Experiment(**{**QUICK, "method": "random", **fields})), set()
     data = load(cell)
     method, _ = train(cell, data, progress=False)
     with executed(ran):
         score(cell, method, data)
     assert ran - GLUE <= reach(cell, "train", *METRICS)
+
+
+def test_how_frames_are_clustered_alone_concerns_the_released_infots_and_its_clusters_alone():
+    alone = stages.ALONE
+
+    def asking(cell):
+        return [name for name in METRICS if alone in reach(cell, name)]
+
+    cells = [cell_of(method, fidelity) for method, fidelity in CONFIGURATIONS]
+    found = {(cell.method, cell.fidelity): asking(cell) for cell in cells if asking(cell)}
+    assert found == {("infots", "released"): ["clustering", "collapse"]}
 
 
 def test_all_code_that_scores_series_is_in_the_fingerprint(ucr):

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from emargin.evaluation.features import encode, encode_alone
+from emargin.evaluation.scoring import score
 from emargin.experiment import run
 from tests.conftest import make_dataset
 
@@ -108,3 +110,36 @@ def test_frames_of_overlapping_sequences_are_drawn_once_and_by_the_released_prot
         metrics=["clustering"],
     )
     assert len(result.drawn[1]) == frames and (result.rows.n == frames).all()
+
+
+def test_the_released_infots_is_clustered_on_frames_alone_and_probed_in_context(small, dataset):
+    asked = {"method": "infots", "protocol": "original", "iterations": 1}
+    alone = run(small(fidelity="released", **asked), dataset=dataset, device="cpu", progress=False)
+    method, frames = alone.method, dataset.test.batch(slice(None))
+    with torch.no_grad():
+        context, single = method.encode(frames).flatten(0, 1), method.encode(frames.flatten(0, 1)[:, None])[:, 0]
+    assert (context - single).abs().max() > 0.01
+    whole = run(small(fidelity="original", **asked), dataset=dataset, device="cpu", progress=False)
+    assert whole.drawn[1].tolist() == alone.drawn[1].tolist()
+    to_single, to_context = (
+        (torch.from_numpy(alone.drawn[0])[:, None] - embedding).abs().amax(2).amin(1) for embedding in (single, context)
+    )
+    assert to_single.max() < 1e-3 < to_context.min()
+    as_if = dataclasses.replace(alone.experiment, fidelity="original")
+    whole = {row["metric"]: row["value"] for row in score(as_if, method, dataset, metrics=None).rows}
+    for metric in (*CLUSTERS[:3], *COLLAPSE):
+        assert alone[metric] != pytest.approx(whole[metric], rel=1e-3), metric
+    for metric in ("accuracy", "converged_accuracy", "knn_accuracy"):
+        assert alone[metric] == whole[metric], metric
+
+
+def test_repeated_frames_have_one_embedding_alone(small):
+    overlapping = make_dataset(n_test=7)
+    test = dataclasses.replace(overlapping.test, starts=torch.arange(0, 12, 2))
+    method = run(small(method="infots", fidelity="released", iterations=1), dataset=overlapping, progress=False).method
+    features = encode(method, test)
+    alone = encode_alone(method, test, features)
+    assert alone.embedding.shape == features.embedding.shape and (alone.frame == features.frame).all()
+    with torch.no_grad():
+        expected = method.encode(test.frames[features.frame].flatten(0, 1)[:, None])[:, 0]
+    torch.testing.assert_close(alone.embedding.flatten(0, 1), expected, rtol=1e-4, atol=1e-5)
