@@ -126,9 +126,9 @@ def _order(fidelity: str, wanted: str) -> dict[str, str]:
     return {"number": told(one)}
 
 
-@claim("| open, ρ = {number}: the control shows nothing |")
+@claim("| stands, the better the score, the worse the probe, by a hair: ρ = {number} |")
 def order_released():
-    return _order("released", "open: the control shows nothing")
+    return _order("released", "stands")
 
 
 @claim("| not decided, ρ = {number} |")

@@ -100,15 +100,15 @@ def others_collapse():
 
 @claim(
     "There {holding} of the {number} intervals of a score with a linear probe hold zero; "
-    "the other, {other}, is *against* the warning"
+    "the other, {other}, of the silhouette with the paper's probe in `released`, is *for* the warning, by a hair"
 )
 def no_order():
     third = lines()[(lines().claim == "3") & (lines().of != "paper") & (lines()["where"] == "recordings")]
     third = third[third.against.isin([PAPERS, CONVERGED]) & ~third.by.str.startswith("NMI")]
     off = third[(third.low > 0) | (third.high < 0)]
-    require(len(off) == 1 and off.low.iloc[0] > 0, f"{len(off)} leave zero out")
+    require(len(off) == 1 and -0.1 < off.high.iloc[0] < 0, f"{len(off)} leave zero out")
     (one,) = off.itertuples()
-    require((one.of, one.by, one.against) == ("released", "Davies-Bouldin", CONVERGED), str(one))
+    require((one.of, one.by, one.against) == ("released", "silhouette", PAPERS), str(one))
     return {"holding": str(len(third) - 1), "number": str(len(third)), "other": told(one)}
 
 

@@ -12,7 +12,7 @@ from companion.claims import claim, require, signed, told
 from companion.fetch.sources import SERIES
 from emargin.paths import home
 
-WORDS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
+WORDS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight"}
 FAR = "CricketX"  # the set that is not close
 
 
@@ -52,7 +52,7 @@ def far_set():
 @claim("its own support vector machine reaches {theirs} there with {seeds}; ours has {low} to {high} over three seeds.")
 def official_code():
     ours, theirs = accuracies(kept()["rows"]), accuracies(kept()["official"]["rows"])
-    require(len(ours) == len(reference.SEEDS), f"{len(ours)} seeds of ours")
+    require(len(ours) == 3, f"{len(ours)} seeds of ours")
     published = reference.PUBLISHED["accuracy"][FAR]
     require(2 * (published - theirs.mean()) > published - ours.mean(), f"theirs has {theirs.mean():.3f}")
     span = f"{theirs.min():.3f}" if len(theirs) == 1 else f"{theirs.min():.3f} to {theirs.max():.3f}"

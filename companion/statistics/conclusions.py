@@ -57,6 +57,7 @@ FEWEST_RANKED = 8  # methods, below which a rank correlation says nothing
 FEWEST = 4  # sets below which a count has no verdict
 MOST, FEW = 3 / 4, 1 / 4
 SCORES = {"davies_bouldin": "Davies-Bouldin", "silhouette": "silhouette"}
+OF_PROBES = ("probe", "certified", "whitened")  # scores of the dial that are of probes
 PROBES = {  # what the names of a probe's metrics start with -> its name
     "": "the paper’s probe",
     "converged_": "converged, C = 1",
@@ -532,7 +533,7 @@ def _dial(folder: Path) -> list[dict]:
             value, seeds = inside.change.mean(), len(inside)
             error = inside.change.std(ddof=1) / seeds**0.5
             low, high = ends(value, error, seeds - 1)
-            words = words_of(value, test_of(value, error, seeds - 1), may_be_equivalent="probe" in names[score])
+            words = words_of(value, test_of(value, error, seeds - 1), may_be_equivalent=score in OF_PROBES)
             numbers = {"value": value, "low": low, "high": high, "drawn": f"{seeds} seeds"}
             against = "the other directions at 1/64, less as they are"
             lines.append(_line("8", "untrained", names[score], against, f"{dataset}, fold 1", words, **numbers))

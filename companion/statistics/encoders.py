@@ -54,7 +54,9 @@ def gains(store: Store, probe: str = PROBE) -> pd.DataFrame:
     cells, tables, result = lines(store).dropna(subset=probe), tables_of(store), []
     (of_people,) = (name for name, prefix in PROBES.items() if probe == f"{prefix}{METRIC}")
     controls = cells[cells.method == cells.encoder.map(CONTROLS)]
-    trained = cells[~cells.untrained].merge(controls, on=[*SPLIT, "encoder", "seed"], suffixes=("", "_control"))
+    trained = cells[~cells.untrained].merge(
+        controls, on=[*SPLIT, "encoder", "seed"], suffixes=("", "_control"), validate="many_to_one"
+    )
     for names, both in trained.groupby([*DATA, "encoder", "line"], sort=False):
         dataset, encoder, line = names[0], *names[-2:]
         found = {"dataset": dataset, "encoder": encoder, "line": line, "value": both[probe].mean()}
@@ -74,8 +76,8 @@ def gains(store: Store, probe: str = PROBE) -> pd.DataFrame:
 def with_archive(table: pd.DataFrame) -> pd.DataFrame:
     """Return the gains with the sets of the UCR archive as one, `ARCHIVE`: means over sets, t intervals over sets.
 
-    table: of `gains`. A line counts where it ran on every one of these sets that its encoder's lines ran on; below
-    `FEWEST_SETS` sets there is no interval. "seeds" is the smallest number over sets.
+    table: of `gains`. A line counts where it ran on every one of these sets that any line ran on; below `FEWEST_SETS`
+    sets there is no interval. "seeds" is the smallest number over sets.
     """
     within = table.dataset.str.startswith(f"{ARCHIVE}-")
     result = []
