@@ -269,7 +269,7 @@ def test_differences_have_a_mark_a_probe_and_fidelity_at_its_value(kept):
     own = conclusions.everyone(kept)
     fig = plots.differences(own, {own["set"].iloc[0]: "a set"}, "real data")
     assert len(fig.axes) == 2 * own["set"].nunique()
-    assert (fig.axes[0].get_title(loc="left"), fig.axes[0].get_ylabel()) == ("less InfoNCE", "a set")
+    assert (fig.axes[0].get_title(loc="left"), fig.axes[0].get_ylabel()) == ("eMargin − InfoNCE", "a set")
     marks = {line.get_label(): list(line.get_xdata()) for line in fig.axes[0].lines}
     first = own[(own["set"] == own["set"].iloc[0]) & own.against.str.startswith("InfoNCE")]
     for fidelity in ("released", "original"):
