@@ -4,19 +4,17 @@ import math
 from functools import cache
 
 import pandas as pd
-from scipy.optimize import brentq
 
 from companion.claims import claim, printed, require
 from companion.dial import chances
 from companion.grid.plan import read_grid
 from companion.grid.store import Store
 from companion.labels import label, names
-from companion.statistics.curves import thick_cuts, thickness_of_rank
-from emargin.data.catalogue import settings_of
+from companion.statistics.controls import EMARGIN, beside_a_line, rank_for
 from emargin.paths import home
 
 SPSW, SLEEP, ECG, SPORTS = "spsw-har", "sleepedf-features", "mitbih", "dsads"
-EMARGIN, PAIR, ALL_PAIRS = "eMargin, released", "eMargin, original, pair", "eMargin, original, all-pairs"
+PAIR, ALL_PAIRS = "eMargin, original, pair", "eMargin, original, all-pairs"
 ANCHOR, INFONCE = "eMargin, original, anchor", ["InfoNCE, released", "InfoNCE, original"]
 PAPERS, CONVERGED, RANK = "balanced_accuracy", "converged_balanced_accuracy", "participation_ratio"
 PLAIN, ORDER, PHASES = "", "frames", "phase"
@@ -276,17 +274,7 @@ def nothing_to_read_on_sports():
 @cache
 def lines() -> pd.DataFrame:
     """Return the runs of the released eMargin beside the silhouette of an evenly filled line of their rank."""
-    own = runs()[runs().name == EMARGIN]
-    cuts = [
-        thick_cuts(len(settings_of(row.dataset).draw), thickness_of_rank(row.participation_ratio))["silhouette"]
-        for row in own.itertuples()
-    ]
-    return own.assign(even=cuts)
-
-
-def rank_for(silhouette: float, cuts: int) -> float:
-    """Return the effective rank at which an evenly filled line has a silhouette in so many cuts."""
-    return brentq(lambda rank: silhouette - thick_cuts(cuts, thickness_of_rank(rank))["silhouette"], 1 + 1e-9, 4)
+    return beside_a_line(runs()[runs().name == EMARGIN])
 
 
 @claim(

@@ -4,8 +4,19 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from companion.figures.style import MARKERS, MUTED, PALETTE, figure, legend, mark_source
+from companion.statistics.controls import Controls, cuts_of
 
 SCORES = {"silhouette": "silhouette", "converged_balanced_accuracy": "balanced accuracy, converged probe"}
+
+
+def of_set(controls: Controls, dataset: str) -> None:
+    """Draw `scores` for a data set, or print that it was not run."""
+    if dataset not in controls.there:
+        print(f"{controls.sets[dataset]}: not run")
+        return
+    source = f"{controls.page.source_of(dataset)}, {controls.split}"
+    runs = controls.runs[controls.runs.dataset == dataset]
+    scores(runs, controls.lines, controls.of(dataset), 1 / cuts_of(dataset), source)
 
 
 def scores(runs: pd.DataFrame, names: list[str], controls: list[str], chance: float, source: str) -> Figure:
