@@ -48,3 +48,30 @@ def stretches(runs: pd.DataFrame, untrained: pd.DataFrame) -> pd.DataFrame:
         found.append(pd.DataFrame(changes).iloc[1:].assign(loss=loss, seed=seed))
     together = pd.concat(found, ignore_index=True)
     return together.assign(collapses=together["rank"] <= -COLLAPSES)
+
+
+def outcomes(runs: pd.DataFrame, untrained: pd.DataFrame) -> dict[str, dict[str, int | str]]:
+    """Return by loss how often the page's outcomes A, B and C occur in the runs of one set, in the order of LOSSES.
+
+    A: a silhouette of 0.5 or more at an effective rank of 3 or more. B: it rises in a stretch that collapses. C: a
+    probe gains there.
+    """
+
+    def share(rises: pd.Series) -> str:
+        return f"{int((rises > 0).sum())} of {len(rises)}"
+
+    changes, found = stretches(runs, untrained), {}
+    for loss in (loss for loss in LOSSES if loss in set(runs.loss)):
+        group, pieces = runs[runs.loss == loss], changes[changes.loss == loss]
+        high, falling, other = group[group.silhouette >= 0.5], pieces[pieces.collapses], pieces[~pieces.collapses]
+        found[loss] = {
+            "cells": len(group),
+            "silhouette ≥ 0.5": len(high),
+            "A: of these, rank ≥ 3": int((high.participation_ratio >= 3).sum()),
+            "stretches that collapse": f"{len(falling)} of {len(pieces)}",
+            "B: silhouette rises there": share(falling.silhouette),
+            "and elsewhere": share(other.silhouette),
+            "C: the paper’s probe gains there": share(falling.paper),
+            "the converged one": share(falling.converged),
+        }
+    return found
