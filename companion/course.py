@@ -60,7 +60,8 @@ def outcomes(runs: pd.DataFrame, untrained: pd.DataFrame) -> dict[str, dict[str,
     def share(rises: pd.Series) -> str:
         return f"{int((rises > 0).sum())} of {len(rises)}"
 
-    changes, found = stretches(runs, untrained), {}
+    changes = stretches(runs, untrained)
+    found: dict[str, dict[str, int | str]] = {}
     for loss in (loss for loss in LOSSES if loss in set(runs.loss)):
         group, pieces = runs[runs.loss == loss], changes[changes.loss == loss]
         high, falling, other = group[group.silhouette >= 0.5], pieces[pieces.collapses], pieces[~pieces.collapses]
