@@ -1,11 +1,14 @@
-"""What the page on real ECG says of the rows in `results/grid`: protocol `original`, first fold."""
+"""What the page on real ECG says of the rows: the grid's first fold, and both folds and encoders beside it."""
 
 from functools import cache
 
 import pandas as pd
+from scipy.stats import spearmanr
 
-from companion.claims import claim, require
+from companion.claims import claim, require, signed
 from companion.grid.store import Store
+from companion.labels import label
+from companion.statistics import encoders, rhythms
 from companion.zeros import most_alike, zeros_at_least
 from emargin.paths import home
 
@@ -109,3 +112,75 @@ def papers_probe():
 def other_probes():
     probes = [f"{name}_balanced_accuracy" for name in ("converged", "knn", "mlp")]
     require(means()[probes].max(axis=None) < 0.25, f"one reads {means()[probes].max().to_dict()}")
+
+
+@claim(
+    "Over all {runs} runs the silhouette follows the effective rank ($\\rho={rank}$) far more closely than NMI ({nmi}) "
+    "or a probe"
+)
+def what_the_silhouette_follows():
+    own = scores(ECG)
+    rho = {name: spearmanr(own.silhouette, own[name]).statistic for name in ("participation_ratio", "nmi")}
+    require(rho["participation_ratio"] < -0.8 and abs(rho["nmi"]) < 0.3, f"{rho}")
+    return {"runs": str(len(own)), "rank": signed(rho["participation_ratio"]), "nmi": signed(rho["nmi"])}
+
+
+@claim("or a probe ({papers} for the paper's, {other} for the other).")
+def it_follows_no_probe():
+    own = scores(ECG)
+    names = {"papers": "balanced_accuracy", "other": "converged_balanced_accuracy"}
+    return {key: signed(spearmanr(own.silhouette, own[name]).statistic) for key, name in names.items()}
+
+
+@cache
+def reads(metric: str) -> pd.DataFrame:
+    """Return what a probe reads of each line, by split."""
+    return rhythms.reads(Store(home() / "results" / "core"), ECG, metric)
+
+
+@claim(
+    "Nine lines have run on both splits, three seeds each. Of both together, {people} people are tested, and no "
+    "interval of a linear probe lies above chance, whichever its penalty."
+)
+def both_splits():
+    for prefix in ("", "certified_", "chosen_", "whitened_"):
+        table = reads(f"{prefix}balanced_accuracy")
+        require(len(table) == 27 and set(table.seeds) == {3}, f"{len(table)} lines, seeds {set(table.seeds)}")
+        require((table.low <= 0.25).all(), f"{prefix}: {table[table.low > 0.25].line.tolist()}")
+    (people,) = set(table[table["split"] == "both"].people)
+    return {"people": str(people)}
+
+
+@claim("The reading `pair` has the highest value, {read}, and its interval says how little {people} people can")
+def the_most():
+    table = reads("chosen_balanced_accuracy")
+    both = table[table["split"] == "both"].set_index("line")
+    best = both.loc[both.value.idxmax()]
+    require(best.name == "eMargin, original, pair", f"it is that of {best.name}")
+    return {"read": f"{best.value:.2f} ({best.low:.2f} to {best.high:.2f})", "people": str(best.people)}
+
+
+@cache
+def in_context() -> pd.DataFrame:
+    """Return the scores on the encoder that sees the sequence, a row a line."""
+    rows = Store(home() / "results" / "encoders").rows
+    rows = rows[(rows.dataset == ECG) & (rows.encoder == encoders.CONTEXT)]
+    rows = rows.assign(line=[label(row._replace(encoder="")) for row in rows.itertuples()])
+    return rows.pivot(index=["line", "seed"], columns="metric", values="value").reset_index("seed")
+
+
+@claim("the first split, one seed) the probe with C = 1 reads at most {most}, of {lines} lines.")
+def most_in_context():
+    own = in_context()
+    read = own.certified_balanced_accuracy
+    require(set(own.seed) == {1} and read.max() < 0.25, f"seeds {set(own.seed)}, it reads {read.max()}")
+    return {"most": f"{read.max():.2f}", "lines": str(len(own))}
+
+
+@claim("it reads {emargin} from the released eMargin, whose embedding there is a line too;")
+def emargin_in_context():
+    own = in_context()
+    one = own.loc["eMargin, released"]
+    require(one.participation_ratio < 1.1, f"its rank is {one.participation_ratio}")
+    require(own.chosen_balanced_accuracy.idxmax() == one.name, "another line is read better")
+    return {"emargin": f"{one.chosen_balanced_accuracy:.2f}"}

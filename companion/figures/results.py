@@ -3,24 +3,25 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from companion.figures.style import MARKERS, PALETTE, figure, legend, mark_source
+from companion.figures.style import MARKERS, MUTED, PALETTE, figure, legend, mark_source
 from companion.labels import label
 from emargin.methods import METHODS
 
 
-def clustering_against_probing(rows: pd.DataFrame, source: str, *, clustering: str = "silhouette") -> Figure:
-    """Each run's clustering score against balanced accuracy: the paper's probe left, the converged probe right.
+def clustering_against_probing(rows: pd.DataFrame, source: str, *, chance: float) -> Figure:
+    """Each run's silhouette against balanced accuracy: the paper's probe left, one with a fixed penalty right.
 
-    rows: tidy results of one data set and protocol. One colour and marker a method, one point a seed.
+    rows: tidy results of one data set and protocol. One colour and marker a method, one point a seed. chance: of the
+    probes, a dotted line.
     """
-    probes = {"balanced_accuracy": "the paper's probe", "converged_balanced_accuracy": "converged probe"}
+    probes = {"balanced_accuracy": "the paper's probe", "converged_balanced_accuracy": "logistic regression, C = 1"}
     fig, axes = figure(1, 2, height=3.6, sharex=True)
     values = rows.assign(name=[label(row) for row in rows.itertuples()])
     for axis, (metric, title) in zip(axes, probes.items(), strict=True):
         for number, name in enumerate(values.name.unique()):
             runs = values[values.name == name].pivot_table(index="seed", columns="metric", values="value")
             axis.scatter(
-                runs[clustering],
+                runs.silhouette,
                 runs[metric],
                 color=PALETTE[number],
                 marker=MARKERS[number],
@@ -29,7 +30,8 @@ def clustering_against_probing(rows: pd.DataFrame, source: str, *, clustering: s
                 linewidth=0.5,
                 edgecolor="white",
             )
-        axis.set(title=title, xlabel=clustering.replace("_", " "))
+        axis.axhline(chance, color=MUTED, linestyle=":", linewidth=0.9, zorder=0)
+        axis.set(title=title, xlabel="silhouette")
     axes[0].set_ylabel("balanced accuracy")
     handles, names = axes[0].get_legend_handles_labels()
     legend(fig, handles, names, ncols=2)
