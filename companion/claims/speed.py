@@ -95,3 +95,16 @@ def the_same_results():
         "median": f"{found['median']:.2f}",
         "share": share,
     }
+
+
+@claim(
+    "**It is {low} to {high} times as fast as scikit-learn's solvers, and at most {unlike} % of test frames are "
+    "classed otherwise.** L-BFGS, scikit-learn's default, is missing on SP-SW-HAR:"
+)
+def beside_scikit_learn():
+    fits = figures("evaluation")["fits"]
+    theirs = [fit for fit in fits if fit["solver"] != "emargin"]
+    there = {(fit["dataset"], fit["solver"]) for fit in theirs}
+    require({name for name, solver in there if solver == "lbfgs"} == {"sleepedf-features"}, f"there are {there}")
+    require({fit["source"] for fit in fits} == {"real"}, "frames are simulated")
+    return ends([fit["ratio"] for fit in theirs], 1) | {"unlike": f"{100 * max(fit['unlike'] for fit in theirs):.2f}"}
