@@ -302,7 +302,7 @@ def behind_on_one_encoder():
 
 @claim(
     "On the four recorded sets, too, the released loss has the best scores on both, its rank is below InfoNCE's on "
-    "all, and that of the formula above on three. Of probing one recorded set informs there, too few for a verdict."
+    "all, and that of the formula above on three. Of probing one informs, too few for a verdict."
 )
 def recorded_on_both():
     for encoder in ("frame", "context"):
