@@ -3,7 +3,7 @@
 "use strict";
 
 const NARROW = 560;
-const MARGIN = 74; // of a view, for the labels and the title of its axis
+const MARGIN = 82; // of a view, for the labels and the title of its axis
 
 function rowsOf({ rows, columns, levels, sparse }) {
   const known = Object.entries(columns);

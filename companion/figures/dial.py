@@ -3,6 +3,7 @@
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from companion.figures.style import INK, MARKERS, MUTED, PALETTE, figure, legend, mark_source
 
@@ -42,8 +43,9 @@ def dial(table: pd.DataFrame, sets: dict[str, str], source: str) -> Figure:
     axes[1, 0].set_xlim(1.2, table.factor[table.factor > 0].min() / 1.2)  # shared: from 1 at the left
     axes[0, 0].set_ylim(bottom=0)
     axes[1, 0].set_ylim(0, 1)
-    for axis, where in ((axes[0, 0], "upper"), (axes[1, 0], "lower")):
-        legend(fig, *axis.get_legend_handles_labels(), loc=f"outside {where} left", ncols=2)
+    of_scores, (*of_probes, chance) = (axis.get_legend_handles_labels()[0] for axis in axes[:, 0])
+    blank = Line2D([], [], linestyle="none", label=" ")
+    legend(fig, handles=[*of_scores, chance, blank, *of_probes], ncols=2)  # scores to the left, probes to the right
     mark_source(fig, source)
     return fig
 

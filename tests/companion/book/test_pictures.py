@@ -57,7 +57,7 @@ def test_the_landing_page_says_what_the_rows_of_the_dial_say():
         chosen = table[(table.score == score) & (table.factor == factor)]
         return chosen.sort_values(["dataset", "seed"]).value.to_numpy()
 
-    sure = re.search(r"\*\*How sure is that\?\*\* (.*)", (home() / "book" / "index.md").read_text()).group(1)
+    sure = re.search(r"\*\*In numbers\.\*\* (.*)", (home() / "book" / "index.md").read_text()).group(1)
     up, down = (lambda value: np.ceil(value * 100) / 100), (lambda value: np.floor(value * 100) / 100)
     moved = np.abs(values("whitened", 1 / 64) - values("whitened", 1)).max()
     assert f"rises from at most {up(values('silhouette', 1).max()):.2f}" in sure
