@@ -24,7 +24,7 @@ def main(path: Path) -> None:
     sets = {name: SET_TITLES[name] for name in SET_TITLES if name in set(table.dataset)}
     seeds = table.seed.nunique()
     fig = dial.dial(table, sets, f"an untrained encoder; recordings, protocol original, fold 1, means of {seeds} seeds")
-    fig.savefig(path, dpi=144, metadata={"Software": None}, pil_kwargs={"optimize": True})
+    fig.savefig(path, dpi=140, metadata={"Software": None}, pil_kwargs={"optimize": True})
 
 
 if __name__ == "__main__":
