@@ -196,6 +196,12 @@ def test_a_whole_page_has_no_problem(tmp_path):
     assert check_book.problems_of(page, tmp_path) == []
 
 
+def test_numbers_that_lead_to_their_cell_are_counted():
+    number = '<td><a href="../book/cells.html#chart=cells&amp;cell=0a9a0ec5d51e8d44&amp;up=nmi">0.42</a></td>'
+    other = '<a href="../book/cells.html#chart=cells&amp;across=nmi">the explorer</a><a href="#cell">a cell</a>'
+    assert check_book.linked(f"<table><tr>{number * 2}</tr></table>{other}") == 2
+
+
 def test_a_link_into_a_chart_leads_to_a_cell_that_it_has(tmp_path):
     data = tmp_path / "_static" / "charts" / "cells.js"
     data.parent.mkdir(parents=True)

@@ -17,6 +17,7 @@ import nbformat
 
 from companion.book.notebooks import ROOT, pages
 
+FEWEST_LINKED = 3_500  # numbers of tables that lead to their cell: a heading by another name loses a column of them
 TRACEBACK = "Traceback (most recent call last)"
 # What MyST leaves in the text of a page when it could not resolve a role, a citation or a glued value.
 UNRESOLVED = re.compile(r"\{(?:numref|ref|eq|cite(?::\w+)?|glue(?::\w+)?|doc)\}`|\[\?\]")
@@ -111,6 +112,11 @@ def leads_somewhere(link: str, path: Path, book: Path) -> bool:
     return unquote(parts.fragment) in identifiers_of(target, target.stat().st_mtime_ns)
 
 
+def linked(html: str) -> int:
+    """Return how many numbers of a page lead to their cell in the explorer."""
+    return sum(urlsplit(link).fragment.startswith("chart=cells&cell=") for link in Page(html).links)
+
+
 @cache
 def text_of(path: Path) -> str:
     """Return the text of a file, read once."""
@@ -133,7 +139,14 @@ def main(book: Path) -> int:
         problems += [f"{name}: {problem}" for problem in problems_of(book / name, book, declared)]
     if not (book / "index.html").is_file():
         problems.append("index.html: is not in the built book")
-    print("\n".join(problems) if problems else f"{len(names)} pages in {book}, each whole")
+    numbers = sum(linked((book / name).read_text(encoding="utf8")) for name in names if (book / name).is_file())
+    if numbers < FEWEST_LINKED:
+        problems.append(f"all pages: {numbers:,} numbers lead to their cell, wanted at least {FEWEST_LINKED:,}")
+    print(
+        "\n".join(problems)
+        if problems
+        else f"{len(names)} pages in {book}, each whole; {numbers:,} numbers with a link"
+    )
     return len(problems) > 0
 
 
