@@ -17,8 +17,9 @@ from bs4 import BeautifulSoup, Tag
 from docutils import nodes
 from sphinx.application import Sphinx
 
-from companion.charts.cells import FRAME, PAGE, cells, link
+from companion.charts.cells import PAGE, cells, link
 from companion.labels import short
+from companion.statistics.encoders import FRAME
 from companion.statistics.tables import PAPER_SETS, SET_TITLES
 from emargin.config import FIDELITIES
 from emargin.data.catalogue import UCR, UCR_SIZES

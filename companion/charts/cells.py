@@ -12,6 +12,7 @@ from companion.charts.chart import ALL, COLOURS, Chart, axis, menu
 from companion.figures.style import INK, MUTED
 from companion.grid.store import Store
 from companion.labels import short
+from companion.statistics.encoders import CONTROLS, FRAME
 from companion.statistics.tables import NEAREST, PAPER_METRICS, PAPER_NAMES, PAPER_SETS, SET_TITLES
 from emargin.config import Experiment
 from emargin.data.catalogue import UCR
@@ -20,8 +21,6 @@ from emargin.paths import home
 from emargin.resolve import Resolved, resolve
 
 FIRST = ("source", "dataset", "quick", "method", "fidelity", "protocol", "fold")  # what the command of any cell names
-FRAME = "frame"  # the paper's encoder, which an experiment does not name
-CONTROL, WITHOUT_BATCHNORM = "random-calibrated", "random"  # on the frame encoder, and on the others
 GAIN = "_gain"
 NAME, PAGE = "cells", "book/cells"  # of the explorer, and where it is in the book
 WITH_GAIN = ("balanced_accuracy", "converged_balanced_accuracy", "chosen_balanced_accuracy")
@@ -376,8 +375,7 @@ def _group(name: str) -> str:
 def _with_gains(table: pd.DataFrame) -> pd.DataFrame:
     """Add what a probe reads above the untrained control of the same data, encoder and seed, where there is one."""
     data = ["set", "material", "encoder", "protocol", "seed"]
-    titles = table["encoder"].map(lambda name: METHODS[CONTROL if name == FRAME else WITHOUT_BATCHNORM].title)
-    is_control = table["method"] == titles
+    is_control = table["method"] == table["encoder"].map(lambda name: METHODS[CONTROLS[name]].title)
     paired = table[data].merge(table[is_control].drop_duplicates(data), on=data, how="left")
     for metric in WITH_GAIN:
         if metric in table:

@@ -1,17 +1,11 @@
 """A search for a decimal number finds the pages that print it, in the index and in the browser."""
 
-import subprocess
-import sys
-
 import pytest
 
 from companion.book.number_search import SearchWithNumbers
 from tests.browser import browser, needs_a_browser
+from tests.companion.book.small_book import built
 
-CONF = """
-extensions = ["myst_parser", "companion.book.number_search"]
-html_theme = "sphinx_book_theme"
-"""
 INDEX = """# Book
 
 ```{toctree}
@@ -25,12 +19,9 @@ OTHER = "# Other\n\nA silhouette of 0.86, less \u22120.05.\n"
 
 @pytest.fixture(scope="module")
 def book(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("book")
-    for name, text in (("conf.py", CONF), ("index.md", INDEX), ("other.md", OTHER)):
-        (folder / name).write_text(text)
-    command = [sys.executable, "-m", "sphinx", "-b", "html", "-q", str(folder), str(folder / "html")]
-    subprocess.run(command, check=True, capture_output=True)
-    return folder / "html"
+    return built(
+        tmp_path_factory.mktemp("book"), "companion.book.number_search", {"index.md": INDEX, "other.md": OTHER}
+    )
 
 
 def test_a_decimal_number_is_a_word():

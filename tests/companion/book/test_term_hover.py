@@ -1,17 +1,11 @@
 """The meaning of a term of the glossary at each link to it, for the pointer and for the keyboard, without a network."""
 
-import subprocess
-import sys
-
 import pytest
 
 from companion.book.term_hover import explained
 from tests.browser import browser, needs_a_browser
+from tests.companion.book.small_book import built
 
-CONF = """
-extensions = ["myst_parser", "companion.book.term_hover"]
-html_theme = "sphinx_book_theme"
-"""
 INDEX = """# Book
 
 ```{toctree}
@@ -35,12 +29,7 @@ fold
 
 @pytest.fixture(scope="module")
 def book(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("book")
-    for name, text in (("conf.py", CONF), ("index.md", INDEX), ("words.md", WORDS)):
-        (folder / name).write_text(text)
-    command = [sys.executable, "-m", "sphinx", "-b", "html", "-q", str(folder), str(folder / "html")]
-    subprocess.run(command, check=True, capture_output=True)
-    return folder / "html"
+    return built(tmp_path_factory.mktemp("book"), "companion.book.term_hover", {"index.md": INDEX, "words.md": WORDS})
 
 
 def test_a_link_to_a_term_says_what_it_means_and_other_links_stay(book):
