@@ -239,6 +239,7 @@ def test_a_book_without_the_figures_of_a_notebook_is_not_whole(tmp_path, monkeyp
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "page.ipynb")
     monkeypatch.setattr(check_book, "ROOT", tmp_path)
     monkeypatch.setattr(check_book, "pages", lambda: ["page"])
+    monkeypatch.setattr(check_book, "FEWEST_LINKED", 0)  # which is of the whole book
     (tmp_path / "index.html").write_text(WHOLE)
     (tmp_path / "page.html").write_text(WHOLE)
     assert check_book.main(tmp_path) == 1
