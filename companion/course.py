@@ -51,10 +51,10 @@ def stretches(runs: pd.DataFrame, untrained: pd.DataFrame) -> pd.DataFrame:
 
 
 def outcomes(runs: pd.DataFrame, untrained: pd.DataFrame) -> dict[str, dict[str, int | str]]:
-    """Return by loss how often the page's outcomes A, B and C occur in the runs of one set, in the order of LOSSES.
+    """Return by loss what the runs of one set do, in the order of LOSSES.
 
-    A: a silhouette of 0.5 or more at an effective rank of 3 or more. B: it rises in a stretch that collapses. C: a
-    probe gains there.
+    Counted are silhouettes of 0.5 or more, those of them at an effective rank of 3 or more, and the stretches in
+    which the silhouette rises or a probe gains, among those that collapse and the others.
     """
 
     def share(rises: pd.Series) -> str:
@@ -68,11 +68,11 @@ def outcomes(runs: pd.DataFrame, untrained: pd.DataFrame) -> dict[str, dict[str,
         found[loss] = {
             "cells": len(group),
             "silhouette ≥ 0.5": len(high),
-            "A: of these, rank ≥ 3": int((high.participation_ratio >= 3).sum()),
+            "of these, rank ≥ 3": int((high.participation_ratio >= 3).sum()),
             "stretches that collapse": f"{len(falling)} of {len(pieces)}",
-            "B: silhouette rises there": share(falling.silhouette),
+            "silhouette rises there": share(falling.silhouette),
             "and elsewhere": share(other.silhouette),
-            "C: the paper’s probe gains there": share(falling.paper),
+            "the paper’s probe gains there": share(falling.paper),
             "the converged one": share(falling.converged),
         }
     return found

@@ -151,7 +151,7 @@ def what_informs():
 
 
 @claim("With a chosen penalty eMargin less InfoNCE is {two} on DS2 and {one} on DS1, one seed")
-def outcome_a():
+def content_is_open():
     table = apart(INFONCE)
     own = table.xs(CHOSEN, level="by").xs(ALL, level="scored")
     require((own.seeds == 1).all() and own.low.isna().all(), "there are intervals now")

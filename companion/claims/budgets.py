@@ -99,7 +99,7 @@ def everyone_tested():
 
 
 @claim("With all labels the gap on SP-SW-HAR is {body} over three seeds, on the features of Sleep-EDF {sleep}; its")
-def outcome_a():
+def gap_stays_on_body():
     rows = Store(home() / "results" / "encoders").rows
     rows = rows[(rows.metric == "chosen_balanced_accuracy") & (rows.fidelity == "released") & (rows.encoder == "")]
     found = {}
@@ -143,7 +143,7 @@ def part_is_hidden():
     "On SP-SW-HAR InfoNCE is read better at {count} of {budgets} budgets, in each seed that has run, and the interval"
     " of two seeds lies above zero at {sure}."
 )
-def outcome_b():
+def there_is_a_gap():
     wide = curves()[curves().dataset == BODY].pivot_table("balanced_accuracy", ["budget", "seed"], "line")
     better = ((wide[INFONCE] - wide[EMARGIN]).dropna() > 0).groupby("budget").all()
     require(better.sum() >= 6, f"{better.to_dict()}")
@@ -153,7 +153,7 @@ def outcome_b():
 
 
 @claim("the gap of the formula to InfoNCE is {body} on SP-SW-HAR and {sleep} on the features of Sleep-EDF, with all")
-def outcome_c():
+def formula_has_it_on_body():
     formula = {name: gaps(dataset, FORMULA).value[ALL] for name, dataset in (("body", BODY), ("sleep", SLEEP))}
     require(formula["body"] > gaps(BODY).value[ALL] - 0.02, f"SP-SW-HAR: {formula['body']}")
     require(formula["sleep"] < gaps(SLEEP).value[ALL] / 2, f"Sleep-EDF: {formula['sleep']}")

@@ -212,10 +212,10 @@ def directions_on_sleep():
 
 
 @claim(
-    "InfoNCE, `original`, has silhouettes of {low} to {high} at ranks of {least} to {most} from {steps} steps on. **B"
-    " holds** for the released eMargin in every stretch that collapses."
+    "InfoNCE, `original`, has silhouettes of {low} to {high} at ranks of {least} to {most} from {steps} steps on."
+    " **The score rises as the line forms** for the released eMargin in every stretch that collapses."
 )
-def outcomes_a_and_b_on_sleep():
+def scores_without_a_line_on_sleep():
     found = without_a_line(SLEEP)
     require(set(found.loss) == {INFONCE[1]}, f"they are of {set(found.loss)}")
     own = parts(SLEEP)[parts(SLEEP).collapses]
@@ -301,7 +301,7 @@ def original_on_ecg():
 
 
 @claim("on the way down: the released eMargin of seed {seed} after {steps} steps, {silhouette} at a rank of {rank}.")
-def outcome_a_on_ecg():
+def score_without_a_line_on_ecg():
     found = without_a_line(ECG)
     require(list(found.loss) == [RELEASED], f"they are {found.loss.tolist()}")
     (one,) = found.itertuples()
@@ -309,7 +309,7 @@ def outcome_a_on_ecg():
     return at | printed(silhouette=one.silhouette) | printed(1, rank=one.participation_ratio)
 
 
-@claim("**C cannot be told**: no probe of any encoder is above chance.")
+@claim("**What the probe gains cannot be told**: no probe of any encoder is above chance.")
 def nothing_to_read_on_ecg():
     highest = means(ECG)[[PAPERS, CONVERGED]].max(axis=None)
     chance = chances(Store(home() / "results" / "training"))[ECG]

@@ -82,13 +82,13 @@ def whitening_undoes_the_dial():
         require((change.abs() <= 0.0105).all(), f"{line} changes by {change.to_dict()}")
 
 
-@claim("**B** did not come: NMI falls while the scores rise.")
+@claim("**NMI** does not rise: it falls while the scores rise.")
 def nmi_falls():
     change = mean("nmi", "beside", SMALLEST) - mean("nmi", "beside", 1)
     require((change < -0.1).all(), f"NMI changes by {change.to_dict()}")
 
 
-@claim("where stretching costs the paper's probe {stretched}; shrinking costs it {shrunk}.")
+@claim("where it costs the paper's probe {stretched}; shrinking costs it {shrunk}.")
 def stretching_costs_less():
     before = mean("probe", "beside", 1)[SLEEP]
     return {

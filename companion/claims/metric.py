@@ -45,7 +45,7 @@ def lead_whitened():
     return {"body": ended(body), "sleep": ended(sleep)}
 
 
-@claim("is kept when features are whitened, though its clusters agree no better with the classes.")
+@claim("It is kept there, though eMargin's clusters agree no better with the classes.")
 def whitened_clusters_are_not_the_classes():
     one = advantages("nmi").loc[SLEEP, "whitened"]
     require(one.low < 0 < one.high, f"in NMI it is {ended(one)}")
