@@ -13,6 +13,7 @@ ROW = re.compile(r"dial_(?P<turned>beside|along)_(?P<factor>[\d/]+)_(?P<score>\w
 LIMIT = re.compile(r"dial_coordinate_(?P<score>\w+)")
 UNTRAINED, EMARGIN = "Random, calibrated", "eMargin, released"  # lines
 SMALLEST, RAISED = 1 / 64, 16  # c, where the outcomes are read
+SEEN = 0.1  # balanced accuracy
 
 
 def table_of(rows: pd.DataFrame) -> pd.DataFrame:
@@ -26,8 +27,9 @@ def table_of(rows: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        dataset, line (the method, as the book names it), seed, fold, digest, turned ("beside" or "along" the leading
-        direction), factor (of the size there: 0 for the coordinate along it alone), score and value.
+        dataset, line (the method, as the book names it), encoder ("" for the paper's), seed, fold, digest, turned
+        ("beside" or "along" the leading direction), factor (of the size there: 0 for the coordinate along it alone),
+        score and value.
     """
     found = []
     for row in rows[rows.metric.str.startswith("dial_")].itertuples():
@@ -37,8 +39,10 @@ def table_of(rows: pd.DataFrame) -> pd.DataFrame:
             turned, factor, score = "beside", 0.0, match["score"]
         else:  # how far the paper's probe reaches, which is of no setting
             continue
-        found.append((row.dataset, label(row), row.seed, row.fold, row.digest, turned, factor, score, row.value))
-    columns = ["dataset", "line", "seed", "fold", "digest", "turned", "factor", "score", "value"]
+        encoder = getattr(row, "encoder", "")  # not every table has the column
+        own = row.dataset, label(row), encoder, row.seed, row.fold, row.digest
+        found.append((*own, turned, factor, score, row.value))
+    columns = ["dataset", "line", "encoder", "seed", "fold", "digest", "turned", "factor", "score", "value"]
     return pd.DataFrame(found, columns=columns)
 
 
@@ -47,6 +51,25 @@ def chances(store: Store) -> dict[str, float]:
     tables = store.arrays_of_cells(["probe"])
     dataset = store.rows.drop_duplicates("digest").set_index("digest").dataset
     return {dataset[digest]: 1 / int((kept["probe"].sum((0, 2)) > 0).sum()) for digest, kept in tables.items()}
+
+
+def where_read(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the paper's encoder on the sets on which a fall of the paper's probe can be seen.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `table_of` gives it, with a column `chance`.
+
+    Returns
+    -------
+    DataFrame
+        Its rows on sets on which the probe reads `SEEN` above chance or more from the untrained encoder as it is.
+    """
+    own = table[table.encoder == ""]
+    start = own[(own.line == UNTRAINED) & (own.score == "probe") & (own.turned == "beside") & (own.factor == 1)]
+    above = (start.value - start.chance).groupby(start.dataset).mean()
+    return own[own.dataset.isin(above.index[above >= SEEN])]
 
 
 def values(table: pd.DataFrame, score: str, turned: str, factor: float) -> pd.Series:
@@ -62,16 +85,16 @@ def change(table: pd.DataFrame, score: str, turned: str = "beside", factor: floa
 
 
 def outcomes(table: pd.DataFrame) -> pd.DataFrame:
-    """Return what became of the page's outcomes A to E: a row each, a column a data set.
+    """Return the changes that would have spoken against the page: a row each, a column a data set.
 
     The first four are of the untrained encoder, the last is of the released eMargin.
     """
     found = {
-        "A: probe at its optimum, c = 1/64": (UNTRAINED, change(table, "certified")),
-        "B: NMI, c = 1/64": (UNTRAINED, change(table, "nmi")),
-        "C: paper’s probe, leading direction × 16": (UNTRAINED, change(table, "probe", "along", RAISED)),
-        "D: paper’s probe, whitened, c = 1/64": (UNTRAINED, change(table, "whitened")),
-        "E: paper’s probe, eMargin raised × 16": (EMARGIN, change(table, "probe", factor=RAISED)),
+        "probe at its optimum, c = 1/64": (UNTRAINED, change(table, "certified")),
+        "NMI, c = 1/64": (UNTRAINED, change(table, "nmi")),
+        "paper’s probe, leading direction × 16": (UNTRAINED, change(table, "probe", "along", RAISED)),
+        "paper’s probe, whitened, c = 1/64": (UNTRAINED, change(table, "whitened")),
+        "paper’s probe, eMargin raised × 16": (EMARGIN, change(table, "probe", factor=RAISED)),
     }
     rows = {
         name: of_lines.xs(line) if line in of_lines.index else pd.Series(dtype=float)

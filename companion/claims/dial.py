@@ -23,10 +23,16 @@ def store() -> Store:
 
 
 @cache
-def rows() -> pd.DataFrame:
-    """Return the rows, a line a setting, score and cell, with the level of chance."""
+def everything() -> pd.DataFrame:
+    """Return all of them, of every encoder and set."""
     table = dial.table_of(store().rows)
     return table.assign(chance=table.dataset.map(dial.chances(store())))
+
+
+@cache
+def rows() -> pd.DataFrame:
+    """Return the rows, a line a setting, score and cell, with the level of chance."""
+    return dial.where_read(everything())
 
 
 def values(score: str, turned: str, factor: float, line: str = UNTRAINED) -> pd.Series:

@@ -7,20 +7,18 @@ import sys
 from pathlib import Path
 
 from companion.committed import results
-from companion.dial import chances, table_of
+from companion.dial import UNTRAINED, chances, table_of, where_read
 from companion.figures import dial
 from companion.grid.store import Store
 from companion.statistics.tables import SET_TITLES
-
-UNTRAINED = "Random, calibrated"
 
 
 def main(path: Path) -> None:
     """Draw it into a file."""
     store = Store(results() / "dial")
     table = table_of(store.rows)
+    table = where_read(table.assign(chance=table.dataset.map(chances(store))))
     table = table[table.line == UNTRAINED]
-    table["chance"] = table.dataset.map(chances(store))
     sets = {name: SET_TITLES[name] for name in SET_TITLES if name in set(table.dataset)}
     seeds = table.seed.nunique()
     fig = dial.dial(table, sets, f"an untrained encoder; recordings, protocol original, fold 1, means of {seeds} seeds")

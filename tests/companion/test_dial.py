@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from companion.dial import change, half_way, outcomes, reached, table_of
+from companion.dial import change, half_way, outcomes, reached, table_of, where_read
 
 
 def row(metric, value, *, method="infonce", seed=1, digest="a"):
@@ -32,7 +32,7 @@ def test_a_row_of_a_setting_says_what_was_turned_how_far_and_the_score():
             ]
         )
     )
-    columns = ["dataset", "line", "seed", "fold", "digest", "turned", "factor", "score", "value"]
+    columns = ["dataset", "line", "encoder", "seed", "fold", "digest", "turned", "factor", "score", "value"]
     assert list(table.columns) == columns
     assert table[["turned", "factor", "score", "value"]].values.tolist() == [
         ["beside", 1 / 16, "davies_bouldin", 0.5],
@@ -43,6 +43,20 @@ def test_a_row_of_a_setting_says_what_was_turned_how_far_and_the_score():
     assert table[["dataset", "line", "seed", "fold", "digest"]].values.tolist() == [
         ["spsw-har", "InfoNCE, released", seed, 1, digest] for seed, digest in ((1, "a"), (1, "a"), (2, "b"), (1, "a"))
     ]
+
+
+def test_the_sets_that_can_be_read_are_those_on_which_the_untrained_encoder_is_above_chance():
+    def of(dataset, *, encoder="", method="random-calibrated", **fields):
+        one = row("dial_beside_1_probe", method=method, **fields) | {"dataset": dataset, "encoder": encoder}
+        return [one, one | {"metric": "dial_beside_1/64_probe", "value": 0.2}]
+
+    rows = of("read", value=0.35) + of("read", value=0.27, seed=2) + of("read", value=0.9, encoder="context")
+    rows += (
+        of("not-read", value=0.25) + of("not-read", value=0.9, method="infonce") + of("read", value=0.2, method="tnc")
+    )
+    found = where_read(table_of(pd.DataFrame(rows)).assign(chance=0.2))
+    assert set(found.dataset) == {"read"} and set(found.encoder) == {""}
+    assert sorted(set(found.line)) == ["Random, calibrated", "TNC, released"] and len(found) == 6
 
 
 def test_rows_of_no_setting_and_of_other_metrics_are_left_out():
@@ -111,7 +125,7 @@ def test_a_change_is_the_mean_over_seeds_of_the_setting_less_as_it_is():
 def test_outcomes_are_of_the_untrained_encoder_and_the_last_of_emargin():
     rows = settings("random-calibrated", SCORES) + settings("emargin", SCORES | {"probe": (0.3, 0.2, 0.45, 0.3)})
     found = outcomes(table_of(pd.DataFrame(rows)))["spsw-har"]
-    assert [name[0] for name in found.index] == list("ABCDE")
+    assert found.index[-1] == "paper’s probe, eMargin raised × 16"
     assert found.tolist() == pytest.approx([0.05, -0.3, -0.1, 0, 0.15])
     without = outcomes(table_of(pd.DataFrame(settings("random-calibrated", SCORES))))["spsw-har"]
     assert without.notna().tolist() == [True] * 4 + [False]
