@@ -6,19 +6,10 @@ import pandas as pd
 
 from companion.claims import claim, require, signed
 from companion.grid.store import Store
-from companion.statistics import encoders
-from companion.statistics.conclusions import (
-    configurations_of_series,
-    lead,
-    of_archive,
-    places_of,
-    read_claims,
-    standing,
-)
+from companion.statistics import archive, encoders
+from companion.statistics.conclusions import configurations_of_series, lead, places_of, read_claims, standing
 from companion.statistics.correlations import with_control
-from companion.statistics.readable import informing
 from emargin.config import FIDELITIES
-from emargin.methods import METHODS
 from emargin.paths import home
 
 CLUSTERING = ["davies_bouldin", "silhouette"]
@@ -29,8 +20,7 @@ WORDS = ["no", "one", "two", "three", "four", "five", "six"]
 @cache
 def rows() -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return configurations of whole series, and which sets inform."""
-    found, inform = of_archive(Store(home() / "results" / "ucr"))
-    return found[found.protocol == "original"], inform
+    return archive.read(Store(home() / "results" / "ucr"))
 
 
 @cache
@@ -99,10 +89,9 @@ def with_penalties() -> pd.DataFrame:
 @cache
 def gaps() -> pd.DataFrame:
     """Return how far eMargin is behind InfoNCE on each set, with both penalties."""
-    scores = {"fixed": "certified_balanced_accuracy", "chosen": "chosen_balanced_accuracy"}
-    means = with_penalties().groupby(["dataset", "method"])[list(scores.values())].mean().unstack("method")
-    behind = {title: means[score]["infonce"] - means[score]["emargin"] for title, score in scores.items()}
-    found = pd.DataFrame(behind).dropna()
+    fixed, chosen = archive.PENALTIES.values()
+    read = archive.by_penalty(with_penalties())
+    found = pd.DataFrame({"fixed": read[fixed, "behind"], "chosen": read[chosen, "behind"]})
     require(len(found) == 6, f"{len(found)} sets have both encoders")
     return found
 
@@ -175,10 +164,7 @@ def last_with_a_chosen_penalty():
 @cache
 def pooled(score: str, probe: str, fidelity: str) -> dict[str, dict]:
     """Return the pooled rank correlations of a score and of NMI with a probe, by metric."""
-    found, inform = rows()
-    untrained = found.method.map({name: method.untrained for name, method in METHODS.items()})
-    inside = informing(found[(found.fidelity == fidelity) | untrained], inform, probe)
-    both = {one["metric"]: one for one in with_control(inside, score, probe).to_dict("records")}
+    both = archive.pooled(*rows(), score, probe, fidelity)
     require({one["sets"] for one in both.values()} == {6}, "not all sets inform")
     return both
 
@@ -194,7 +180,7 @@ def two_fidelities(score: str) -> dict[str, str]:
     " ({low_original} to {high_original}) in `original`, both *not decided*, and so it is for Davies-Bouldin and for"
     " k nearest neighbours."
 )
-def outcome_b():
+def scores_and_probe():
     for fidelity in FIDELITIES:
         for probe in (CONVERGED, NEIGHBOURS):
             verdicts = {pooled(score, probe, fidelity)[score]["verdict"] for score in CLUSTERING}
@@ -215,7 +201,7 @@ def open_with_the_papers_probe():
     "NMI goes along with the converged probe, {value} ({low} to {high}) and {value_original} ({low_original} to"
     " {high_original}), so"
 )
-def outcome_c():
+def nmi_and_probe():
     for fidelity in FIDELITIES:
         verdict = pooled("silhouette", CONVERGED, fidelity)["nmi"]["verdict"]
         require(verdict == "goes along", f"{fidelity}: {verdict}")
@@ -225,8 +211,7 @@ def outcome_c():
 @claim("Without eMargin the silhouette decides nothing about the converged probe in either direction:")
 def without_emargin():
     found, _ = rows()
-    untrained = found.method.map({name: method.untrained for name, method in METHODS.items()})
     for fidelity in FIDELITIES:
-        inside = found[((found.fidelity == fidelity) | untrained) & (found.method != "emargin")]
+        inside = archive.of_fidelity(found[found.method != "emargin"], fidelity)
         one, _ = with_control(inside, "silhouette", CONVERGED).to_dict("records")
         require(one["low"] < 0 < one["high"], f"{fidelity}: {one['low']} to {one['high']}")
