@@ -43,27 +43,27 @@ def finding():
 
 
 @claim(
-    "Of the {far} maps whose embedding has an effective rank of 3 or more, {bands} are bands (outcome A; none of them"
+    "Of the {far} maps whose embedding has an effective rank of 3 or more, {bands} are bands (none of them"
     " is a curve, and {sports} are of Daily and Sports Activities,"
 )
-def outcome_a():
+def thin_without_a_line():
     far = table()[table().participation_ratio >= NO_LINE]
     found = far[far["shape"].isin(["curve", "band"])]
     require(set(found["shape"]) == {"band"}, f"they are {found['shape'].tolist()}")
     return {"far": str(len(far)), "bands": WORDS[len(found)], "sports": WORDS[(found.dataset == SPORTS).sum()]}
 
 
-@claim("and of the {lines} at 1.5 or less, {areas} are areas (outcome B).")
-def outcome_b():
+@claim("and of the {lines} at 1.5 or less, {areas} are areas.")
+def lines_without_a_curve():
     lines = table()[table().participation_ratio <= LINE]
     return {"lines": WORDS[len(lines)], "areas": WORDS[(lines["shape"] == "area").sum()]}
 
 
 @claim(
     "over all {maps} maps the rank correlation is {rho}, within the sets between {low} (Daily and Sports Activities)"
-    " and {high}, so C"
+    " and {high}, so there"
 )
-def outcome_c():
+def there_is_an_order():
     require(rho(table()) >= 0.5, f"it is {rho(table())}")
     within = {name: rho(own) for name, own in table().groupby("dataset")}
     require(min(within, key=within.get) == SPORTS, f"they are {within}")
@@ -73,9 +73,9 @@ def outcome_c():
 
 @claim(
     "the {curves} maps that are curves come from embeddings of a rank below 2; and no untrained encoder has a curve"
-    " or a band (D does not occur)."
+    " or a band."
 )
-def outcome_d():
+def none_without_training():
     curves = table()[table()["shape"] == "curve"]
     require(curves.participation_ratio.max() < 2, f"their ranks are {curves.participation_ratio.tolist()}")
     untrained = (drawn_out() & (table().kind == "control")).sum()

@@ -233,16 +233,16 @@ def drawn_out(table: pd.DataFrame) -> pd.DataFrame:
 def shape_against_rank(table: pd.DataFrame, source: str) -> Figure:
     """Local dimension of the map against effective rank of the embedding: a colour a set, a marker a kind of method.
 
-    table: from `shapes`. The frames are the outcomes A and B of the page.
+    table: from `shapes`. The frames hold the maps that speak against the page's explanation.
     """
     fig, axis = figure(height=4.0)
     highest = max(20.0, 1.15 * table.participation_ratio.max()) if len(table) else 20.0
     for name, corner, width, height in (
-        ("A", (NO_LINE, 0.03), highest - NO_LINE, AREA - 0.03),
-        ("B", (0.93, AREA), LINE - 0.93, 2.05 - AREA),
+        ("thin map, no line", (NO_LINE, 0.03), highest - NO_LINE, AREA - 0.03),
+        ("line,\nno curve", (0.93, AREA), LINE - 0.93, 2.05 - AREA),
     ):
         axis.add_patch(Rectangle(corner, width, height, facecolor="#eeeeee", edgecolor=MUTED, linestyle=":"))
-        axis.text(corner[0] * 1.05, corner[1] + height - 0.03, name, va="top", color=INK, fontweight="bold")
+        axis.text(corner[0] * 1.05, corner[1] + height - 0.03, name, va="top", color=INK)
     sets, kinds = list(dict.fromkeys(table.dataset)), ["control", "InfoNCE", "other method", "eMargin"]
     for (dataset, kind), group in table.groupby(["dataset", "kind"]):
         axis.plot(

@@ -191,8 +191,8 @@ def test_every_map_is_a_point_inside_the_figure(rank):
     assert (drawn > [axis.get_xlim()[0], axis.get_ylim()[0]]).all()
     assert (drawn < [axis.get_xlim()[1], axis.get_ylim()[1]]).all()
     frames = {text.get_text(): patch.get_bbox() for text, patch in zip(axis.texts, axis.patches, strict=True)}
-    assert (frames["A"].x0, frames["A"].y1) == (plots.NO_LINE, plots.AREA)
-    assert (frames["B"].x1, frames["B"].y0) == (plots.LINE, plots.AREA)
+    assert (frames["thin map, no line"].x0, frames["thin map, no line"].y1) == (plots.NO_LINE, plots.AREA)
+    assert (frames["line,\nno curve"].x1, frames["line,\nno curve"].y0) == (plots.LINE, plots.AREA)
 
 
 def test_no_maps_make_an_empty_figure():
