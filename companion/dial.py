@@ -12,6 +12,7 @@ from companion.labels import label
 ROW = re.compile(r"dial_(?P<turned>beside|along)_(?P<factor>[\d/]+)_(?P<score>\w+)")
 LIMIT = re.compile(r"dial_coordinate_(?P<score>\w+)")
 UNTRAINED, EMARGIN = "Random, calibrated", "eMargin, released"  # lines
+WITH_CONTEXT = "Random Init, encoder context"  # the untrained one: it has no BatchNorm that could be calibrated
 SMALLEST, RAISED = 1 / 64, 16  # c, where the outcomes are read
 SEEN = 0.1  # balanced accuracy
 
@@ -70,6 +71,22 @@ def where_read(table: pd.DataFrame) -> pd.DataFrame:
     start = own[(own.line == UNTRAINED) & (own.score == "probe") & (own.turned == "beside") & (own.factor == 1)]
     above = (start.value - start.chance).groupby(start.dataset).mean()
     return own[own.dataset.isin(above.index[above >= SEEN])]
+
+
+def by_side(table: pd.DataFrame, dataset: str, sides: dict[str, int]) -> pd.DataFrame:
+    """Return the untrained encoder's rows of a set that is tested both ways, each side as a data set of its own.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `table_of` gives it.
+    dataset : str
+    sides : dict
+        Who is tested -> the fold.
+    """
+    own = table[(table.dataset == dataset) & (table.line == UNTRAINED)]
+    named = {fold: f"{dataset}, {side}" for side, fold in sides.items()}
+    return own[own.fold.isin(named)].assign(dataset=own.fold.map(named))
 
 
 def values(table: pd.DataFrame, score: str, turned: str, factor: float) -> pd.Series:

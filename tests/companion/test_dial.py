@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from companion.dial import change, half_way, outcomes, reached, table_of, where_read
+from companion.dial import by_side, change, half_way, outcomes, reached, table_of, where_read
 
 
 def row(metric, value, *, method="infonce", seed=1, digest="a"):
@@ -57,6 +57,13 @@ def test_the_sets_that_can_be_read_are_those_on_which_the_untrained_encoder_is_a
     found = where_read(table_of(pd.DataFrame(rows)).assign(chance=0.2))
     assert set(found.dataset) == {"read"} and set(found.encoder) == {""}
     assert sorted(set(found.line)) == ["Random, calibrated", "TNC, released"] and len(found) == 6
+
+
+def test_each_side_of_a_set_that_is_tested_both_ways_is_a_set_of_its_own():
+    rows = [row("dial_beside_1_probe", fold / 10, method="random-calibrated") | {"fold": fold} for fold in (1, 2, 3)]
+    rows += [row("dial_beside_1_probe", 0.9) | {"fold": 1}]
+    found = by_side(table_of(pd.DataFrame(rows)), "spsw-har", {"DS2": 1, "DS1": 2})
+    assert dict(zip(found.dataset, found.value, strict=True)) == {"spsw-har, DS2": 0.1, "spsw-har, DS1": 0.2}
 
 
 def test_rows_of_no_setting_and_of_other_metrics_are_left_out():
