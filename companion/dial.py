@@ -54,6 +54,12 @@ def chances(store: Store) -> dict[str, float]:
     return {dataset[digest]: 1 / int((kept["probe"].sum((0, 2)) > 0).sum()) for digest, kept in tables.items()}
 
 
+def read(store: Store) -> pd.DataFrame:
+    """Return `table_of` of a store's rows, with the column `chance`: the balanced accuracy of a guess."""
+    table = table_of(store.rows)
+    return table.assign(chance=table.dataset.map(chances(store)))
+
+
 def where_read(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the paper's encoder on the sets on which a fall of the paper's probe can be seen.
 

@@ -2,9 +2,11 @@
 
 from functools import cache
 
+import numpy as np
 import pandas as pd
 
-from companion.claims import claim, require, signed
+from companion import dial
+from companion.claims import claim, ends, printed, require, signed
 from companion.grid.plan import read_grid
 from companion.grid.store import Store
 from companion.labels import label
@@ -164,3 +166,29 @@ def content_is_open():
 def common_classes():
     values = both(controls(), OPTIMUM, "value", COMMON)
     return {"two": f"{values[0]:.2f}", "one": f"{values[1]:.2f}"}
+
+
+def turned(score: str, factor: float) -> pd.Series:
+    """Return a score of the untrained encoder at one size of the other directions, by side and seed."""
+    table = dial.by_side(dial.read(Store(home() / "results" / "dial")), "mitbih-beats", {"DS2": 1, "DS1": 2})
+    return dial.values(table, score, "beside", factor).loc[CONTROL]
+
+
+@claim("the paper's probe reads at most {above} above chance from the start, so it has next to nothing to lose:")
+def nothing_to_lose():
+    above = turned("probe", 1) - 1 / 4
+    require(len(above) == 6, f"there are {len(above)} cells")
+    return printed(above=above.max())
+
+
+@claim(
+    "The silhouette rises from {low} to {high} up to {least} or more on both sides, in each seed, while NMI, low as it "
+    "is, falls; the probe at its optimum keeps its {two} and {one}."
+)
+def the_dial():
+    before, after = turned("silhouette", 1), turned("silhouette", dial.SMALLEST)
+    require((turned("nmi", dial.SMALLEST) < turned("nmi", 1)).all(), "NMI rises in a seed")
+    first, last = (turned("certified", factor).groupby("dataset").mean() for factor in (1, dial.SMALLEST))
+    require((last - first > -0.005).all(), f"it goes from {first.to_dict()} to {last.to_dict()}")
+    kept = dict(zip(("two", "one"), (first[f"mitbih-beats, {side}"] for side in SIDES), strict=True))
+    return ends(before) | {"least": f"{np.floor(100 * after.min()) / 100:.2f}"} | printed(**kept)

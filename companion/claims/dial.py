@@ -13,7 +13,7 @@ from companion.grid.plan import read_grid
 from companion.grid.store import Store
 from emargin.paths import home
 
-SLEEP, BODY, BEATS = "sleepedf-features", "spsw-har", "mitbih-beats"
+SLEEP, BODY = "sleepedf-features", "spsw-har"
 
 
 @cache
@@ -25,8 +25,7 @@ def store() -> Store:
 @cache
 def everything() -> pd.DataFrame:
     """Return all of them, of every encoder and set."""
-    table = dial.table_of(store().rows)
-    return table.assign(chance=table.dataset.map(dial.chances(store())))
+    return dial.read(store())
 
 
 @cache
@@ -234,29 +233,3 @@ def ts2vec_with_context():
             found |= {name: mean[BODY], f"{name}_sleep": mean[SLEEP]}
     require(found["last"] > found["first"] + 0.3, f"the silhouette goes to {found['last']}")
     return printed(**found)
-
-
-def beats(score: str, factor: float) -> pd.Series:
-    """Return a score on beats by side and seed."""
-    table = dial.by_side(everything(), BEATS, {"DS2": 1, "DS1": 2})
-    return dial.values(table, score, "beside", factor).loc[UNTRAINED]
-
-
-@claim("the paper's probe reads at most {above} above chance from the start, so it has next to nothing to lose:")
-def nothing_to_lose_on_beats():
-    above = beats("probe", 1) - 1 / 4
-    require(len(above) == 6, f"there are {len(above)} cells")
-    return printed(above=above.max())
-
-
-@claim(
-    "The silhouette rises from {low} to {high} up to {least} or more on both sides, in each seed, while NMI, low as it "
-    "is, falls; the probe at its optimum keeps its {two} and {one}."
-)
-def scores_on_beats():
-    before, after = beats("silhouette", 1), beats("silhouette", SMALLEST)
-    require((beats("nmi", SMALLEST) < beats("nmi", 1)).all(), "NMI rises in a seed")
-    first, last = (beats("certified", factor).groupby("dataset").mean() for factor in (1, SMALLEST))
-    require((last - first > -0.005).all(), f"it goes from {first.to_dict()} to {last.to_dict()}")
-    kept = {"two": first[f"{BEATS}, DS2"], "one": first[f"{BEATS}, DS1"]}
-    return ends(before) | {"least": f"{np.floor(100 * after.min()) / 100:.2f}"} | printed(**kept)

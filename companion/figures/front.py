@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from companion.committed import results
-from companion.dial import UNTRAINED, chances, table_of, where_read
+from companion.dial import UNTRAINED, read, where_read
 from companion.figures import dial
 from companion.grid.store import Store
 from companion.statistics.tables import SET_TITLES
@@ -15,9 +15,7 @@ from companion.statistics.tables import SET_TITLES
 
 def main(path: Path) -> None:
     """Draw it into a file."""
-    store = Store(results() / "dial")
-    table = table_of(store.rows)
-    table = where_read(table.assign(chance=table.dataset.map(chances(store))))
+    table = where_read(read(Store(results() / "dial")))
     table = table[table.line == UNTRAINED]
     sets = {name: SET_TITLES[name] for name in SET_TITLES if name in set(table.dataset)}
     seeds = table.seed.nunique()

@@ -30,7 +30,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from companion.dial import UNTRAINED, chances, table_of, where_read
+from companion.dial import UNTRAINED, read, where_read
 from companion.grid.store import Store
 from companion.labels import label
 from companion.statistics import correlations
@@ -521,9 +521,7 @@ def _margin() -> list[dict]:
 
 def _dial(folder: Path) -> list[dict]:
     """Claim 8, this book's: an untrained encoder gets such scores and loses such a probe by the size of directions."""
-    store = Store(folder)
-    table = table_of(store.rows)
-    table = where_read(table.assign(chance=table.dataset.map(chances(store))))
+    table = where_read(read(Store(folder)))
     chosen = table[(table.line == UNTRAINED) & (table.turned == "beside")]
     wide = chosen.pivot_table(index=["dataset", "seed", "score"], columns="factor", values="value").reset_index()
     wide["change"] = wide[SMALLEST] - wide[1.0]
