@@ -80,7 +80,9 @@ def scores_see_shape():
         require((off < 1e-3).all(), f"{score} differs by {off.to_dict()}")
 
 
-@claim("On whitened features, where the penalty\nsees no sizes, no encoder changes by more than 0.01 on either set.")
+@claim(
+    "On whitened features, where the penalty\nsees no sizes, no such encoder changes by more than 0.01 on either set."
+)
 def whitening_undoes_the_dial():
     for line in rows().line.unique():
         change = mean("whitened", "beside", SMALLEST, line) - mean("whitened", "beside", 1, line)
