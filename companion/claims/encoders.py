@@ -80,14 +80,14 @@ def every_loss_on_a_frame():
 
 
 @claim(
-    "On Daily and Sports Activities it is {untrained} untrained, the best of seven losses on the paper's encoder "
-    "{best}. On the features"
+    "On Daily and Sports Activities, one seed, it is {untrained} untrained; on the paper's encoder CoST reads {cost}, "
+    "and no other of {losses} losses more than {best}."
 )
 def the_other_set_of_movements():
-    own = gains()[(gains().dataset == SPORTS) & (gains().encoder == FRAME)].value
-    there = untrained(SPORTS, CONTEXT)[1]
-    require(len(own) == 7 and own.max() < there - 0.02, f"{len(own)} losses, the best reads {own.max()}")
-    return printed(2, untrained=there, best=own.max())
+    own = gains()[(gains().dataset == SPORTS) & (gains().encoder == FRAME)].set_index("line").value
+    losses, cost, there = len(own), own.pop("CoST, original"), untrained(SPORTS, CONTEXT)[1]
+    require(cost < there and own.max() < there - 0.02, f"CoST reads {cost}, the best other {own.max()}, not {there}")
+    return {"losses": str(losses)} | printed(2, untrained=there, cost=cost, best=own.max())
 
 
 @claim(
@@ -180,7 +180,7 @@ def what_has_run():
 
 @claim(
     "three seeds of the released eMargin, the released InfoNCE and the control on *frame* and *context* for the first "
-    "two sets, one of all else, and of Daily and Sports Activities seven lines."
+    "two sets, one of all else, and of Daily and Sports Activities on *context* {lines} of {all} lines."
 )
 def seeds():
     trained = gains()[gains().encoder != SMALL]
@@ -190,7 +190,7 @@ def seeds():
         require(all(len(untrained(name, encoder)) >= 3 for encoder in (FRAME, CONTEXT)), f"controls of {name}")
     require(set(trained.seeds[~main]) == {1}, f"the others have {set(trained.seeds[~main])} seeds")
     of_sports = trained[trained.dataset == SPORTS].groupby("encoder").line.nunique()
-    require(dict(of_sports) == {FRAME: 7, CONTEXT: 7}, f"of Daily and Sports Activities {dict(of_sports)}")
+    return {"lines": str(of_sports[CONTEXT]), "all": str(of_sports[FRAME])}
 
 
 @claim("What is large is the step from one untrained encoder to the other on SP-SW-HAR: {low} to {high} in each seed.")
