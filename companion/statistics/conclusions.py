@@ -233,6 +233,24 @@ def on_both(store: Store) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
     return groups
 
 
+def lines_for(protocol: str, own: Store | None = None) -> pd.DataFrame:
+    """Return the lines that the command wrote, for the committed rows of protocol `original`; else compute and say so.
+
+    own: a reader's rows, in place of the committed ones.
+    """
+    if own is None and protocol == "original":
+        return read_claims()
+    print("the claims of these rows; the sentences are about the committed ones under protocol original")
+    return claims(protocol=protocol, own=own)
+
+
+def said(lines: pd.DataFrame, columns: str) -> pd.DataFrame:
+    """Return numbers with intervals and verdicts in words: a row each "by" in its order, `columns` across."""
+    words = [f"{in_words(one.value, one.low, one.high)}, {one.verdict}" for one in lines.itertuples()]
+    wide = lines.assign(said=words).pivot(index="by", columns=columns, values="said")
+    return wide.reindex(lines.by.unique())
+
+
 def claim_words(line) -> str:
     """Return the verdict of a claim's line, and the count and interval that it rests on."""
     counted = f"{line.holds} of {line.sets}" if pd.notna(line.holds) else ""

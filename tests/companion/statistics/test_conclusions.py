@@ -258,6 +258,25 @@ def test_every_place_has_its_mark_on_its_line():
     assert [label.get_text() for label in axis.get_yticklabels()] == ["Silhouette", "Accuracy"]
 
 
+def test_numbers_stand_with_their_interval_and_verdict_a_column_a_comparison():
+    names = ["by", "against", "value", "low", "high", "verdict"]
+    rows = [("b", "x", 0.1, 0.05, 0.15, "higher"), ("a", "x", -0.1, np.nan, np.nan, "open"), ("b", "y", 0, 0, 0, "no")]
+    found = conclusions.said(pd.DataFrame(rows, columns=names), "against")
+    assert list(found.index) == ["b", "a"] and list(found.columns) == ["x", "y"]
+    assert found["x"].tolist() == ["+0.100 [+0.050, +0.150], higher", "−0.100, open"]
+    assert found.loc["b", "y"] == "+0.000 [+0.000, +0.000], no" and pd.isna(found.loc["a", "y"])
+
+
+def test_lines_are_computed_where_they_are_not_of_the_committed_rows(monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(conclusions, "claims", lambda **names: asked.append(names))
+    assert conclusions.lines_for("original").equals(conclusions.read_claims()) and capsys.readouterr().out == ""
+    for protocol, own in (("released", None), ("original", "rows")):
+        conclusions.lines_for(protocol, own)
+        assert asked.pop() == {"protocol": protocol, "own": own}
+        assert capsys.readouterr().out.startswith("the claims of these rows;")
+
+
 def test_one_line_is_found_by_its_names_or_named_as_missing(kept):
     found = one_line("released", "silhouette", where=conclusions.ARCHIVE, claim="1", lines=kept)
     assert (found.holds, found.sets, found.drawn) == (6, 6, "methods and sets")
